@@ -1,0 +1,1 @@
+//! Board file and chip data to a checked layout, configuration block and linker scripts.

@@ -1,0 +1,2 @@
+//! The surefoot command: one verb per job.
+fn main() {}

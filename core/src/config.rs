@@ -1,0 +1,667 @@
+//! The configuration block: everything that depends on a board, sealed into the bootloader.
+//!
+//! The host works it out (`surefoot-board`), [`encode`] writes it, the firmware reads it in place
+//! through [`Config`]. A block that is missing or broken is an own, reported case ([`ConfigFault`]):
+//! nothing is guessed from it. Integers are little-endian.
+//!
+//! In the binary it stands behind a [`BinaryHeader`], by which the host tool finds it.
+
+use crate::image::crc32;
+
+/// Bytes of a block.
+pub const BLOCK_LEN: usize = 0x280;
+/// First word of a block: "SFCB".
+pub const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"SFCB");
+/// The version of the block's layout.
+pub const BLOCK_FORMAT: u16 = 1;
+/// Bytes of the header before the block.
+pub const HEADER_LEN: usize = 32;
+/// First bytes of the header.
+pub const HEADER_MAGIC: [u8; 16] = *b"SUREFOOT BINARY\x01";
+
+/// Most slots a block can name.
+pub const MAX_SLOTS: usize = 2;
+/// Most groups of equal sectors.
+pub const MAX_REGIONS: usize = 8;
+/// Most public keys.
+pub const MAX_KEYS: usize = 4;
+
+/// Offsets of the block's fields, the one place that knows them.
+mod at {
+    pub const MAGIC: usize = 0x00;
+    pub const FORMAT: usize = 0x04;
+    pub const LENGTH: usize = 0x06;
+    pub const CRC: usize = 0x08;
+    pub const FLAGS: usize = 0x0C;
+    pub const DEVICE_ID: usize = 0x10;
+    pub const FAMILY: usize = 0x12;
+    pub const BOARD_ID: usize = 0x14;
+    pub const POLICY: usize = 0x18;
+    pub const BACKUP_REGISTER: usize = 0x19;
+    pub const PSIZE: usize = 0x1A;
+    pub const RAM_BASE: usize = 0x1C;
+    pub const RAM_SIZE: usize = 0x20;
+    pub const HANDOFF: usize = 0x24;
+    pub const MAGIC_WORD: usize = 0x28;
+    pub const UPDATE_TIMEOUT: usize = 0x2C;
+    pub const DOUBLE_TAP: usize = 0x30;
+    pub const BUTTON: usize = 0x34;
+    pub const LED: usize = 0x36;
+    pub const HSE_HZ: usize = 0x38;
+    pub const PLL_HSE: usize = 0x3C;
+    pub const PLL_HSI: usize = 0x40;
+    pub const RCC_CFGR: usize = 0x44;
+    pub const FLASH_ACR: usize = 0x48;
+    pub const SYSCLK_HZ: usize = 0x4C;
+    pub const VID: usize = 0x50;
+    pub const PID: usize = 0x52;
+    pub const BCD_DEVICE: usize = 0x54;
+    pub const TRANSFER_SIZE: usize = 0x56;
+    pub const PROGRAM_NS: usize = 0x58;
+    pub const UID_ADDRESS: usize = 0x5C;
+    pub const FLASH_SIZE_ADDRESS: usize = 0x60;
+    pub const PWR_CR: usize = 0x64;
+    pub const SLOT_COUNT: usize = 0x7C;
+    pub const REGION_COUNT: usize = 0x7D;
+    pub const KEY_COUNT: usize = 0x7E;
+    pub const SLOTS: usize = 0x80; // 8 bytes each: base, length
+    pub const REGIONS: usize = 0xA0; // 16 bytes each
+    pub const KEYS: usize = 0x120; // 36 bytes each: flags word, key
+    pub const STRINGS: usize = 0x1B0; // one length byte, then ASCII; see `Text`
+}
+
+/// Bit 0 of the flags: the button pin is used.
+const FLAG_BUTTON: u32 = 1 << 0;
+/// Bit 1: the LED pin is used.
+const FLAG_LED: u32 = 1 << 1;
+/// Bit 2: the bootloader starts the independent watchdog.
+const FLAG_WATCHDOG: u32 = 1 << 2;
+/// Bit 3: DfuSe read unprotect is allowed (it erases the chip).
+const FLAG_READ_UNPROTECT: u32 = 1 << 3;
+/// Bit 4: the HSE is an external clock, not a crystal.
+const FLAG_HSE_BYPASS: u32 = 1 << 4;
+
+/// What the board demands of an image before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Policy {
+    /// A plausible vector table is enough.
+    None = 0,
+    /// CRC-32, in a manifest or as the image's last word.
+    Crc = 1,
+    /// A manifest with the signature of one of the block's keys.
+    Signature = 2,
+}
+
+/// Why a configuration block cannot be used. The numbers travel in [`crate::info::Info`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ConfigFault {
+    /// The place of the block is erased or holds something else: the binary was never sealed.
+    Missing = 1,
+    /// Another version of the layout.
+    Format = 2,
+    /// The CRC-32 does not match.
+    Checksum = 3,
+    /// The CRC-32 matches, but a field has no meaning.
+    Field = 4,
+    /// Sealed for another family of chips than the binary's.
+    Family = 5,
+    /// The policy asks for what this build does not have (signatures in the CRC-only build).
+    Policy = 6,
+}
+
+/// A pin with its level and pull: bits 0-3 pin, 4-7 port (0 = A), 8 active high, 9-10 pull (0 none, 1 up, 2 down).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin(pub u16);
+
+impl Pin {
+    /// Port number, 0 for A.
+    pub const fn port(self) -> u8 {
+        (self.0 >> 4) as u8 & 15
+    }
+    /// Pin number in the port, 0-15.
+    pub const fn pin(self) -> u8 {
+        self.0 as u8 & 15
+    }
+    /// True when a high level means pressed or lit.
+    pub const fn active_high(self) -> bool {
+        self.0 & 1 << 8 != 0
+    }
+    /// The value of the pin's two PUPDR bits.
+    pub const fn pull(self) -> u8 {
+        (self.0 >> 9) as u8 & 3
+    }
+}
+
+/// A slot: where an application lives. Its vector table is at `base`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Slot {
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+impl Slot {
+    /// The first address behind the slot.
+    pub const fn end(self) -> u32 {
+        self.base + self.length
+    }
+    /// True when all of `address .. address + length` is in the slot.
+    pub const fn contains(self, address: u32, length: u32) -> bool {
+        address >= self.base
+            && address - self.base <= self.length
+            && length <= self.length - (address - self.base)
+    }
+}
+
+/// A run of equal sectors, in ascending order of address, covering all of the flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Region {
+    /// First address.
+    pub base: u32,
+    /// Bytes of each sector.
+    pub sector_size: u32,
+    /// Number of sectors.
+    pub count: u16,
+    /// The first sector's number as the flash controller counts (F4: SNB).
+    pub first: u8,
+    /// True when the host may erase and write here (an application slot).
+    pub writable: bool,
+    /// Erase time of one sector in milliseconds, rounded up; the poll time-out of an erase.
+    pub erase_ms: u32,
+}
+
+/// One public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Key {
+    /// Ed25519 public key (RFC 8032).
+    pub bytes: [u8; 32],
+    /// A revoked key verifies nothing.
+    pub revoked: bool,
+}
+
+/// The block's strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// iManufacturer.
+    Manufacturer = 0,
+    /// iProduct.
+    Product = 1,
+    /// The DfuSe memory string, iInterface.
+    Memory = 2,
+}
+
+/// The plain values of a block, as the host fills them in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// DEV_ID of DBGMCU_IDCODE, 12 bits.
+    pub device_id: u16,
+    /// [`BinaryHeader::family`] of the binary that this block is for.
+    pub family: u16,
+    /// The board's id; images name it.
+    pub board_id: u32,
+    /// What an image must bring.
+    pub policy: Policy,
+    /// Number of the RTC backup register with the magic word.
+    pub backup_register: u8,
+    /// PSIZE of FLASH_CR, 0-3 for 1, 2, 4, 8 bytes (by supply voltage).
+    pub psize: u8,
+    /// Main RAM.
+    pub ram_base: u32,
+    /// Bytes of main RAM.
+    pub ram_size: u32,
+    /// Address of the [`crate::handoff`] words.
+    pub handoff: u32,
+    /// The magic word.
+    pub magic_word: u32,
+    /// Milliseconds in update mode without host traffic before a valid application boots; 0: never.
+    pub update_timeout_ms: u32,
+    /// Double-tap window in milliseconds; 0: off.
+    pub double_tap_ms: u32,
+    /// The button, if there is one.
+    pub button: Option<Pin>,
+    /// The LED, if there is one.
+    pub led: Option<Pin>,
+    /// HSE in hertz; 0: none, HSI only.
+    pub hse_hz: u32,
+    /// HSE is a clock, not a crystal.
+    pub hse_bypass: bool,
+    /// RCC_PLLCFGR from HSE.
+    pub pll_hse: u32,
+    /// RCC_PLLCFGR from HSI, the fall-back.
+    pub pll_hsi: u32,
+    /// RCC_CFGR with the bus prescalers and SW = PLL.
+    pub rcc_cfgr: u32,
+    /// FLASH_ACR.
+    pub flash_acr: u32,
+    /// PWR_CR bits for the voltage scale, set while the PLL is off.
+    pub pwr_cr: u32,
+    /// SYSCLK = HCLK from the PLL, in hertz.
+    pub sysclk_hz: u32,
+    /// idVendor.
+    pub vid: u16,
+    /// idProduct.
+    pub pid: u16,
+    /// bcdDevice.
+    pub bcd_device: u16,
+    /// wTransferSize, 64-4096, a multiple of 64.
+    pub transfer_size: u16,
+    /// Typical time of one program operation (of PSIZE width) in nanoseconds.
+    pub program_ns: u32,
+    /// Address of the 96-bit unique id.
+    pub uid_address: u32,
+    /// Address of the 16-bit flash size in KiB.
+    pub flash_size_address: u32,
+    /// The bootloader starts the independent watchdog.
+    pub watchdog: bool,
+    /// DfuSe read unprotect is allowed.
+    pub read_unprotect: bool,
+    /// One or two slots.
+    pub slots: &'a [Slot],
+    /// The flash map.
+    pub regions: &'a [Region],
+    /// Public keys.
+    pub keys: &'a [Key],
+    /// iManufacturer, ASCII.
+    pub manufacturer: &'a str,
+    /// iProduct, ASCII.
+    pub product: &'a str,
+    /// The DfuSe memory string, ASCII.
+    pub memory: &'a str,
+}
+
+/// The values do not fit a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// More slots, regions or keys than there is room for, or none of slots or regions.
+    Count,
+    /// The three strings together are longer than the block's text, or one is not ASCII.
+    Text,
+    /// What was written would not be accepted by [`Config::parse`].
+    Field,
+}
+
+/// Writes `fields` as a sealed block. `parse` accepts what this writes, or it is an error.
+pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), EncodeError> {
+    let f = fields;
+    if f.slots.is_empty() || f.slots.len() > MAX_SLOTS || f.regions.is_empty() {
+        return Err(EncodeError::Count);
+    }
+    if f.regions.len() > MAX_REGIONS || f.keys.len() > MAX_KEYS {
+        return Err(EncodeError::Count);
+    }
+    block.fill(0);
+    let mut w = Writer(block);
+    w.u32(at::MAGIC, BLOCK_MAGIC);
+    w.u16(at::FORMAT, BLOCK_FORMAT);
+    w.u16(at::LENGTH, BLOCK_LEN as u16);
+    let flag = |on: bool, bit: u32| if on { bit } else { 0 };
+    w.u32(
+        at::FLAGS,
+        flag(f.button.is_some(), FLAG_BUTTON)
+            | flag(f.led.is_some(), FLAG_LED)
+            | flag(f.watchdog, FLAG_WATCHDOG)
+            | flag(f.read_unprotect, FLAG_READ_UNPROTECT)
+            | flag(f.hse_bypass, FLAG_HSE_BYPASS),
+    );
+    w.u16(at::DEVICE_ID, f.device_id);
+    w.u16(at::FAMILY, f.family);
+    w.u32(at::BOARD_ID, f.board_id);
+    w.u8(at::POLICY, f.policy as u8);
+    w.u8(at::BACKUP_REGISTER, f.backup_register);
+    w.u8(at::PSIZE, f.psize);
+    w.u32(at::RAM_BASE, f.ram_base);
+    w.u32(at::RAM_SIZE, f.ram_size);
+    w.u32(at::HANDOFF, f.handoff);
+    w.u32(at::MAGIC_WORD, f.magic_word);
+    w.u32(at::UPDATE_TIMEOUT, f.update_timeout_ms);
+    w.u32(at::DOUBLE_TAP, f.double_tap_ms);
+    w.u16(at::BUTTON, f.button.map_or(0, |p| p.0));
+    w.u16(at::LED, f.led.map_or(0, |p| p.0));
+    w.u32(at::HSE_HZ, f.hse_hz);
+    w.u32(at::PLL_HSE, f.pll_hse);
+    w.u32(at::PLL_HSI, f.pll_hsi);
+    w.u32(at::RCC_CFGR, f.rcc_cfgr);
+    w.u32(at::FLASH_ACR, f.flash_acr);
+    w.u32(at::PWR_CR, f.pwr_cr);
+    w.u32(at::SYSCLK_HZ, f.sysclk_hz);
+    w.u16(at::VID, f.vid);
+    w.u16(at::PID, f.pid);
+    w.u16(at::BCD_DEVICE, f.bcd_device);
+    w.u16(at::TRANSFER_SIZE, f.transfer_size);
+    w.u32(at::PROGRAM_NS, f.program_ns);
+    w.u32(at::UID_ADDRESS, f.uid_address);
+    w.u32(at::FLASH_SIZE_ADDRESS, f.flash_size_address);
+    w.u8(at::SLOT_COUNT, f.slots.len() as u8);
+    w.u8(at::REGION_COUNT, f.regions.len() as u8);
+    w.u8(at::KEY_COUNT, f.keys.len() as u8);
+    for (i, slot) in f.slots.iter().enumerate() {
+        w.u32(at::SLOTS + 8 * i, slot.base);
+        w.u32(at::SLOTS + 8 * i + 4, slot.length);
+    }
+    for (i, r) in f.regions.iter().enumerate() {
+        let o = at::REGIONS + 16 * i;
+        w.u32(o, r.base);
+        w.u32(o + 4, r.sector_size);
+        w.u16(o + 8, r.count);
+        w.u8(o + 10, r.first);
+        w.u8(o + 11, r.writable as u8);
+        w.u32(o + 12, r.erase_ms);
+    }
+    for (i, k) in f.keys.iter().enumerate() {
+        let o = at::KEYS + 36 * i;
+        w.u32(o, k.revoked as u32);
+        w.0[o + 4..o + 36].copy_from_slice(&k.bytes);
+    }
+    let mut o = at::STRINGS;
+    for text in [f.manufacturer, f.product, f.memory] {
+        let end = o + 1 + text.len();
+        // A USB string descriptor holds at most 126 UTF-16 units.
+        if end > BLOCK_LEN || text.len() > 126 || !text.is_ascii() {
+            return Err(EncodeError::Text);
+        }
+        w.u8(o, text.len() as u8);
+        w.0[o + 1..end].copy_from_slice(text.as_bytes());
+        o = end;
+    }
+    let crc = crc32(&w.0[at::FLAGS..]);
+    w.u32(at::CRC, crc);
+    Config::parse(block, f.family).map(|_| ()).map_err(|_| EncodeError::Field)
+}
+
+struct Writer<'a>(&'a mut [u8; BLOCK_LEN]);
+
+impl Writer<'_> {
+    fn u8(&mut self, at: usize, v: u8) {
+        self.0[at] = v;
+    }
+    fn u16(&mut self, at: usize, v: u16) {
+        self.0[at..at + 2].copy_from_slice(&v.to_le_bytes());
+    }
+    fn u32(&mut self, at: usize, v: u32) {
+        self.0[at..at + 4].copy_from_slice(&v.to_le_bytes());
+    }
+}
+
+/// A checked block, read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    block: &'a [u8; BLOCK_LEN],
+}
+
+impl<'a> Config<'a> {
+    /// Checks `block` once; afterwards every accessor has a meaning.
+    ///
+    /// `family` is the binary's own ([`BinaryHeader::family`]).
+    pub fn parse(block: &'a [u8; BLOCK_LEN], family: u16) -> Result<Self, ConfigFault> {
+        let c = Self { block };
+        if c.u32(at::MAGIC) != BLOCK_MAGIC {
+            return Err(ConfigFault::Missing);
+        }
+        if c.u16(at::FORMAT) != BLOCK_FORMAT || usize::from(c.u16(at::LENGTH)) != BLOCK_LEN {
+            return Err(ConfigFault::Format);
+        }
+        if c.u32(at::CRC) != crc32(&block[at::FLAGS..]) {
+            return Err(ConfigFault::Checksum);
+        }
+        if c.u16(at::FAMILY) != family {
+            return Err(ConfigFault::Family);
+        }
+        let counts_fit = (1..=MAX_SLOTS).contains(&usize::from(block[at::SLOT_COUNT]))
+            && (1..=MAX_REGIONS).contains(&usize::from(block[at::REGION_COUNT]))
+            && usize::from(block[at::KEY_COUNT]) <= MAX_KEYS;
+        let size = c.transfer_size();
+        let fits = counts_fit
+            && block[at::POLICY] <= Policy::Signature as u8
+            && block[at::BACKUP_REGISTER] < 32
+            && block[at::PSIZE] <= 3
+            && (64..=4096).contains(&size)
+            && size % 64 == 0
+            && c.u32(at::SYSCLK_HZ) >= 14_000_000
+            && c.slots().all(|s| s.base.checked_add(s.length).is_some() && s.base % 4 == 0)
+            && c.regions().all(|r| r.sector_size != 0);
+        if !fits {
+            return Err(ConfigFault::Field);
+        }
+        Ok(c)
+    }
+
+    fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.block[at], self.block[at + 1]])
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        let b = self.block;
+        u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
+    }
+
+    fn flag(&self, bit: u32) -> bool {
+        self.u32(at::FLAGS) & bit != 0
+    }
+
+    /// See [`Fields::device_id`].
+    pub fn device_id(&self) -> u16 {
+        self.u16(at::DEVICE_ID)
+    }
+    /// See [`Fields::board_id`].
+    pub fn board_id(&self) -> u32 {
+        self.u32(at::BOARD_ID)
+    }
+    /// See [`Fields::policy`].
+    pub fn policy(&self) -> Policy {
+        match self.block[at::POLICY] {
+            0 => Policy::None,
+            1 => Policy::Crc,
+            _ => Policy::Signature,
+        }
+    }
+    /// See [`Fields::backup_register`].
+    pub fn backup_register(&self) -> u8 {
+        self.block[at::BACKUP_REGISTER]
+    }
+    /// See [`Fields::psize`].
+    pub fn psize(&self) -> u8 {
+        self.block[at::PSIZE]
+    }
+    /// See [`Fields::ram_base`].
+    pub fn ram_base(&self) -> u32 {
+        self.u32(at::RAM_BASE)
+    }
+    /// See [`Fields::ram_size`].
+    pub fn ram_size(&self) -> u32 {
+        self.u32(at::RAM_SIZE)
+    }
+    /// See [`Fields::handoff`].
+    pub fn handoff(&self) -> u32 {
+        self.u32(at::HANDOFF)
+    }
+    /// See [`Fields::magic_word`].
+    pub fn magic_word(&self) -> u32 {
+        self.u32(at::MAGIC_WORD)
+    }
+    /// See [`Fields::update_timeout_ms`].
+    pub fn update_timeout_ms(&self) -> u32 {
+        self.u32(at::UPDATE_TIMEOUT)
+    }
+    /// See [`Fields::double_tap_ms`].
+    pub fn double_tap_ms(&self) -> u32 {
+        self.u32(at::DOUBLE_TAP)
+    }
+    /// See [`Fields::button`].
+    pub fn button(&self) -> Option<Pin> {
+        self.flag(FLAG_BUTTON).then(|| Pin(self.u16(at::BUTTON)))
+    }
+    /// See [`Fields::led`].
+    pub fn led(&self) -> Option<Pin> {
+        self.flag(FLAG_LED).then(|| Pin(self.u16(at::LED)))
+    }
+    /// See [`Fields::hse_hz`].
+    pub fn hse_hz(&self) -> u32 {
+        self.u32(at::HSE_HZ)
+    }
+    /// See [`Fields::hse_bypass`].
+    pub fn hse_bypass(&self) -> bool {
+        self.flag(FLAG_HSE_BYPASS)
+    }
+    /// See [`Fields::pll_hse`].
+    pub fn pll_hse(&self) -> u32 {
+        self.u32(at::PLL_HSE)
+    }
+    /// See [`Fields::pll_hsi`].
+    pub fn pll_hsi(&self) -> u32 {
+        self.u32(at::PLL_HSI)
+    }
+    /// See [`Fields::rcc_cfgr`].
+    pub fn rcc_cfgr(&self) -> u32 {
+        self.u32(at::RCC_CFGR)
+    }
+    /// See [`Fields::flash_acr`].
+    pub fn flash_acr(&self) -> u32 {
+        self.u32(at::FLASH_ACR)
+    }
+    /// See [`Fields::pwr_cr`].
+    pub fn pwr_cr(&self) -> u32 {
+        self.u32(at::PWR_CR)
+    }
+    /// See [`Fields::sysclk_hz`].
+    pub fn sysclk_hz(&self) -> u32 {
+        self.u32(at::SYSCLK_HZ)
+    }
+    /// See [`Fields::vid`].
+    pub fn vid(&self) -> u16 {
+        self.u16(at::VID)
+    }
+    /// See [`Fields::pid`].
+    pub fn pid(&self) -> u16 {
+        self.u16(at::PID)
+    }
+    /// See [`Fields::bcd_device`].
+    pub fn bcd_device(&self) -> u16 {
+        self.u16(at::BCD_DEVICE)
+    }
+    /// See [`Fields::transfer_size`].
+    pub fn transfer_size(&self) -> u16 {
+        self.u16(at::TRANSFER_SIZE)
+    }
+    /// See [`Fields::program_ns`].
+    pub fn program_ns(&self) -> u32 {
+        self.u32(at::PROGRAM_NS)
+    }
+    /// See [`Fields::uid_address`].
+    pub fn uid_address(&self) -> u32 {
+        self.u32(at::UID_ADDRESS)
+    }
+    /// See [`Fields::flash_size_address`].
+    pub fn flash_size_address(&self) -> u32 {
+        self.u32(at::FLASH_SIZE_ADDRESS)
+    }
+    /// See [`Fields::watchdog`].
+    pub fn watchdog(&self) -> bool {
+        self.flag(FLAG_WATCHDOG)
+    }
+    /// See [`Fields::read_unprotect`].
+    pub fn read_unprotect(&self) -> bool {
+        self.flag(FLAG_READ_UNPROTECT)
+    }
+    /// The slots.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'a> {
+        let c = *self;
+        (0..usize::from(c.block[at::SLOT_COUNT]))
+            .map(move |i| Slot { base: c.u32(at::SLOTS + 8 * i), length: c.u32(at::SLOTS + 8 * i + 4) })
+    }
+    /// The flash map.
+    pub fn regions(&self) -> impl Iterator<Item = Region> + use<'a> {
+        let c = *self;
+        (0..usize::from(c.block[at::REGION_COUNT])).map(move |i| {
+            let o = at::REGIONS + 16 * i;
+            Region {
+                base: c.u32(o),
+                sector_size: c.u32(o + 4),
+                count: c.u16(o + 8),
+                first: c.block[o + 10],
+                writable: c.block[o + 11] != 0,
+                erase_ms: c.u32(o + 12),
+            }
+        })
+    }
+    /// The public keys, revoked ones included.
+    pub fn keys(&self) -> impl Iterator<Item = (&'a [u8; 32], bool)> + use<'a> {
+        let block = self.block;
+        (0..usize::from(block[at::KEY_COUNT])).map(move |i| {
+            let o = at::KEYS + 36 * i;
+            let revoked = block[o] != 0;
+            // The range is 32 bytes long for every i below MAX_KEYS, which `parse` checked.
+            let key = block[o + 4..].first_chunk::<32>().unwrap_or(&[0; 32]);
+            (key, revoked)
+        })
+    }
+    /// One of the strings, ASCII. Empty when the block's text is cut short.
+    pub fn text(&self, which: Text) -> &'a [u8] {
+        let mut rest = &self.block[at::STRINGS..];
+        for _ in 0..which as u8 {
+            let skip = 1 + usize::from(rest.first().copied().unwrap_or(0));
+            rest = rest.get(skip..).unwrap_or(&[]);
+        }
+        match rest.split_first() {
+            Some((&length, text)) => text.get(..usize::from(length)).unwrap_or(&[]),
+            None => &[],
+        }
+    }
+}
+
+/// What stands before the block in a binary: 32 bytes, by which the host tool finds the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BinaryHeader {
+    /// Version of the bootloader: major, minor, patch.
+    pub version: [u8; 3],
+    /// The family, as in 0x00F4 for STM32F4.
+    pub family: u16,
+    /// Bit 0: Ed25519 is built in.
+    pub features: u16,
+}
+
+/// [`BinaryHeader::features`]: signatures can be verified.
+pub const FEATURE_SIGNATURE: u16 = 1 << 0;
+/// [`BinaryHeader::family`] of the STM32F4 binaries.
+pub const FAMILY_F4: u16 = 0x00F4;
+
+impl BinaryHeader {
+    /// The header's bytes.
+    pub const fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        let mut i = 0;
+        while i < 16 {
+            out[i] = HEADER_MAGIC[i];
+            i += 1;
+        }
+        out[16] = self.version[0];
+        out[17] = self.version[1];
+        out[18] = self.version[2];
+        let (f, t, l) =
+            (self.family.to_le_bytes(), self.features.to_le_bytes(), (BLOCK_LEN as u16).to_le_bytes());
+        (out[20], out[21], out[22], out[23], out[24], out[25]) = (f[0], f[1], t[0], t[1], l[0], l[1]);
+        out
+    }
+
+    /// Finds the one header in a binary and the offset of the block behind it.
+    ///
+    /// `None` when there is no header, more than one, or no room for the block.
+    pub fn find(binary: &[u8]) -> Option<(Self, usize)> {
+        let mut places = (0..binary.len().saturating_sub(HEADER_LEN + BLOCK_LEN - 1))
+            .step_by(4)
+            .filter(|&o| binary[o..].starts_with(&HEADER_MAGIC));
+        let o = places.next()?;
+        if places.next().is_some() {
+            return None;
+        }
+        let h = &binary[o..o + HEADER_LEN];
+        let header = Self {
+            version: [h[16], h[17], h[18]],
+            family: u16::from_le_bytes([h[20], h[21]]),
+            features: u16::from_le_bytes([h[22], h[23]]),
+        };
+        (u16::from_le_bytes([h[24], h[25]]) == BLOCK_LEN as u16).then_some((header, o + HEADER_LEN))
+    }
+}

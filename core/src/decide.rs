@@ -1,0 +1,67 @@
+//! The boot decision: facts in, decision out, and nothing else.
+//!
+//! The firmware gathers the facts at reset, in the order of the fields; the first that calls for
+//! update mode wins and is the reason the host can read. An image is only looked at when nothing
+//! else keeps the board in update mode.
+
+use crate::image::{ImageFault, VerifiedImage};
+
+/// Why the board is in update mode. The numbers travel in [`crate::info::Info`] and
+/// [`crate::handoff::Record`]; they never change. 0 means: it is not, or was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// The magic word in the RTC backup register.
+    MagicWord = 1,
+    /// The magic word in retained RAM.
+    MagicRam = 2,
+    /// The button was held.
+    Button = 3,
+    /// Two resets inside the window.
+    DoubleTap = 4,
+    /// No slot holds an image that the policy accepts.
+    NoValidImage = 5,
+    /// The configuration block cannot be used.
+    Configuration = 6,
+    /// The host ended an update with an image that was refused.
+    Refused = 7,
+}
+
+/// What was found at reset, before any image is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The magic word stood in the backup register (it is cleared by now).
+    pub magic_word: bool,
+    /// The magic word stood in retained RAM (it is cleared by now).
+    pub magic_ram: bool,
+    /// The button is pressed, debounced.
+    pub button: bool,
+    /// This was the second reset inside the window.
+    pub double_tap: bool,
+}
+
+/// Where to go.
+#[derive(Debug)]
+pub enum Decision {
+    /// Jump to this image.
+    Boot(VerifiedImage),
+    /// Stay, for this reason; with the image's fault when that is the reason.
+    Update(Reason, Option<ImageFault>),
+}
+
+/// Decides. `verify` proves the best image; it is called only when no fact asks for update mode.
+pub fn decide(facts: Facts, verify: impl FnOnce() -> Result<VerifiedImage, ImageFault>) -> Decision {
+    let asked = [
+        (facts.magic_word, Reason::MagicWord),
+        (facts.magic_ram, Reason::MagicRam),
+        (facts.button, Reason::Button),
+        (facts.double_tap, Reason::DoubleTap),
+    ];
+    if let Some((_, reason)) = asked.into_iter().find(|(fact, _)| *fact) {
+        return Decision::Update(reason, None);
+    }
+    match verify() {
+        Ok(image) => Decision::Boot(image),
+        Err(fault) => Decision::Update(Reason::NoValidImage, Some(fault)),
+    }
+}

@@ -1,0 +1,192 @@
+//! The manifest: what an image says of itself, signed.
+//!
+//! It follows the image, at a multiple of four bytes. Reserved vectors 8, 9 and 10 (offsets 0x20,
+//! 0x24, 0x28) hold [`VECTOR_MAGIC`], the manifest's offset and that offset's complement, so a raw
+//! `.bin` written by any tool carries everything. Integers are little-endian.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0x00 | 4 | magic "SFM1" |
+//! | 0x04 | 2, 2 | format 1, length of the manifest 0xC0 |
+//! | 0x08 | 4 | image length: bytes from the slot's base to the manifest |
+//! | 0x0C | 4 | address the image is linked for |
+//! | 0x10 | 2, 2, 2 | version: major, minor, patch |
+//! | 0x16 | 2 | device id of the chip (DBGMCU), 0: any |
+//! | 0x18 | 4 | security counter |
+//! | 0x1C | 4 | board id, 0: any |
+//! | 0x20 | 4 | CRC-32 of the image |
+//! | 0x24 | 4 | signature algorithm: 0 none, 1 Ed25519 |
+//! | 0x28 | 32 | SHA-256 of the image |
+//! | 0x48 | 4 | key id: first four bytes of the public key's SHA-256 |
+//! | 0x4C | 4 | encryption, 0: none |
+//! | 0x50 | 16 | reserved for dependencies, 0 |
+//! | 0x60 | 64 | signature over bytes 0x00-0x5F |
+//! | 0xA0 | 4 | CRC-32 of bytes 0x00-0x9F |
+//! | 0xA4 | 28 | 0xFF |
+
+use super::crc32;
+
+/// In reserved vector 8: "SFV1".
+pub const VECTOR_MAGIC: u32 = u32::from_le_bytes(*b"SFV1");
+/// Offset of reserved vector 8 in the image.
+pub const VECTOR_OFFSET: usize = 0x20;
+/// First word: "SFM1".
+pub const MAGIC: u32 = u32::from_le_bytes(*b"SFM1");
+/// Version of the layout.
+pub const FORMAT: u16 = 1;
+/// Bytes of a manifest.
+pub const LEN: usize = 0xC0;
+/// Bytes that the signature covers.
+pub const SIGNED_LEN: usize = 0x60;
+
+const SIGNATURE: usize = 0x60;
+const CRC: usize = 0xA0;
+
+/// Semantic version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Incompatible changes.
+    pub major: u16,
+    /// Additions.
+    pub minor: u16,
+    /// Corrections.
+    pub patch: u16,
+}
+
+/// Signature algorithm of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Not signed.
+    None = 0,
+    /// Ed25519 (RFC 8032).
+    Ed25519 = 1,
+}
+
+/// A manifest whose own CRC, format and reserved fields were checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Bytes from the slot's base to the manifest.
+    pub image_length: u32,
+    /// The slot's base that the image is linked for.
+    pub load_address: u32,
+    /// Its version.
+    pub version: Version,
+    /// DEV_ID of the chip, 0 for any.
+    pub device_id: u16,
+    /// Rises when older images must not come back.
+    pub security_counter: u32,
+    /// The board's id, 0 for any.
+    pub board_id: u32,
+    /// CRC-32 of the image.
+    pub crc: u32,
+    /// How it is signed.
+    pub algorithm: Algorithm,
+    /// SHA-256 of the image.
+    pub sha256: [u8; 32],
+    /// First four bytes of the signing key's SHA-256, as stored.
+    pub key_id: [u8; 4],
+    /// The signature, zeros when there is none.
+    pub signature: [u8; 64],
+}
+
+/// Why bytes are not a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManifestFault {
+    /// Too short, or another magic.
+    Missing,
+    /// A format or a length this code does not know.
+    Format,
+    /// Its own CRC-32 does not match.
+    Checksum,
+    /// A field has no meaning: an unknown algorithm, or encryption.
+    Field,
+}
+
+impl Manifest {
+    /// Checks `bytes` and reads the manifest.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ManifestFault> {
+        let b: &[u8; LEN] = bytes.first_chunk().ok_or(ManifestFault::Missing)?;
+        let u16_at = |at: usize| u16::from_le_bytes([b[at], b[at + 1]]);
+        let u32_at = |at: usize| u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]);
+        if u32_at(0) != MAGIC {
+            return Err(ManifestFault::Missing);
+        }
+        if u16_at(4) != FORMAT || usize::from(u16_at(6)) != LEN {
+            return Err(ManifestFault::Format);
+        }
+        if u32_at(CRC) != crc32(&b[..CRC]) {
+            return Err(ManifestFault::Checksum);
+        }
+        let algorithm = match u32_at(0x24) {
+            0 => Algorithm::None,
+            1 => Algorithm::Ed25519,
+            _ => return Err(ManifestFault::Field),
+        };
+        if b[0x4C..0x60].iter().any(|&x| x != 0) {
+            return Err(ManifestFault::Field);
+        }
+        let mut m = Self {
+            image_length: u32_at(0x08),
+            load_address: u32_at(0x0C),
+            version: Version { major: u16_at(0x10), minor: u16_at(0x12), patch: u16_at(0x14) },
+            device_id: u16_at(0x16),
+            security_counter: u32_at(0x18),
+            board_id: u32_at(0x1C),
+            crc: u32_at(0x20),
+            algorithm,
+            sha256: [0; 32],
+            key_id: [b[0x48], b[0x49], b[0x4A], b[0x4B]],
+            signature: [0; 64],
+        };
+        m.sha256.copy_from_slice(&b[0x28..0x48]);
+        m.signature.copy_from_slice(&b[SIGNATURE..CRC]);
+        Ok(m)
+    }
+
+    /// The manifest's bytes. Sign the first [`SIGNED_LEN`], then encode again with the signature.
+    pub fn encode(&self) -> [u8; LEN] {
+        let mut out = [0; LEN];
+        out[0xA4..].fill(0xFF);
+        let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0x00, &MAGIC.to_le_bytes());
+        put(0x04, &FORMAT.to_le_bytes());
+        put(0x06, &(LEN as u16).to_le_bytes());
+        put(0x08, &self.image_length.to_le_bytes());
+        put(0x0C, &self.load_address.to_le_bytes());
+        put(0x10, &self.version.major.to_le_bytes());
+        put(0x12, &self.version.minor.to_le_bytes());
+        put(0x14, &self.version.patch.to_le_bytes());
+        put(0x16, &self.device_id.to_le_bytes());
+        put(0x18, &self.security_counter.to_le_bytes());
+        put(0x1C, &self.board_id.to_le_bytes());
+        put(0x20, &self.crc.to_le_bytes());
+        put(0x24, &(self.algorithm as u32).to_le_bytes());
+        put(0x28, &self.sha256);
+        put(0x48, &self.key_id);
+        put(SIGNATURE, &self.signature);
+        let crc = crc32(&out[..CRC]);
+        out[CRC..CRC + 4].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+}
+
+/// The manifest's offset by the image's reserved vectors, or `None` when they name none.
+///
+/// Not `None` does not mean that a manifest is there: that is for [`Manifest::decode`] to say.
+pub fn offset(image: &[u8]) -> Option<u32> {
+    let word = |i: usize| {
+        let at = VECTOR_OFFSET + 4 * i;
+        image.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    };
+    let offset = word(1)?;
+    (word(0)? == VECTOR_MAGIC && word(2)? == !offset && offset % 4 == 0).then_some(offset)
+}
+
+/// The three words for reserved vectors 8-10 of an image whose manifest is at `offset`.
+pub fn vectors(offset: u32) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[0..4].copy_from_slice(&VECTOR_MAGIC.to_le_bytes());
+    out[4..8].copy_from_slice(&offset.to_le_bytes());
+    out[8..12].copy_from_slice(&(!offset).to_le_bytes());
+    out
+}

@@ -1,0 +1,234 @@
+//! Proving an image: slot and policy in, [`VerifiedImage`] or the one reason against it out.
+//!
+//! The same code runs on the chip before a jump and on the host before a transfer.
+//! Order: vector table, then (by policy) manifest, identity, CRC-32, SHA-256, signature; cheap
+//! checks first, so the reason names the plainest cause.
+
+use super::manifest::{self, Algorithm, Manifest, ManifestFault};
+use crate::config::{Config, Policy, Slot};
+use crate::port::{Crc32, Memory};
+
+/// Why an image is not bootable. The numbers travel in [`crate::info::Info`]; they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ImageFault {
+    /// The slot is erased.
+    Erased = 1,
+    /// The initial stack pointer is outside RAM or not 8-byte aligned.
+    StackPointer = 2,
+    /// The reset vector is outside the slot.
+    ResetOutside = 3,
+    /// The reset vector lacks the thumb bit.
+    ResetThumb = 4,
+    /// The policy wants a manifest and there is none.
+    NoManifest = 5,
+    /// A manifest of another format or with fields without meaning.
+    ManifestFormat = 6,
+    /// The manifest is damaged.
+    ManifestChecksum = 7,
+    /// The manifest's image length does not fit where it stands.
+    Length = 8,
+    /// Linked for another address.
+    LoadAddress = 9,
+    /// For another chip.
+    Chip = 10,
+    /// For another board.
+    Board = 11,
+    /// CRC-32 does not match.
+    Crc = 12,
+    /// SHA-256 does not match.
+    Hash = 13,
+    /// The policy wants a signature and there is none.
+    NotSigned = 14,
+    /// Signed with a key that the board does not have.
+    UnknownKey = 15,
+    /// Signed with a revoked key.
+    RevokedKey = 16,
+    /// The signature is wrong.
+    Signature = 17,
+    /// Some of the image cannot be read.
+    Unreadable = 18,
+    /// This build cannot verify signatures.
+    NoVerifier = 19,
+}
+
+/// What the board demands, from its configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    /// The configuration block.
+    pub config: Config<'a>,
+    /// The slot to prove.
+    pub slot: Slot,
+}
+
+/// The cryptography a build has. The CRC-only build has [`NoCrypto`].
+pub trait Crypto {
+    /// SHA-256 of `bytes`, or `None` when the build has none.
+    fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]>;
+    /// True when `signature` is `key`'s Ed25519 signature of `message`.
+    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
+}
+
+/// A build without signatures: verifies nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct NoCrypto;
+
+impl Crypto for NoCrypto {
+    fn sha256(&mut self, _bytes: &[u8]) -> Option<[u8; 32]> {
+        None
+    }
+    fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8], _signature: &[u8; 64]) -> bool {
+        false
+    }
+}
+
+/// The proof that an image may run: only [`verify`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct VerifiedImage {
+    stack_pointer: u32,
+    reset_vector: u32,
+    slot: Slot,
+}
+
+impl VerifiedImage {
+    /// Initial MSP.
+    pub fn stack_pointer(&self) -> u32 {
+        self.stack_pointer
+    }
+    /// Address of the first instruction, thumb bit set.
+    pub fn reset_vector(&self) -> u32 {
+        self.reset_vector
+    }
+    /// Where its vector table is.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+}
+
+/// Proves the image in `demand.slot` against the board's policy.
+pub fn verify(
+    demand: Demand,
+    memory: &impl Memory,
+    crc: &mut impl Crc32,
+    crypto: &mut impl Crypto,
+) -> Result<VerifiedImage, ImageFault> {
+    let Demand { config, slot } = demand;
+    let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
+    let image = vector_table(bytes, &config, slot)?;
+    let policy = config.policy();
+    if policy == Policy::None {
+        return Ok(image);
+    }
+    let Some(offset) = manifest::offset(bytes) else {
+        if policy == Policy::Signature {
+            return Err(ImageFault::NoManifest);
+        }
+        return crc_in_the_last_word(bytes, crc).map(|()| image);
+    };
+    let (body, manifest) = manifest_at(bytes, offset)?;
+    identity(&manifest, &config, slot)?;
+    match policy {
+        Policy::None | Policy::Crc => {
+            crc.start();
+            crc.update(body);
+            if crc.value() != manifest.crc {
+                return Err(ImageFault::Crc);
+            }
+        }
+        Policy::Signature => signature(body, &bytes[body.len()..], &manifest, &config, crypto)?,
+    }
+    Ok(image)
+}
+
+/// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
+/// vector inside the slot with the thumb bit.
+fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
+    let head: &[u8; 8] = bytes.first_chunk().ok_or(ImageFault::Length)?;
+    let stack_pointer = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+    let reset_vector = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    if stack_pointer == u32::MAX && reset_vector == u32::MAX {
+        return Err(ImageFault::Erased);
+    }
+    let above = stack_pointer.wrapping_sub(config.ram_base());
+    if above == 0 || above > config.ram_size() || stack_pointer % 8 != 0 {
+        return Err(ImageFault::StackPointer);
+    }
+    if !slot.contains(reset_vector & !1, 2) {
+        return Err(ImageFault::ResetOutside);
+    }
+    if reset_vector & 1 == 0 {
+        return Err(ImageFault::ResetThumb);
+    }
+    Ok(VerifiedImage { stack_pointer, reset_vector, slot })
+}
+
+/// The image before `offset` and the manifest at it.
+fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], Manifest), ImageFault> {
+    let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
+    let manifest = Manifest::decode(rest).map_err(|fault| match fault {
+        ManifestFault::Missing => ImageFault::NoManifest,
+        ManifestFault::Format | ManifestFault::Field => ImageFault::ManifestFormat,
+        ManifestFault::Checksum => ImageFault::ManifestChecksum,
+    })?;
+    if manifest.image_length != offset {
+        return Err(ImageFault::Length);
+    }
+    Ok((body, manifest))
+}
+
+fn identity(manifest: &Manifest, config: &Config, slot: Slot) -> Result<(), ImageFault> {
+    if manifest.load_address != slot.base {
+        return Err(ImageFault::LoadAddress);
+    }
+    if manifest.device_id != 0 && manifest.device_id != config.device_id() {
+        return Err(ImageFault::Chip);
+    }
+    if manifest.board_id != 0 && manifest.board_id != config.board_id() {
+        return Err(ImageFault::Board);
+    }
+    Ok(())
+}
+
+/// A plain image under the policy `crc`: its last word that is not erased is the CRC-32 of all
+/// before it. That reads both placements: at the image's end, and at the region's end with the
+/// gap left erased.
+fn crc_in_the_last_word(bytes: &[u8], crc: &mut impl Crc32) -> Result<(), ImageFault> {
+    let words = bytes.chunks_exact(4);
+    let erased = words.clone().rev().take_while(|w| *w == [0xFF; 4]).count();
+    let last = (words.len() - erased).checked_sub(1).ok_or(ImageFault::Erased)? * 4;
+    let (body, stored) = bytes.split_at(last);
+    crc.start();
+    crc.update(body);
+    if stored[..4] != crc.value().to_le_bytes() {
+        return Err(ImageFault::Crc);
+    }
+    Ok(())
+}
+
+fn signature(
+    body: &[u8],
+    signed: &[u8],
+    manifest: &Manifest,
+    config: &Config,
+    crypto: &mut impl Crypto,
+) -> Result<(), ImageFault> {
+    if manifest.algorithm != Algorithm::Ed25519 {
+        return Err(ImageFault::NotSigned);
+    }
+    let mut known = Err(ImageFault::UnknownKey);
+    for (key, revoked) in config.keys() {
+        let id = crypto.sha256(key).ok_or(ImageFault::NoVerifier)?;
+        if id[..4] == manifest.key_id {
+            known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
+            break;
+        }
+    }
+    let key = known?;
+    if crypto.sha256(body) != Some(manifest.sha256) {
+        return Err(ImageFault::Hash);
+    }
+    if !crypto.ed25519(key, &signed[..manifest::SIGNED_LEN], &manifest.signature) {
+        return Err(ImageFault::Signature);
+    }
+    Ok(())
+}

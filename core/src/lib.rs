@@ -1,0 +1,16 @@
+//! Protocols, images and the boot decision: plain state machines without hardware.
+//!
+//! Bytes and time come in, one step comes out; nothing here waits, allocates or touches a
+//! register. The firmware, the host tool and the tests carry the steps out.
+//! The way of a byte: [`usb`] -> [`dfu`] -> flash ([`port`]) -> [`image`] -> [`decide`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod decide;
+pub mod dfu;
+pub mod handoff;
+pub mod image;
+pub mod info;
+pub mod port;
+pub mod usb;

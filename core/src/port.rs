@@ -1,0 +1,49 @@
+//! The ports: what the core asks of the hardware, and the numbers that go with it.
+//!
+//! The firmware implements them over registers, the tests over memory.
+//! They do not wait on their own account: each call has a bound which the implementer keeps.
+
+/// Why a flash operation failed, told apart as the F4's FLASH_SR tells them (RM0090 Rev 19, 3.9.4).
+///
+/// The numbers travel in [`crate::info::Info::last_fault`]; they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FlashFault {
+    /// The controller did not unlock.
+    Locked = 1,
+    /// The operation was not over within its bound.
+    Timeout = 2,
+    /// WRPERR: the sector is write-protected by its option bit.
+    WriteProtected = 3,
+    /// PGAERR: the data crossed an alignment boundary.
+    Alignment = 4,
+    /// PGPERR: the width of the store did not match PSIZE.
+    Parallelism = 5,
+    /// PGSERR: control register and store did not go together.
+    Sequence = 6,
+    /// OPERR or another error flag without a name here.
+    Operation = 7,
+    /// What was read back is not what was programmed.
+    ReadBack = 8,
+    /// The sector is not erased after its erase.
+    NotErased = 9,
+    /// RDERR (F42x and others): read protection of a sector.
+    ReadProtected = 10,
+}
+
+/// Reads of memory-mapped flash, in one piece. ECC parts may refuse a word.
+pub trait Memory {
+    /// The `length` bytes at `address`, or `None` when they are not all readable.
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]>;
+}
+
+/// CRC-32 as the STM32 unit computes it: poly 0x04C11DB7, initial 0xFFFFFFFF, little-endian
+/// words, no reflection, no final XOR (RM0090, section 4).
+pub trait Crc32 {
+    /// Sets the unit to its initial value.
+    fn start(&mut self);
+    /// Feeds `bytes`, whose length is a multiple of four.
+    fn update(&mut self, bytes: &[u8]);
+    /// The value so far.
+    fn value(&self) -> u32;
+}

@@ -1,0 +1,1 @@
+//! Endpoint 0: standard requests and descriptors, without hardware.

@@ -1,0 +1,1 @@
+//! Links, files and the flash job on the host side.

@@ -1,0 +1,1 @@
+//! The firmware binaries, built from the firmware workspace and embedded.

@@ -1,0 +1,1 @@
+//! End-to-end tests: firmware, virtual board and real clients.

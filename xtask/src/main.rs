@@ -1,0 +1,2 @@
+//! Build, size, sweep, clients and demo.
+fn main() {}
