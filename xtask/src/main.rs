@@ -1,2 +1,27 @@
-//! Build, size, sweep, clients and demo.
-fn main() {}
+//! `cargo xtask ...` and `cargo demo`: what a developer and CI run.
+//!
+//! One file per command; each ends with one line that carries its figure and keeps its form.
+
+use clap::{Parser, Subcommand};
+
+mod test;
+mod tools;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Surefoot's developer commands")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets up what the tests need and runs every one of them.
+    Test(test::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Test(args) => test::run(&args),
+    }
+}

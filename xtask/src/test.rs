@@ -1,0 +1,80 @@
+//! `cargo xtask test`: sets up what the tests need, then runs every one of them.
+//!
+//! On Debian and Ubuntu it installs the missing packages; elsewhere it names them, and the steps
+//! that need them are skipped by name.
+
+use crate::tools::{self, Step};
+use anyhow::{Result, bail};
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the steps whose name contains this
+    #[arg(long)]
+    only: Option<String>,
+    /// Install nothing; skip what lacks a package
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// Every step: its name, its command line, the packages without which it is skipped.
+fn steps() -> Vec<Step> {
+    let cross = ["gcc-arm-none-eabi"];
+    let guest = ["qemu-system-x86", "busybox-static", "dfu-util", "cpio"];
+    vec![
+        Step::host("format", "cargo fmt --all --check", &[]),
+        Step::host("lints", "cargo clippy --workspace --all-targets --locked -- -D warnings", &[]),
+        Step::inside("firmware", "format of the firmware", "cargo fmt --all --check", &[]),
+        Step::inside(
+            "firmware",
+            "lints of the firmware",
+            "cargo clippy --release --locked -- -D warnings",
+            &[],
+        ),
+        Step::inside(
+            "firmware",
+            "lints of the firmware without signatures",
+            "cargo clippy --release --locked --no-default-features -- -D warnings",
+            &[],
+        ),
+        Step::host("licences", "cargo xtask licences", &[]),
+        Step::host("tests", "cargo test --workspace --locked", &cross),
+        Step::inside("fuzz/harness", "fuzz targets on seeded inputs", "cargo test --locked", &[]),
+        Step::host("budgets", "cargo xtask budgets --check", &[]),
+        Step::host("sweep", "cargo xtask sweep", &[]),
+        Step::host("clients", "cargo xtask clients", &guest),
+    ]
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let steps: Vec<Step> =
+        steps().into_iter().filter(|s| args.only.as_ref().is_none_or(|only| s.name.contains(only))).collect();
+    if !args.no_install {
+        tools::install_packages(steps.iter().flat_map(|s| s.packages.iter().copied()))?;
+    }
+    tools::toolchain_of("firmware")?;
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), 0);
+    for step in &steps {
+        let missing = tools::missing(step.packages);
+        if !missing.is_empty() {
+            println!("== {}: skipped, needs the packages {}", step.name, missing.join(", "));
+            skipped += 1;
+            continue;
+        }
+        println!("== {}: {}", step.name, step.command);
+        let start = Instant::now();
+        let ok = step.run()?;
+        println!(
+            "== {}: {} in {:.0} s",
+            step.name,
+            if ok { "passed" } else { "FAILED" },
+            start.elapsed().as_secs_f64()
+        );
+        if ok { passed += 1 } else { failed.push(step.name) }
+    }
+    println!("steps: {passed} passed, {} failed, {skipped} skipped", failed.len());
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The machine around the commands: packages, toolchains, child processes.
+
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+/// What a test needs from the machine: a Debian package and a file that shows it is there.
+const PACKAGES: &[(&str, &str)] = &[
+    ("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
+    ("qemu-system-x86", "qemu-system-x86_64"),
+    ("busybox-static", "busybox"),
+    ("dfu-util", "dfu-util"),
+    ("cpio", "cpio"),
+];
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// One step of `cargo xtask test`.
+pub struct Step {
+    pub name: &'static str,
+    pub command: &'static str,
+    pub packages: &'static [&'static str],
+    folder: &'static str,
+}
+
+impl Step {
+    /// A step in the host workspace.
+    pub fn host(name: &'static str, command: &'static str, packages: &'static [&'static str]) -> Self {
+        Self { name, command, packages, folder: "." }
+    }
+
+    /// A step in another workspace, with that folder's toolchain.
+    pub fn inside(
+        folder: &'static str,
+        name: &'static str,
+        command: &'static str,
+        packages: &'static [&'static str],
+    ) -> Self {
+        Self { name, command, packages, folder }
+    }
+
+    /// Runs it; its output goes where ours goes.
+    pub fn run(&self) -> Result<bool> {
+        let mut words = self.command.split(' ');
+        let program = words.next().context("an empty command")?;
+        let status =
+            outside(program, &root().join(self.folder)).args(words).status().context(self.command)?;
+        Ok(status.success())
+    }
+}
+
+/// A command in `folder` that sees that folder's toolchain, not the one this process was given.
+pub fn outside(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    for (key, _) in env::vars_os() {
+        let name = key.to_string_lossy();
+        if (name.starts_with("CARGO") && name != "CARGO_HOME") || name == "RUSTUP_TOOLCHAIN" {
+            command.env_remove(&key);
+        }
+    }
+    command
+}
+
+/// Installs what `folder`/rust-toolchain.toml names, unless it is there.
+pub fn toolchain_of(folder: &str) -> Result<()> {
+    let folder = root().join(folder);
+    let present = outside("cargo", &folder).arg("--version").output().is_ok_and(|o| o.status.success());
+    if !present {
+        let status = outside("rustup", &folder).args(["toolchain", "install"]).status().context("rustup")?;
+        ensure!(status.success(), "`rustup toolchain install` in {} failed", folder.display());
+    }
+    Ok(())
+}
+
+/// Those of `packages` that this machine lacks.
+pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().copied().filter(|p| !installed(p)).collect()
+}
+
+fn installed(package: &str) -> bool {
+    PACKAGES.iter().find(|(name, _)| *name == package).is_some_and(|(_, program)| in_path(program))
+}
+
+fn in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| fs::metadata(folder.join(program)).is_ok_and(|m| m.is_file()))
+}
+
+/// Installs the missing ones of `wanted` with apt, where there is apt and the right to use it.
+pub fn install_packages(wanted: impl Iterator<Item = &'static str>) -> Result<()> {
+    let mut wanted: Vec<&str> = wanted.filter(|p| !installed(p)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    println!("missing packages: {}", wanted.join(" "));
+    if !in_path("apt-get") {
+        println!("this is not Debian or Ubuntu: install them by hand to run the steps that need them");
+        return Ok(());
+    }
+    let uid = Command::new("id").arg("-u").output().context("id")?;
+    let root = String::from_utf8_lossy(&uid.stdout).trim() == "0";
+    if !root && !in_path("sudo") {
+        println!("neither root nor sudo: run `apt-get install --no-install-recommends {}`", wanted.join(" "));
+        return Ok(());
+    }
+    let apt = |arguments: &[&str]| -> Result<bool> {
+        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !root {
+            command.args(["-n", "apt-get"]);
+        }
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        Ok(command.stdout(Stdio::null()).status().context("apt-get")?.success())
+    };
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(&wanted);
+    if !(apt(&["update"])? && apt(&install)?) {
+        println!("apt-get could not install them: the steps that need them are skipped");
+    }
+    Ok(())
+}
