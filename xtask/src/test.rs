@@ -17,10 +17,13 @@ pub struct Args {
     no_install: bool,
 }
 
+/// The C blinky is built with Debian's cross compiler.
+const CROSS: &[&str] = &["gcc-arm-none-eabi"];
+/// dfu-util runs in a guest with a USB stack of its own.
+const GUEST: &[&str] = &["qemu-system-x86", "busybox-static", "dfu-util", "cpio"];
+
 /// Every step: its name, its command line, the packages without which it is skipped.
 fn steps() -> Vec<Step> {
-    let cross = ["gcc-arm-none-eabi"];
-    let guest = ["qemu-system-x86", "busybox-static", "dfu-util", "cpio"];
     vec![
         Step::host("format", "cargo fmt --all --check", &[]),
         Step::host("lints", "cargo clippy --workspace --all-targets --locked -- -D warnings", &[]),
@@ -38,11 +41,11 @@ fn steps() -> Vec<Step> {
             &[],
         ),
         Step::host("licences", "cargo xtask licences", &[]),
-        Step::host("tests", "cargo test --workspace --locked", &cross),
+        Step::host("tests", "cargo test --workspace --locked", CROSS),
         Step::inside("fuzz/harness", "fuzz targets on seeded inputs", "cargo test --locked", &[]),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),
-        Step::host("clients", "cargo xtask clients", &guest),
+        Step::host("clients", "cargo xtask clients", GUEST),
     ]
 }
 
