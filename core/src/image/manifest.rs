@@ -98,7 +98,7 @@ pub enum ManifestFault {
     Format,
     /// Its own CRC-32 does not match.
     Checksum,
-    /// A field has no meaning: an unknown algorithm, or encryption.
+    /// A field has no meaning: an unknown algorithm, encryption, or something in a reserved place.
     Field,
 }
 
@@ -122,7 +122,8 @@ impl Manifest {
             1 => Algorithm::Ed25519,
             _ => return Err(ManifestFault::Field),
         };
-        if b[0x4C..0x60].iter().any(|&x| x != 0) {
+        let reserved_is_clear = b[0x4C..0x60].iter().all(|&x| x == 0) && b[CRC + 4..].iter().all(|&x| x == 0xFF);
+        if !reserved_is_clear {
             return Err(ManifestFault::Field);
         }
         let mut m = Self {
@@ -146,7 +147,7 @@ impl Manifest {
     /// The manifest's bytes. Sign the first [`SIGNED_LEN`], then encode again with the signature.
     pub fn encode(&self) -> [u8; LEN] {
         let mut out = [0; LEN];
-        out[0xA4..].fill(0xFF);
+        out[CRC + 4..].fill(0xFF);
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0x00, &MAGIC.to_le_bytes());
         put(0x04, &FORMAT.to_le_bytes());

@@ -1,0 +1,104 @@
+//! The boot decision: every combination of facts, and the answers the host reads.
+
+mod common;
+
+use common::*;
+use surefoot_core::config::{Policy, Slot};
+use surefoot_core::decide::{Decision, Facts, Reason, decide};
+use surefoot_core::handoff::Record;
+use surefoot_core::image::ImageFault;
+use surefoot_core::info::{Info, LEN};
+
+#[test]
+fn the_first_fact_that_asks_for_update_mode_is_the_reason() {
+    for bits in 0..16u8 {
+        let facts = Facts {
+            magic_word: bits & 1 != 0,
+            magic_ram: bits & 2 != 0,
+            button: bits & 4 != 0,
+            double_tap: bits & 8 != 0,
+        };
+        let expected = match bits.trailing_zeros() {
+            0 => Some(Reason::MagicWord),
+            1 => Some(Reason::MagicRam),
+            2 => Some(Reason::Button),
+            3 => Some(Reason::DoubleTap),
+            _ => None,
+        };
+        let mut looked = false;
+        let decision = decide(facts, || {
+            looked = true;
+            check(Policy::None, &[], plain(0x400))
+        });
+        assert_eq!(looked, expected.is_none(), "an image is looked at only when nothing asks");
+        match (decision, expected) {
+            (Decision::Update(reason, None), Some(expected)) => assert_eq!(reason, expected),
+            (Decision::Boot(image), None) => assert_eq!(image.slot(), SLOT),
+            (decision, _) => panic!("{bits:04b}: {decision:?}"),
+        }
+    }
+}
+
+#[test]
+fn without_a_valid_image_the_board_waits_and_says_why() {
+    let decision = decide(Facts::default(), || check(Policy::None, &[], vec![0xFF; SLOT.length as usize]));
+    let Decision::Update(reason, fault) = decision else { panic!("booted an erased slot") };
+    assert_eq!((reason, fault), (Reason::NoValidImage, Some(ImageFault::Erased)));
+}
+
+#[test]
+fn a_handoff_record_is_read_back_and_a_damaged_one_is_none() {
+    let record = Record { version: [1, 2, 3], reset_cause: 0x22, reason: 1, slot: SLOT.base };
+    let words = record.encode();
+    assert_eq!(Record::decode(&words), Some(record));
+    for bit in 0..words.len() * 32 {
+        let mut broken = words;
+        broken[bit / 32] ^= 1 << (bit % 32);
+        assert_eq!(Record::decode(&broken), None, "bit {bit}");
+    }
+}
+
+#[test]
+fn the_info_answer_is_read_back() {
+    let info = Info {
+        version: [1, 2, 3],
+        family: 0xF4,
+        features: 1,
+        config_fault: 2,
+        reason: 3,
+        image_fault: 4,
+        policy: 2,
+        reset_cause: 6,
+        flags: 1,
+        last_fault: 8,
+        device_id: 0x413,
+        flash_kib: 1024,
+        board_id: BOARD,
+        slot_base: SLOT.base,
+        slot_length: SLOT.length,
+        image_version: [4, 5, 6],
+        security_counter: 9,
+        image_length: 0x400,
+    };
+    assert_eq!(Info::decode(&info.encode()), Some(info));
+    assert_eq!(Info::decode(&info.encode()[..LEN - 1]), None);
+    assert_eq!(Info::decode(&[0; LEN]), None);
+}
+
+#[test]
+fn a_slot_contains_exactly_its_own_ranges() {
+    let slot = Slot { base: 0x1000, length: 0x100 };
+    let table = [
+        (0x1000, 0x100, true),
+        (0x10FF, 1, true),
+        (0x1100, 0, true),
+        (0x1100, 1, false),
+        (0xFFF, 1, false),
+        (0x1001, 0x100, false),
+        (0x1080, u32::MAX, false),
+        (u32::MAX, 1, false),
+    ];
+    for (address, length, expected) in table {
+        assert_eq!(slot.contains(address, length), expected, "{address:#x} + {length:#x}");
+    }
+}
