@@ -418,9 +418,9 @@ impl<'a> Config<'a> {
             && block[at::BACKUP_REGISTER] < 32
             && block[at::PSIZE] <= 3
             && (64..=4096).contains(&size)
-            && size % 64 == 0
+            && size.is_multiple_of(64)
             && c.u32(at::SYSCLK_HZ) >= 14_000_000
-            && c.slots().all(|s| s.base.checked_add(s.length).is_some() && s.base % 4 == 0)
+            && c.slots().all(|s| s.base.checked_add(s.length).is_some() && s.base.is_multiple_of(4))
             && c.regions().all(|r| r.sector_size != 0);
         if !fits {
             return Err(ConfigFault::Field);

@@ -68,8 +68,8 @@ impl Record {
 
 fn checksum(words: &[u32; RECORD_WORDS]) -> u32 {
     let mut bytes = [0; 16];
-    for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
-        chunk.copy_from_slice(&word.to_le_bytes());
+    for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *chunk = word.to_le_bytes();
     }
     crc32(&bytes)
 }

@@ -23,8 +23,8 @@ impl Crc32 for SoftCrc32 {
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        for word in bytes.chunks_exact(4) {
-            self.0 ^= u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        for word in bytes.as_chunks().0 {
+            self.0 ^= u32::from_le_bytes(*word);
             for _ in 0..32 {
                 self.0 = (self.0 << 1) ^ (POLY & 0u32.wrapping_sub(self.0 >> 31));
             }

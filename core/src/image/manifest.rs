@@ -122,7 +122,8 @@ impl Manifest {
             1 => Algorithm::Ed25519,
             _ => return Err(ManifestFault::Field),
         };
-        let reserved_is_clear = b[0x4C..0x60].iter().all(|&x| x == 0) && b[CRC + 4..].iter().all(|&x| x == 0xFF);
+        let reserved_is_clear =
+            b[0x4C..0x60].iter().all(|&x| x == 0) && b[CRC + 4..].iter().all(|&x| x == 0xFF);
         if !reserved_is_clear {
             return Err(ManifestFault::Field);
         }
@@ -180,7 +181,7 @@ pub fn offset(image: &[u8]) -> Option<u32> {
         image.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
     };
     let offset = word(1)?;
-    (word(0)? == VECTOR_MAGIC && word(2)? == !offset && offset % 4 == 0).then_some(offset)
+    (word(0)? == VECTOR_MAGIC && word(2)? == !offset && offset.is_multiple_of(4)).then_some(offset)
 }
 
 /// The three words for reserved vectors 8-10 of an image whose manifest is at `offset`.

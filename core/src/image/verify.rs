@@ -150,7 +150,7 @@ fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedIma
         return Err(ImageFault::Erased);
     }
     let above = stack_pointer.wrapping_sub(config.ram_base());
-    if above == 0 || above > config.ram_size() || stack_pointer % 8 != 0 {
+    if above == 0 || above > config.ram_size() || !stack_pointer.is_multiple_of(8) {
         return Err(ImageFault::StackPointer);
     }
     if !slot.contains(reset_vector & !1, 2) {
@@ -193,8 +193,8 @@ fn identity(manifest: &Manifest, config: &Config, slot: Slot) -> Result<(), Imag
 /// before it. That reads both placements: at the image's end, and at the region's end with the
 /// gap left erased.
 fn crc_in_the_last_word(bytes: &[u8], crc: &mut impl Crc32) -> Result<(), ImageFault> {
-    let words = bytes.chunks_exact(4);
-    let erased = words.clone().rev().take_while(|w| *w == [0xFF; 4]).count();
+    let words = bytes.as_chunks::<4>().0;
+    let erased = words.iter().rev().take_while(|w| **w == [0xFF; 4]).count();
     let last = (words.len() - erased).checked_sub(1).ok_or(ImageFault::Erased)? * 4;
     let (body, stored) = bytes.split_at(last);
     crc.start();
