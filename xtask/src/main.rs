@@ -4,6 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
+mod licences;
+mod chips;
 mod test;
 mod tools;
 
@@ -16,12 +18,18 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Writes the chip table from stm32-metapac's metadata.
+    Chips(chips::Args),
+    /// Checks the licences of all dependencies against deny.toml
+    Licences,
     /// Sets up what the tests need and runs every one of them.
     Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
+        Command::Chips(args) => chips::run(&args),
+        Command::Licences => licences::run(),
         Command::Test(args) => test::run(&args),
     }
 }
