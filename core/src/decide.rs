@@ -27,6 +27,22 @@ pub enum Reason {
     Refused = 7,
 }
 
+impl Reason {
+    /// The reason with this number, `None` for 0 and for numbers of later versions.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::MagicWord,
+            2 => Self::MagicRam,
+            3 => Self::Button,
+            4 => Self::DoubleTap,
+            5 => Self::NoValidImage,
+            6 => Self::Configuration,
+            7 => Self::Refused,
+            _ => return None,
+        })
+    }
+}
+
 /// What was found at reset, before any image is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
