@@ -1,1 +1,26 @@
 //! What is known of each STM32 chip: one generated table and hand-kept overlays.
+//!
+//! `src/table.in` comes from stm32-metapac's metadata (`cargo xtask chips`): memories, pins, USB
+//! blocks, the unique id's address. `overlay/*.toml` adds by hand what the metadata lack (ROM
+//! address, device id, timing, clock limits), each with its source. [`find`] joins the two.
+//! What a board makes of it is `surefoot-board`'s work.
+#![forbid(unsafe_code)]
+
+mod chip;
+mod find;
+mod overlay;
+mod table;
+
+pub use chip::{Banks, Chip, Flash, Ram, Sector, SectorGroup, UsbBlock, UsbKind};
+pub use find::{NotFound, find};
+pub use overlay::{Clock, EraseTime, Scale, Supply, Time, Timing};
+
+/// The names of all chips, in the table's order (by name).
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table::GROUPS.iter().flat_map(|g| g.chips.iter().map(|(name, _)| *name))
+}
+
+/// Every chip.
+pub fn all() -> impl Iterator<Item = Chip> {
+    table::GROUPS.iter().flat_map(|g| g.chips.iter().map(|(name, pins)| Chip::new(g, name, pins)))
+}

@@ -82,8 +82,8 @@ struct Region {
     kind: String,
     base: u32,
     size: u32,
-    /// Erase and write size; RAM has neither.
-    flash: Option<(u32, u32)>,
+    /// Erase size, write size and what an erased byte reads as; RAM has none of them.
+    flash: Option<(u32, u32, u32)>,
 }
 
 /// What several chips' metadata include from one file.
@@ -112,7 +112,7 @@ fn read_all(folder: &Path) -> Result<Vec<Chip>> {
             included.insert(include.to_string(), shared);
         }
         let chip = chip(&text, included[include].clone()).with_context(|| path.display().to_string())?;
-        let has_flash = |r: &Region| r.kind == "Flash" && r.flash.is_some_and(|(erase, _)| erase != 0);
+        let has_flash = |r: &Region| r.kind == "Flash" && r.flash.is_some_and(|(erase, ..)| erase != 0);
         if chip.memory.iter().flatten().any(has_flash) {
             chips.push(chip);
         }
@@ -136,11 +136,16 @@ fn regions(text: &str) -> Result<Vec<Region>> {
             let flash = if r.contains("settings: None") {
                 None
             } else {
-                ensure!(number(r, "erase_value")? == 0xFF, "erased flash does not read as 0xFF");
-                Some((number(r, "erase_size")?, number(r, "write_size")?))
+                Some((number(r, "erase_size")?, number(r, "write_size")?, number(r, "erase_value")?))
             };
             let kind = between(r, "MemoryRegionKind::", ",").context("kind")?.to_string();
-            Ok(Region { name: string(r, "name")?, kind, base: number(r, "address")?, size: number(r, "size")?, flash })
+            Ok(Region {
+                name: string(r, "name")?,
+                kind,
+                base: number(r, "address")?,
+                size: number(r, "size")?,
+                flash,
+            })
         })
         .collect()
 }
@@ -219,10 +224,10 @@ fn block_head(chip: &Chip) -> String {
         out.push_str("  &[");
         for (i, r) in variant.iter().enumerate() {
             let gap = if i == 0 { "" } else { "    " };
-            let (erase, write) = r.flash.unwrap_or_default();
+            let (erase, write, erased) = r.flash.unwrap_or_default();
             writeln!(
                 out,
-                "{gap}R(\"{}\", {}, {:#010X}, {:#X}, {erase}, {write}),",
+                "{gap}R(\"{}\", {}, {:#010X}, {:#X}, {erase}, {write}, {erased:#04X}),",
                 r.name, r.kind, r.base, r.size
             )
             .expect("a string takes all");

@@ -4,8 +4,8 @@
 
 use clap::{Parser, Subcommand};
 
-mod licences;
 mod chips;
+mod licences;
 mod test;
 mod tools;
 
