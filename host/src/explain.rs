@@ -1,11 +1,298 @@
 //! Errors in three parts: what happened, why, and what to do.
+//!
+//! `Display` of an error says what happened; the other two parts and the name for machines are
+//! here for files, keys and images. Links and jobs explain themselves where they are.
+
+use crate::files::{DfuError, ElfError, FileError, HexError, SegmentError};
+use crate::image::keys::KeyError;
+use crate::image::{ImageError, Refused};
+use crate::texts;
+use surefoot_core::image::ImageFault;
 
 /// An error that can say more than its name. `Display` says what happened.
 pub trait Explain: std::error::Error {
     /// A fixed name for machines, as in `file.truncated`.
-    fn code(&self) -> &'static str;
+    fn code(&self) -> String;
     /// Why it happened, as one sentence.
     fn why(&self) -> String;
     /// What to do now, as one sentence.
     fn remedy(&self) -> String;
+}
+
+const AGAIN: &str = "Take a fresh copy of the file, or build it again.";
+
+impl Explain for FileError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::Read { .. } => "read",
+            Self::Write { .. } => "write",
+            Self::Empty => "empty",
+            Self::TooBig { .. } => "too-big",
+            Self::UnknownFormat { .. } => "unknown-format",
+            Self::Disguised { .. } => "disguised",
+            Self::NoAddress(_) => "no-address",
+            Self::AddressGiven(_) => "address-given",
+            Self::Elf(_) => "elf",
+            Self::Hex(_) => "hex",
+            Self::Dfu(_) => "dfu",
+            Self::Segments(SegmentError::Nothing) => "nothing",
+            Self::Segments(SegmentError::Overlap { .. }) => "overlap",
+            Self::Segments(SegmentError::Unaligned { .. }) => "unaligned",
+            Self::Segments(SegmentError::PastTheEnd { .. }) => "past-the-end",
+        };
+        format!("file.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => format!("The system says: {source}."),
+            Self::Empty => "It has no bytes; a build or a copy may have failed.".into(),
+            Self::TooBig { .. } => "The largest STM32 has 4 MiB of flash.".into(),
+            Self::UnknownFormat { .. } => {
+                "Neither the ending of its name nor its first bytes tell its format.".into()
+            }
+            Self::Disguised { .. } => "Its first bytes do not go with its name.".into(),
+            Self::NoAddress(_) => "It is raw bytes, which do not say where they go.".into(),
+            Self::AddressGiven(_) => "An address on the command line would contradict them.".into(),
+            Self::Elf(e) => e.why(),
+            Self::Hex(e) => e.why(),
+            Self::Dfu(e) => e.why(),
+            Self::Segments(e) => e.why(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Read { .. } => "Check the name and its permissions.".into(),
+            Self::Write { .. } => "Check the folder, its permissions and the free space.".into(),
+            Self::Empty | Self::TooBig { .. } => "Check that this is the file you meant.".into(),
+            Self::UnknownFormat { .. } => {
+                "Name it .elf, .hex, .bin or .dfu; out of an ELF only .bin, .hex and .dfu are written.".into()
+            }
+            Self::Disguised { found, .. } => format!("Give it the ending of {found}."),
+            Self::NoAddress(_) => "Say where it goes with --address 0x08......".into(),
+            Self::AddressGiven(_) => "Leave out --address.".into(),
+            Self::Elf(e) => e.remedy(),
+            Self::Hex(_) => AGAIN.into(),
+            Self::Dfu(e) => e.remedy(),
+            Self::Segments(e) => e.remedy(),
+        }
+    }
+}
+
+impl SegmentError {
+    fn why(&self) -> String {
+        match self {
+            Self::Nothing => "No part of it is to be loaded.".into(),
+            Self::Overlap { .. } => "Which of the two would be right cannot be known.".into(),
+            Self::Unaligned { .. } => {
+                "Flash is programmed in words; the bytes before it in the same word are not in the file."
+                    .into()
+            }
+            Self::PastTheEnd { .. } => "No chip has memory there; an address or a length is damaged.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Nothing => "Check that it is a linked program and not an object file.".into(),
+            Self::Overlap { .. } => {
+                "Look for two sections at one address in the linker script, or merge the files without overlap.".into()
+            }
+            Self::Unaligned { .. } => {
+                "Align the section to 4 in the linker script (`. = ALIGN(4);`), or fill the word in the file.".into()
+            }
+            Self::PastTheEnd { .. } => AGAIN.into(),
+        }
+    }
+}
+
+impl ElfError {
+    fn why(&self) -> String {
+        match self {
+            Self::Damaged(_) | Self::Truncated { .. } => {
+                "Its headers point at bytes that are not there.".into()
+            }
+            Self::Class | Self::Machine(_) => "STM32 chips run 32-bit little-endian ARM code.".into(),
+            Self::NotAProgram(_) => "Only a linked program has addresses for the flash.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Damaged(_) | Self::Truncated { .. } => AGAIN.into(),
+            Self::Class | Self::Machine(_) => {
+                "Build for the chip: for Rust --target thumbv7em-none-eabi(hf), for C arm-none-eabi-gcc."
+                    .into()
+            }
+            Self::NotAProgram(_) => "Give the ELF that the linker wrote.".into(),
+        }
+    }
+}
+
+impl HexError {
+    fn why(&self) -> String {
+        match self {
+            Self::NotText { .. } | Self::Record { .. } => {
+                "Each line is `:`, length, address, type, data and checksum in hexadecimal.".into()
+            }
+            Self::Checksum { .. } => "A byte of the line was changed.".into(),
+            Self::NoEnd { .. } => "The file was cut short: it must end with `:00000001FF`.".into(),
+            Self::AfterEnd { .. } => "Two files may have been joined without merging them.".into(),
+            Self::Wraps { .. } => "Where such bytes go is read differently by different tools.".into(),
+        }
+    }
+}
+
+impl DfuError {
+    fn why(&self) -> String {
+        match self {
+            Self::Short(_) | Self::NoSuffix => "It was cut short, or it is not a DFU file at all.".into(),
+            Self::Crc { .. } => "A byte of the file was changed or lost.".into(),
+            Self::Version(_) => "It is of a newer or an unknown format.".into(),
+            Self::EmptyElement { .. } => {
+                "An element without bytes is a mistake of the tool that wrote it.".into()
+            }
+            Self::Alternate { .. } => {
+                "Other alternate settings are option bytes, OTP or external memory.".into()
+            }
+            _ => "Its inner lengths contradict each other.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::NoSuffix => "If it is raw bytes, name it .bin and give --address.".into(),
+            Self::Alternate { .. } => "Write a file that holds the internal flash only.".into(),
+            _ => AGAIN.into(),
+        }
+    }
+}
+
+impl Explain for KeyError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::File(e) => return e.code(),
+            Self::Exists(_) => "exists",
+            Self::NotPrivate(_) => "not-private",
+            Self::NotPublic(_) => "not-public",
+            Self::Random(_) => "random",
+            Self::Encode(_) => "encode",
+        };
+        format!("key.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::File(e) => e.why(),
+            Self::Exists(_) => {
+                "A key that is written over is lost, and with it every board that trusts it.".into()
+            }
+            Self::NotPrivate(_) => "A private key begins with -----BEGIN PRIVATE KEY-----.".into(),
+            Self::NotPublic(_) => "A public key begins with -----BEGIN PUBLIC KEY-----.".into(),
+            Self::Random(_) => "A key must not be guessable.".into(),
+            Self::Encode(_) => "This should not happen.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::File(e) => e.remedy(),
+            Self::Exists(_) => "Choose another name, or move the old key away.".into(),
+            Self::NotPrivate(_) | Self::NotPublic(_) => {
+                "Make a pair with `surefoot image keygen`, or `openssl genpkey -algorithm ed25519`.".into()
+            }
+            Self::Random(_) | Self::Encode(_) => "Make the key on another machine, and report this.".into(),
+        }
+    }
+}
+
+impl Explain for ImageError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::Start { .. } => "start",
+            Self::TooBig { .. } => "too-big",
+            Self::TooShort(_) => "too-short",
+            Self::ReservedVectors(..) => "reserved-vectors",
+            Self::HasManifest => "has-manifest",
+            Self::CrcErased => "crc-erased",
+            Self::LastWordUsed(_) => "last-word-used",
+        };
+        format!("image.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Start { start, slot } if start < slot => format!(
+                "It is linked for 0x{start:08X}; below 0x{slot:08X} is the bootloader and what belongs to it."
+            ),
+            Self::Start { .. } => "The bootloader looks for the vector table at the slot's first byte.".into(),
+            Self::TooBig { .. } => "The manifest or CRC stands behind the image, inside the slot.".into(),
+            Self::TooShort(_) => "The manifest is found by three reserved vectors.".into(),
+            Self::ReservedVectors(..) => {
+                "ARM reserves them; the manifest's place is written there, and what stands there would be lost."
+                    .into()
+            }
+            Self::HasManifest => "Signing it twice is rarely meant.".into(),
+            Self::CrcErased => "The board could not tell it from a missing one.".into(),
+            Self::LastWordUsed(_) => "The CRC-32 would have to stand there.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Start { slot, .. } => link_for(*slot),
+            Self::TooBig { .. } => {
+                "Make the image smaller (optimise for size, strip tables), or give the slot more room.".into()
+            }
+            Self::TooShort(_) => AGAIN.into(),
+            Self::ReservedVectors(..) => "Set vectors 8-10 to zero in the start-up code.".into(),
+            Self::HasManifest => "Use --again to replace the manifest.".into(),
+            Self::CrcErased => "Change any byte of the image, for example its version.".into(),
+            Self::LastWordUsed(_) => "Leave one word free, or use --crc image.".into(),
+        }
+    }
+}
+
+impl Explain for Refused {
+    fn code(&self) -> String {
+        format!("image.{}", texts::image_fault(self.fault).name)
+    }
+
+    fn why(&self) -> String {
+        match self.fault {
+            ImageFault::ResetOutside => format!(
+                "Its reset vector 0x{:08X} lies outside the slot 0x{:08X}..0x{:08X}; it would not run there.",
+                self.reset_vector,
+                self.slot.base,
+                self.slot.end()
+            ),
+            _ => "The board runs the same check before each start and would refuse it.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self.fault {
+            ImageFault::ResetOutside => link_for(self.slot.base),
+            fault => sentence(texts::image_fault(fault).remedy),
+        }
+    }
+}
+
+/// How to link an application for `slot`.
+fn link_for(slot: u32) -> String {
+    format!(
+        "Link it for 0x{slot:08X}: ORIGIN in memory.x or the .ld file, and VECT_TAB_OFFSET = 0x{:X}; \
+         `surefoot layout` writes all three.",
+        slot & 0x00FF_FFFF
+    )
+}
+
+/// `text` with a capital and a full stop.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
+        None => String::new(),
+    }
 }

@@ -9,3 +9,4 @@
 pub mod explain;
 pub mod files;
 pub mod image;
+pub mod texts;

@@ -109,7 +109,7 @@ fn refused(error: ReaderError, line: usize) -> HexError {
         ReaderError::RecordTooLong => "it is too long",
         ReaderError::RecordNotEvenLength => "it has half a byte at its end",
         ReaderError::ContainsInvalidCharacters => "it holds characters that are no hexadecimal digits",
-        ReaderError::ChecksumMismatch(found, wanted) => return HexError::Checksum { line, found, wanted },
+        ReaderError::ChecksumMismatch(wanted, found) => return HexError::Checksum { line, found, wanted },
         ReaderError::PayloadLengthMismatch => "its length is not the one it states",
         ReaderError::UnsupportedRecordType { .. } => "its type is not known",
         ReaderError::InvalidLengthForType => "its length does not fit its type",

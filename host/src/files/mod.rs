@@ -13,7 +13,7 @@ mod segments;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use dfu::{DfuError, DfuFile, Element, Ids, SUFFIX_LEN, Target};
+pub use dfu::{DfuError, DfuFile, Element, Ids, Payload, SUFFIX_LEN, Target};
 pub use elf::ElfError;
 pub use hex::HexError;
 pub use segments::{Part, Place, Segment, SegmentError, Segments};

@@ -1,1 +1,73 @@
-//! Images on the host.
+//! Images: a file's segments made into what a slot takes, signed or with a CRC, and checked.
+//!
+//! [`flat`] lays segments out for a slot, [`sign`] adds the manifest, [`with_crc`] a bare CRC-32,
+//! [`check`] holds the result against a board with the very code that the board runs, and
+//! [`inspect`] shows what is in it. Nothing here knows files or links.
+
+mod check;
+mod crc;
+mod inspect;
+pub mod keys;
+mod sign;
+
+pub use check::{HostCrypto, Refused, SlotMemory, check, linked_for};
+pub use crc::{CrcPlace, with_crc};
+pub use inspect::{Inspection, LastWord, ManifestView, inspect};
+pub use sign::{Identity, sign};
+
+use crate::files::Segments;
+use surefoot_core::config::Slot;
+
+/// Why an image cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// The file does not begin where the slot begins.
+    #[error("the image begins at 0x{start:08X}, the slot at 0x{slot:08X}")]
+    Start {
+        /// Of the image.
+        start: u32,
+        /// Of the slot.
+        slot: u32,
+    },
+    /// The image does not fit the slot.
+    #[error("the image needs {wanted} bytes, the slot at 0x{slot:08X} has {room}")]
+    TooBig {
+        /// Bytes of image and what is added to it.
+        wanted: u64,
+        /// Bytes of the slot.
+        room: u32,
+        /// The slot's first address.
+        slot: u32,
+    },
+    /// Shorter than the vector table up to the reserved vectors.
+    #[error("the image has {0} bytes, less than a vector table")]
+    TooShort(usize),
+    /// Reserved vectors 8-10 hold something.
+    #[error("the reserved vectors 8-10 are in use: {0:08X} {1:08X} {2:08X}")]
+    ReservedVectors(u32, u32, u32),
+    /// It has a manifest already.
+    #[error("the image already has a manifest")]
+    HasManifest,
+    /// The CRC-32 happens to be 0xFFFFFFFF, which reads as erased flash.
+    #[error("the CRC-32 of this image is 0xFFFFFFFF, which looks like erased flash")]
+    CrcErased,
+    /// The region's last word is part of the image.
+    #[error("the last word of the region, at 0x{0:08X}, is part of the image")]
+    LastWordUsed(u32),
+}
+
+/// What stands in `slot` once `segments` are written: from the slot's base to the last byte,
+/// padded with 0xFF to a multiple of four.
+///
+/// # Errors
+/// [`ImageError::Start`], [`ImageError::TooBig`].
+pub fn flat(segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
+    if segments.start() != slot.base {
+        return Err(ImageError::Start { start: segments.start(), slot: slot.base });
+    }
+    let wanted = u64::from(segments.end() - slot.base).next_multiple_of(4);
+    if wanted > u64::from(slot.length) {
+        return Err(ImageError::TooBig { wanted, room: slot.length, slot: slot.base });
+    }
+    Ok(segments.flat(slot.base, slot.base + wanted as u32))
+}

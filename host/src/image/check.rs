@@ -1,0 +1,91 @@
+//! The check before the transfer: `surefoot_core::image::verify`, the code that the board runs,
+//! with the host's CRC-32, SHA-256 and Ed25519.
+
+use crate::files::Segments;
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest, Sha256};
+use surefoot_core::config::{Config, Slot};
+use surefoot_core::image::verify::Crypto;
+use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, verify};
+use surefoot_core::port::Memory;
+
+/// SHA-256 and Ed25519 (strict) on the host.
+#[derive(Clone, Copy, Debug)]
+pub struct HostCrypto;
+
+impl Crypto for HostCrypto {
+    fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]> {
+        Some(Sha256::digest(bytes).into())
+    }
+
+    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+}
+
+/// A slot's contents as they will be: the image, and erased flash behind it.
+#[derive(Clone, Debug)]
+pub struct SlotMemory {
+    base: u32,
+    bytes: Vec<u8>,
+}
+
+impl SlotMemory {
+    /// The part of `segments` that lies in `slot`.
+    pub fn new(segments: &Segments, slot: Slot) -> Self {
+        Self { base: slot.base, bytes: segments.flat(slot.base, slot.end()) }
+    }
+}
+
+impl Memory for SlotMemory {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        let start = address.checked_sub(self.base)? as usize;
+        self.bytes.get(start..start.checked_add(length as usize)?)
+    }
+}
+
+/// Why the board would not boot an image, with what the message needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", crate::texts::refused(self))]
+pub struct Refused {
+    /// The core's reason.
+    pub fault: ImageFault,
+    /// The slot.
+    pub slot: Slot,
+    /// First word of the image.
+    pub stack_pointer: u32,
+    /// Second word of the image.
+    pub reset_vector: u32,
+    /// The address it is linked for, when that can be told and is not the slot's.
+    pub linked_for: Option<u32>,
+}
+
+/// Proves `segments` for `slot` as the board will after the transfer.
+///
+/// # Errors
+/// [`Refused`].
+pub fn check(config: Config, slot: Slot, segments: &Segments) -> Result<VerifiedImage, Refused> {
+    let memory = SlotMemory::new(segments, slot);
+    let proof = verify(Demand { config, slot }, &memory, &mut SoftCrc32::default(), &mut HostCrypto);
+    proof.map_err(|fault| {
+        let word = |at: u32| {
+            let word = memory.bytes(slot.base + at, 4).and_then(|b| b.first_chunk().copied());
+            u32::from_le_bytes(word.unwrap_or([0xFF; 4]))
+        };
+        let (stack_pointer, reset_vector) = (word(0), word(4));
+        let linked_for = linked_for(reset_vector, slot);
+        Refused { fault, slot, stack_pointer, reset_vector, linked_for }
+    })
+}
+
+/// The address for which an image with this reset vector seems to be linked, when it is another
+/// than the slot's: the start of flash for a vector in its first 64 KiB before the slot, else the
+/// vector's own 16 KiB.
+pub fn linked_for(reset_vector: u32, slot: Slot) -> Option<u32> {
+    const FLASH: u32 = 0x0800_0000;
+    if slot.contains(reset_vector & !1, 2) || !(FLASH..FLASH + (4 << 20)).contains(&reset_vector) {
+        return None;
+    }
+    Some(if reset_vector < FLASH + 0x1_0000 { FLASH } else { reset_vector & !0x3FFF })
+}

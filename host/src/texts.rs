@@ -1,0 +1,316 @@
+//! Every number that a board can send, in words: the one home of these texts.
+//!
+//! Each fault has a name for machines, a sentence for what it means and one for what to do.
+
+use crate::image::Refused;
+use surefoot_core::config::{ConfigFault, Policy};
+use surefoot_core::decide::Reason;
+use surefoot_core::image::ImageFault;
+use surefoot_core::port::FlashFault;
+
+/// One fault in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// For machines; never changes.
+    pub name: &'static str,
+    /// What it means, as the end of "the image was refused: ...".
+    pub what: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+const fn text(name: &'static str, what: &'static str, remedy: &'static str) -> Text {
+    Text { name, what, remedy }
+}
+
+/// All image faults, in the order of their numbers.
+pub const IMAGE_FAULTS: [ImageFault; 19] = {
+    use ImageFault::*;
+    [
+        Erased,
+        StackPointer,
+        ResetOutside,
+        ResetThumb,
+        NoManifest,
+        ManifestFormat,
+        ManifestChecksum,
+        Length,
+        LoadAddress,
+        Chip,
+        Board,
+        Crc,
+        Hash,
+        NotSigned,
+        UnknownKey,
+        RevokedKey,
+        Signature,
+        Unreadable,
+        NoVerifier,
+    ]
+};
+
+/// All reasons for update mode, in the order of their numbers.
+pub const REASONS: [Reason; 7] = {
+    use Reason::*;
+    [MagicWord, MagicRam, Button, DoubleTap, NoValidImage, Configuration, Refused]
+};
+
+/// All faults of a configuration block, in the order of their numbers.
+pub const CONFIG_FAULTS: [ConfigFault; 6] = {
+    use ConfigFault::*;
+    [Missing, Format, Checksum, Field, Family, Policy]
+};
+
+/// All flash faults, in the order of their numbers.
+pub const FLASH_FAULTS: [FlashFault; 10] = {
+    use FlashFault::*;
+    [
+        Locked,
+        Timeout,
+        WriteProtected,
+        Alignment,
+        Parallelism,
+        Sequence,
+        Operation,
+        ReadBack,
+        NotErased,
+        ReadProtected,
+    ]
+};
+
+/// The fault with a number from the wire; `None` for 0 and for numbers of a newer bootloader.
+pub fn image_fault_by_number(number: u8) -> Option<ImageFault> {
+    IMAGE_FAULTS.into_iter().find(|f| *f as u8 == number)
+}
+
+/// As [`image_fault_by_number`].
+pub fn reason_by_number(number: u8) -> Option<Reason> {
+    REASONS.into_iter().find(|f| *f as u8 == number)
+}
+
+/// As [`image_fault_by_number`].
+pub fn config_fault_by_number(number: u8) -> Option<ConfigFault> {
+    CONFIG_FAULTS.into_iter().find(|f| *f as u8 == number)
+}
+
+/// As [`image_fault_by_number`].
+pub fn flash_fault_by_number(number: u8) -> Option<FlashFault> {
+    FLASH_FAULTS.into_iter().find(|f| *f as u8 == number)
+}
+
+/// The policy with a number from the wire.
+pub fn policy_by_number(number: u8) -> Option<Policy> {
+    [Policy::None, Policy::Crc, Policy::Signature].into_iter().find(|p| *p as u8 == number)
+}
+
+/// A policy's name, as in a board file.
+pub fn policy(policy: Policy) -> &'static str {
+    match policy {
+        Policy::None => "none",
+        Policy::Crc => "crc",
+        Policy::Signature => "signature",
+    }
+}
+
+/// An image fault in words.
+pub fn image_fault(fault: ImageFault) -> Text {
+    use ImageFault::*;
+    match fault {
+        Erased => text("erased", "the slot is erased", "flash an image"),
+        StackPointer => text(
+            "stack-pointer",
+            "its first word is no stack pointer: it must lie in the chip's RAM and be a multiple of 8",
+            "check that the vector table is the first thing in the image, and _estack in the linker script",
+        ),
+        ResetOutside => text(
+            "reset-outside",
+            "its reset vector points outside the slot: it is linked for another address",
+            "link it with the memory.x or .ld that `surefoot layout` writes, and set VECT_TAB_OFFSET to match",
+        ),
+        ResetThumb => text(
+            "reset-thumb",
+            "its reset vector lacks the thumb bit",
+            "check that the vector table holds the address of a function, not a plain label",
+        ),
+        NoManifest => text(
+            "no-manifest",
+            "it has no manifest and the board's policy wants one",
+            "sign it with `surefoot image sign`",
+        ),
+        ManifestFormat => text(
+            "manifest-format",
+            "its manifest has a format or fields that are not known",
+            "sign it again with this version of surefoot, or update the bootloader",
+        ),
+        ManifestChecksum => {
+            text("manifest-checksum", "its manifest is damaged", "sign it again from the ELF file")
+        }
+        Length => text(
+            "length",
+            "the length in its manifest does not fit where the manifest stands",
+            "sign it again from the ELF file; the file may have been cut or padded",
+        ),
+        LoadAddress => text(
+            "load-address",
+            "its manifest says that it is linked for another address than the slot's",
+            "link and sign it for this board's slot",
+        ),
+        Chip => text(
+            "chip",
+            "it was signed for another chip",
+            "build and sign it with this board's file, or connect the right board",
+        ),
+        Board => text(
+            "board",
+            "it was signed for another board",
+            "build and sign it with this board's file, or connect the right board",
+        ),
+        Crc => text(
+            "crc",
+            "its CRC-32 does not match: bytes were changed or lost",
+            "take a fresh copy of the file, or add the CRC again with `surefoot image sign`",
+        ),
+        Hash => text(
+            "hash",
+            "its SHA-256 does not match: bytes were changed or lost after signing",
+            "take a fresh copy of the signed file, or sign it again",
+        ),
+        NotSigned => text(
+            "not-signed",
+            "its manifest carries no signature and the board's policy wants one",
+            "sign it with `surefoot image sign --key`",
+        ),
+        UnknownKey => text(
+            "unknown-key",
+            "it is signed with a key that the board does not have",
+            "sign it with a key of the board's [validation] keys; `surefoot image inspect` shows the key id",
+        ),
+        RevokedKey => {
+            text("revoked-key", "it is signed with a revoked key", "sign it with a key that is not revoked")
+        }
+        Signature => text(
+            "signature",
+            "its signature is wrong: the manifest was changed after signing",
+            "take a fresh copy of the signed file, or sign it again",
+        ),
+        Unreadable => text(
+            "unreadable",
+            "some of it cannot be read from the flash",
+            "flash it again; if that does not help, the flash is damaged",
+        ),
+        NoVerifier => text(
+            "no-verifier",
+            "this build of the bootloader cannot verify signatures",
+            "seal the full build instead of the CRC-only build",
+        ),
+    }
+}
+
+/// A reason for update mode in words, as the end of "in update mode: ...".
+pub fn reason(reason: Reason) -> Text {
+    match reason {
+        Reason::MagicWord => text("magic-word", "the magic word in the backup register asked for it", ""),
+        Reason::MagicRam => text("magic-ram", "the application asked for it", ""),
+        Reason::Button => text("button", "the button was held at reset", ""),
+        Reason::DoubleTap => text("double-tap", "reset was pressed twice", ""),
+        Reason::NoValidImage => text("no-valid-image", "there is no valid image", "flash an image"),
+        Reason::Configuration => text(
+            "configuration",
+            "its configuration block cannot be used",
+            "seal the bootloader with `surefoot bootloader` and write it with a debug probe or ST's ROM bootloader",
+        ),
+        Reason::Refused => text("refused", "the image of the last update was refused", "flash another image"),
+    }
+}
+
+/// A fault of the configuration block in words.
+pub fn config_fault(fault: ConfigFault) -> Text {
+    const SEAL: &str = "seal the bootloader with `surefoot bootloader` and write it with a debug probe or ST's ROM bootloader";
+    match fault {
+        ConfigFault::Missing => text("missing", "the bootloader was never sealed", SEAL),
+        ConfigFault::Format => text("format", "the block is of another version than the bootloader", SEAL),
+        ConfigFault::Checksum => text("checksum", "the block is damaged", SEAL),
+        ConfigFault::Field => text("field", "a field of the block has no meaning", SEAL),
+        ConfigFault::Family => text("family", "the block is for another family of chips", SEAL),
+        ConfigFault::Policy => {
+            text("policy", "the block asks for signatures, this build has none", "seal the full build")
+        }
+    }
+}
+
+/// A flash fault in words.
+pub fn flash_fault(fault: FlashFault) -> Text {
+    const POWER: &str = "check the supply voltage and the board file's `voltage`, then flash again";
+    match fault {
+        FlashFault::Locked => {
+            text("locked", "the flash controller did not unlock", "reset the board and try again")
+        }
+        FlashFault::Timeout => text("timeout", "a flash operation did not end in time", POWER),
+        FlashFault::WriteProtected => text(
+            "write-protected",
+            "the sector is write-protected by its option bit",
+            "remove the write protection of this sector with a debug probe or ST's tools",
+        ),
+        FlashFault::Alignment => text("alignment", "the data crossed an alignment boundary", POWER),
+        FlashFault::Parallelism => text("parallelism", "the width of the store did not match", POWER),
+        FlashFault::Sequence => text("sequence", "the flash controller was not ready for the store", POWER),
+        FlashFault::Operation => text("operation", "the flash controller reported an error", POWER),
+        FlashFault::ReadBack => text(
+            "read-back",
+            "what was read back is not what was programmed",
+            "flash again; if it happens at the same address, the flash is worn out",
+        ),
+        FlashFault::NotErased => text(
+            "not-erased",
+            "the sector is not erased after its erase",
+            "flash again; if it happens at the same address, the flash is worn out",
+        ),
+        FlashFault::ReadProtected => text(
+            "read-protected",
+            "the sector is read-protected",
+            "remove the protection with a debug probe or ST's tools",
+        ),
+    }
+}
+
+/// The head line of a refused image, with its numbers.
+pub fn refused(r: &Refused) -> String {
+    match (r.fault, r.linked_for) {
+        (ImageFault::ResetOutside, Some(base)) => {
+            format!("the image is linked for 0x{base:08X}, the slot begins at 0x{:08X}", r.slot.base)
+        }
+        (ImageFault::StackPointer, _) => format!(
+            "the image was refused: its first word, 0x{:08X}, is no stack pointer of this chip",
+            r.stack_pointer
+        ),
+        (fault, _) => format!("the image was refused: {}", image_fault(fault).what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_the_wire_has_its_words_and_none_twice() {
+        for (i, f) in IMAGE_FAULTS.into_iter().enumerate() {
+            assert_eq!(f as usize, i + 1);
+            assert_eq!(image_fault_by_number(i as u8 + 1), Some(f));
+        }
+        for (i, f) in REASONS.into_iter().enumerate() {
+            assert_eq!(f as usize, i + 1);
+        }
+        for (i, f) in CONFIG_FAULTS.into_iter().enumerate() {
+            assert_eq!(f as usize, i + 1);
+        }
+        for (i, f) in FLASH_FAULTS.into_iter().enumerate() {
+            assert_eq!(f as usize, i + 1);
+        }
+        let mut names: Vec<_> = IMAGE_FAULTS.map(|f| image_fault(f).name).to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), IMAGE_FAULTS.len());
+        assert_eq!(image_fault_by_number(0), None);
+        assert_eq!(image_fault_by_number(200), None);
+    }
+}

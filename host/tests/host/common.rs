@@ -1,0 +1,116 @@
+//! What the tests share: a small ELF, a sealed block, images.
+
+use ed25519_dalek::SigningKey;
+use surefoot_core::config::{self, BLOCK_LEN, Fields, Key, Policy, Region, Slot};
+
+/// The example board's slot.
+pub const SLOT: Slot = Slot { base: 0x0801_0000, length: 0xF_0000 };
+
+/// An ELF of one program segment per `(address, bytes)`, without sections.
+pub fn elf(segments: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut out = b"\x7FELF\x01\x01\x01".to_vec();
+    out.resize(16, 0);
+    let headers = 52 + 32 * segments.len() as u32;
+    for half in [2u16, 40] {
+        out.extend(half.to_le_bytes()); // ET_EXEC, EM_ARM
+    }
+    for word in [1u32, 0, 52, 0, 0x0500_0200] {
+        out.extend(word.to_le_bytes());
+    }
+    for half in [52u16, 32, segments.len() as u16, 40, 0, 0] {
+        out.extend(half.to_le_bytes());
+    }
+    let mut offset = headers;
+    for (address, bytes) in segments {
+        let size = bytes.len() as u32;
+        // The virtual address differs on purpose: only the physical one counts.
+        for word in [1, offset, 0x2000_0000, *address, size, size + 64, 5, 4] {
+            out.extend(u32::to_le_bytes(word));
+        }
+        offset += size;
+    }
+    for (_, bytes) in segments {
+        out.extend(*bytes);
+    }
+    out
+}
+
+/// A plausible application of `length` bytes linked for `base`.
+pub fn application(base: u32, length: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
+    bytes[..0x40].fill(0);
+    bytes[..4].copy_from_slice(&0x2002_0000u32.to_le_bytes());
+    bytes[4..8].copy_from_slice(&(base + 0x41).to_le_bytes());
+    bytes
+}
+
+/// The key that [`block`] trusts.
+pub fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+/// A revoked key of [`block`].
+pub fn revoked_key() -> SigningKey {
+    SigningKey::from_bytes(&[9; 32])
+}
+
+/// A block like the example board's.
+pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
+    let mut block = [0; BLOCK_LEN];
+    let region = |base, sector_size, count, first, writable| Region {
+        base,
+        sector_size,
+        count,
+        first,
+        writable,
+        erase_ms: 250,
+    };
+    let fields = Fields {
+        device_id: 0x413,
+        family: config::FAMILY_F4,
+        board_id: 0x1234_5678,
+        policy,
+        backup_register: 0,
+        psize: 2,
+        ram_base: 0x2000_0000,
+        ram_size: 0x2_0000,
+        handoff: 0x2000_0000,
+        magic_word: 0xDEAD_BEEF,
+        update_timeout_ms: 30_000,
+        double_tap_ms: 0,
+        button: None,
+        led: None,
+        hse_hz: 8_000_000,
+        hse_bypass: false,
+        pll_hse: 0,
+        pll_hsi: 0,
+        rcc_cfgr: 0,
+        flash_acr: 0,
+        pwr_cr: 0,
+        sysclk_hz: 168_000_000,
+        vid: 0x0483,
+        pid: 0xDF11,
+        bcd_device: 0x0100,
+        transfer_size: 2048,
+        program_ns: 16_000,
+        uid_address: 0x1FFF_7A10,
+        flash_size_address: 0x1FFF_7A22,
+        watchdog: true,
+        read_unprotect: false,
+        slots: &[SLOT],
+        regions: &[
+            region(0x0800_0000, 0x4000, 4, 0, false),
+            region(0x0801_0000, 0x1_0000, 1, 4, true),
+            region(0x0802_0000, 0x2_0000, 7, 5, true),
+        ],
+        keys: &[
+            Key { bytes: key().verifying_key().to_bytes(), revoked: false },
+            Key { bytes: revoked_key().verifying_key().to_bytes(), revoked: true },
+        ],
+        manufacturer: "Surefoot",
+        product: "STM32 BOOTLOADER",
+        memory: "@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128Kg",
+    };
+    config::encode(&fields, &mut block).expect("the fields are legal");
+    block
+}
