@@ -26,7 +26,7 @@ const MEM_MODE_SYSTEM_FLASH: u32 = 0b01;
 
 /// A bus: its clock enable register, that register's reset value, its reset register, and the bits
 /// which mean the same peripheral in both, over all F4 (RM0090 Rev 19, 7.3.5-7.3.14).
-const BUSES: [(u32, u32, u32, u32); 5] = [
+static BUSES: [(u32, u32, u32, u32); 5] = [
     (0x4002_3830, 0x0010_0000, 0x4002_3810, 0x22E0_17FF),
     (0x4002_3834, 0, 0x4002_3814, 0x0000_00F1),
     (0x4002_3838, 0, 0x4002_3818, 0x0000_0003),
@@ -47,7 +47,7 @@ pub(crate) fn f4() {
     write(RCC_PLLCFGR, PLLCFGR_RESET);
     // Without wait states only now that the core is slow (3.5.1).
     write(FLASH_ACR, 0);
-    for (enable, at_reset, reset, both) in BUSES {
+    for &(enable, at_reset, reset, both) in &BUSES {
         write(reset, read(enable) & both);
         write(reset, 0);
         write(enable, at_reset);

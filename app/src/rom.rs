@@ -4,7 +4,7 @@
 //! not come back by itself; the ROM's GO command or a reset starts the flash again.
 //! Cortex-M0 parts are left out: they have no VTOR, and their ROM needs the remap of SYSCFG_CFGR1.
 
-use crate::registers::{modify, read, write};
+use crate::registers::{read, write};
 
 /// A ROM bootloader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +177,8 @@ fn quiet_core() {
         write(NVIC_ICER + 4 * word, u32::MAX);
         write(NVIC_ICPR + 4 * word, u32::MAX);
     }
-    modify(ICSR, 0, ICSR_PENDSVCLR | ICSR_PENDSTCLR);
+    // Zeros have no effect in ICSR; writing back a pending bit that was read as one would set it again.
+    write(ICSR, ICSR_PENDSVCLR | ICSR_PENDSTCLR);
 }
 
 #[cfg(test)]

@@ -1,0 +1,220 @@
+//! Programs for the virtual board, built from this repository: the blinkies, the peers.
+//!
+//! Each call gives the path of an ELF file. It is built when it is asked for, by the toolchain that
+//! its own folder names, and kept under `target/fixtures` by a hash of all its sources, so that
+//! many test processes cost one build. A file lock lets one process build at a time.
+//! It neither signs nor converts: that is the host tool's work.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Target of the STM32F4's programs.
+const TARGET: &str = "thumbv7em-none-eabihf";
+/// The application's slot on boards/f4-discovery.toml.
+pub const SLOT: u32 = 0x0801_0000;
+/// End of the STM32F407VG's flash.
+const FLASH_END: u32 = 0x0810_0000;
+
+/// What every program that links surefoot-app is made from.
+const APP: &[&str] = &["Cargo.toml", "app/Cargo.toml", "app/src", "core/Cargo.toml", "core/src"];
+/// What the Rust examples have in common.
+const EXAMPLES: &[&str] = &[
+    "examples/Cargo.toml",
+    "examples/Cargo.lock",
+    "examples/rust-toolchain.toml",
+    "examples/.cargo/config.toml",
+];
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The Rust blinky whose LED changes every `period_ms`, linked for `base` (usually [`SLOT`]).
+pub fn blinky_rust(period_ms: u32, base: u32) -> Result<PathBuf> {
+    example("blinky-rust", &[("BLINKY_PERIOD_MS", period_ms.to_string())], base)
+}
+
+/// The Rust program that starts ST's ROM bootloader when the button is pressed, linked for [`SLOT`].
+pub fn rom_rust() -> Result<PathBuf> {
+    example("rom-rust", &[], SLOT)
+}
+
+fn example(name: &str, settings: &[(&str, String)], base: u32) -> Result<PathBuf> {
+    let folder = format!("examples/{name}");
+    let sources: Vec<&str> = APP.iter().chain(EXAMPLES).copied().chain([folder.as_str()]).collect();
+    let mut recipe = Recipe::new(name, &sources)?;
+    for (_, value) in settings {
+        recipe.also(value);
+    }
+    recipe.also(&format!("{base:08x}"));
+    recipe.build(|work| {
+        let mut cargo = cargo("examples", work);
+        cargo.args(["--package", name]).envs(settings.iter().cloned());
+        if base != SLOT {
+            let memory = work.join("memory.x");
+            fs::write(&memory, regions(base, "", ""))?;
+            cargo.env("SUREFOOT_MEMORY_X", memory);
+        }
+        run(&mut cargo)?;
+        Ok(work.join("cargo").join(TARGET).join("release").join(name))
+    })
+}
+
+/// The C blinky, as [`blinky_rust`]. Needs `arm-none-eabi-gcc` and `make`.
+pub fn blinky_c(period_ms: u32, base: u32) -> Result<PathBuf> {
+    let library = static_library()?;
+    let mut recipe = Recipe::new("blinky-c", &["examples/blinky-c", "app/include"])?;
+    recipe.also(&library.display().to_string());
+    recipe.also(&format!("{period_ms}-{base:08x}"));
+    recipe.build(|work| {
+        let mut make = outside("make", &root().join("examples/blinky-c"));
+        make.arg(format!("PERIOD_MS={period_ms}"));
+        make.arg(variable("LIBRARY", &library)).arg(variable("OUT", work));
+        if base != SLOT {
+            let memory = work.join("surefoot.ld");
+            fs::write(&memory, regions(base, " (rx)", " (rwx)"))?;
+            make.arg(variable("MEMORY", &memory));
+        }
+        run(&mut make)?;
+        Ok(work.join("blinky.elf"))
+    })
+}
+
+/// surefoot-app as a static library for C.
+pub fn static_library() -> Result<PathBuf> {
+    let own = ["app/c/Cargo.toml", "app/c/Cargo.lock", "app/c/rust-toolchain.toml", "app/c/src"];
+    let sources: Vec<&str> = APP.iter().copied().chain(own).collect();
+    Recipe::new("libsurefoot", &sources)?.build(|work| {
+        run(&mut cargo("app/c", work))?;
+        Ok(work.join("cargo").join(TARGET).join("release/libsurefoot.a"))
+    })
+}
+
+/// Another project's drivers in a small program, from tests/peers: `name` is its package.
+pub fn peer(name: &str) -> Result<PathBuf> {
+    Recipe::new(name, &["tests/peers"])?.build(|work| {
+        run(cargo("tests/peers", work).args(["--package", name]))?;
+        Ok(work.join("cargo").join(TARGET).join("release").join(name))
+    })
+}
+
+/// Memory regions for a program at `base`, in a linker script's words.
+fn regions(base: u32, flash: &str, ram: &str) -> String {
+    format!(
+        "MEMORY\n{{\n  FLASH{flash} : ORIGIN = {base:#010x}, LENGTH = {:#x}\n  \
+         RAM{ram} : ORIGIN = 0x20000020, LENGTH = 131040\n}}\n",
+        FLASH_END - base
+    )
+}
+
+/// What a program is made from, as one number.
+struct Recipe {
+    name: String,
+    hash: DefaultHasher,
+}
+
+impl Recipe {
+    /// `sources` are files and folders of the repository.
+    fn new(name: &str, sources: &[&str]) -> Result<Self> {
+        let mut recipe = Self { name: name.into(), hash: DefaultHasher::new() };
+        recipe.also(env!("CARGO_PKG_VERSION"));
+        for source in sources {
+            recipe.source(&root().join(source)).with_context(|| format!("source {source} of {name}"))?;
+        }
+        Ok(recipe)
+    }
+
+    /// Something else that the program depends on.
+    fn also(&mut self, text: &str) {
+        self.hash.write(text.as_bytes());
+        self.hash.write_u8(0xFF);
+    }
+
+    fn source(&mut self, path: &Path) -> Result<()> {
+        if path.is_dir() {
+            let mut entries = fs::read_dir(path)?.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+            entries.sort();
+            let built = |p: &PathBuf| {
+                p.file_name() == Some(OsStr::new("target")) || p.file_name() == Some(OsStr::new("build"))
+            };
+            return entries.iter().filter(|p| !built(p)).try_for_each(|p| self.source(p));
+        }
+        self.also(&path.display().to_string());
+        self.hash.write(&fs::read(path)?);
+        Ok(())
+    }
+
+    /// The kept program, or the one that `make` leaves at the path it returns. `make` gets a folder
+    /// to work in that no other process uses at the time.
+    fn build(self, make: impl FnOnce(&Path) -> Result<PathBuf>) -> Result<PathBuf> {
+        let work = root().join("target/fixtures");
+        fs::create_dir_all(&work)?;
+        let work = work.canonicalize()?;
+        let kept = work.join(format!("{}-{:016x}", self.name, self.hash.finish()));
+        if kept.exists() {
+            return Ok(kept);
+        }
+        let lock = File::create(work.join("lock"))?;
+        lock.lock()?;
+        if !kept.exists() {
+            let built = make(&work).with_context(|| format!("building {}", self.name))?;
+            // Under its name only when it is whole: another process may look without the lock.
+            let whole = work.join("whole");
+            fs::copy(&built, &whole).with_context(|| built.display().to_string())?;
+            fs::rename(&whole, &kept)?;
+        }
+        Ok(kept)
+    }
+}
+
+/// `cargo build --release` for the chip, in a folder of this repository.
+fn cargo(folder: &str, work: &Path) -> Command {
+    let mut cargo = outside("cargo", &root().join(folder));
+    cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
+    cargo.arg(work.join("cargo"));
+    cargo
+}
+
+/// A command in `folder` that sees that folder's toolchain, not the one this process was given.
+fn outside(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        let inherited = name.starts_with("CARGO") && name != "CARGO_HOME";
+        let passed_down =
+            ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "RUSTC", "MAKEFLAGS", "MAKELEVEL", "MEMORY", "OUT"];
+        if inherited || passed_down.contains(&&*name) {
+            command.env_remove(&key);
+        }
+    }
+    command
+}
+
+/// `name=path` for make.
+fn variable(name: &str, path: &Path) -> std::ffi::OsString {
+    let mut word = std::ffi::OsString::from(name);
+    word.push("=");
+    word.push(path);
+    word
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("{program} cannot be started"))?;
+    if !output.status.success() {
+        bail!(
+            "{program} failed: {}\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The application library's tables and its C header, held against what they repeat.
+//!
+//! What the library does on a chip is seen in `app_blinky.rs`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use surefoot_app::{Board, KNOWN, Reason, ResetCause, Rom};
+use surefoot_core::{config, handoff};
+use surefoot_tests::fixtures;
+
+#[test]
+fn the_rom_of_every_chip_that_the_chip_data_knows_is_at_the_same_address() {
+    let mut compared = 0;
+    for chip in surefoot_chips::all() {
+        let Some(rom) = chip.rom else { continue };
+        let ours = Rom::of(chip.name).and_then(|rom| rom.table());
+        assert_eq!(ours, Some(rom), "{}", chip.name);
+        compared += 1;
+    }
+    assert!(compared > 100, "only {compared} chips have a ROM address in the chip data");
+}
+
+#[test]
+fn every_pattern_of_the_rom_table_names_real_chips() {
+    let names: Vec<String> = surefoot_chips::all().map(|chip| chip.name.to_string()).collect();
+    for known in KNOWN {
+        let fits = |name: &String| {
+            name.len() >= known.pattern.len()
+                && known.pattern.bytes().zip(name.bytes()).all(|(p, n)| p == b'?' || p == n)
+        };
+        assert!(names.iter().any(fits), "no chip is called {}", known.pattern);
+    }
+}
+
+/// Every constant of the header with the value that Rust has for it.
+fn header_constants() -> BTreeMap<&'static str, u32> {
+    BTreeMap::from([
+        ("SUREFOOT_FAMILY_F4", u32::from(config::FAMILY_F4)),
+        ("SUREFOOT_DEFAULT_MAGIC_WORD", handoff::DEFAULT_MAGIC_WORD),
+        ("SUREFOOT_NO_BACKUP_REGISTER", u32::MAX),
+        ("SUREFOOT_HANDOFF_LENGTH", handoff::LEN),
+        ("SUREFOOT_RESET_BROWN_OUT", ResetCause::BROWN_OUT.0.into()),
+        ("SUREFOOT_RESET_PIN", ResetCause::PIN.0.into()),
+        ("SUREFOOT_RESET_POWER_ON", ResetCause::POWER_ON.0.into()),
+        ("SUREFOOT_RESET_SOFTWARE", ResetCause::SOFTWARE.0.into()),
+        ("SUREFOOT_RESET_INDEPENDENT_WATCHDOG", ResetCause::INDEPENDENT_WATCHDOG.0.into()),
+        ("SUREFOOT_RESET_WINDOW_WATCHDOG", ResetCause::WINDOW_WATCHDOG.0.into()),
+        ("SUREFOOT_RESET_LOW_POWER", ResetCause::LOW_POWER.0.into()),
+        ("SUREFOOT_REASON_NONE", 0),
+        ("SUREFOOT_REASON_MAGIC_WORD", Reason::MagicWord as u32),
+        ("SUREFOOT_REASON_MAGIC_RAM", Reason::MagicRam as u32),
+        ("SUREFOOT_REASON_BUTTON", Reason::Button as u32),
+        ("SUREFOOT_REASON_DOUBLE_TAP", Reason::DoubleTap as u32),
+        ("SUREFOOT_REASON_NO_VALID_IMAGE", Reason::NoValidImage as u32),
+        ("SUREFOOT_REASON_CONFIGURATION", Reason::Configuration as u32),
+        ("SUREFOOT_REASON_REFUSED", Reason::Refused as u32),
+    ])
+}
+
+fn header() -> String {
+    let path = fixtures::root().join("app/include/surefoot.h");
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn the_header_has_every_constant_with_rusts_value_and_no_other() {
+    let mut found = BTreeMap::new();
+    let text = header();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["#define", name, value] = words[..] {
+            let value = value.trim_end_matches('u');
+            let number = match value.strip_prefix("0x") {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => value.parse(),
+            };
+            found.insert(name, number.unwrap_or_else(|e| panic!("{line}: {e}")));
+        }
+    }
+    assert_eq!(found, header_constants());
+}
+
+#[test]
+fn the_headers_default_board_is_rusts() {
+    let board = Board::F4;
+    let register = board.backup_register.map_or("SUREFOOT_NO_BACKUP_REGISTER".into(), |n| format!("{n}u"));
+    let define = format!(
+        "#define SUREFOOT_BOARD_F4 {{SUREFOOT_FAMILY_F4, SUREFOOT_DEFAULT_MAGIC_WORD, {:#x}u, {register}}}",
+        board.handoff
+    );
+    assert_eq!((board.family as u16, board.magic_word), (config::FAMILY_F4, handoff::DEFAULT_MAGIC_WORD));
+    assert!(header().lines().any(|line| line == define), "{define}");
+}
+
+#[test]
+fn every_reason_of_the_core_has_a_name_in_the_header() {
+    let named: Vec<u32> = header_constants()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("SUREFOOT_REASON_"))
+        .map(|(_, value)| value)
+        .collect();
+    for number in 1..=u8::MAX {
+        assert_eq!(Reason::from_number(number).is_some(), named.contains(&number.into()), "{number}");
+    }
+}
+
+#[test]
+fn the_header_compiles_as_c_and_cpp_and_its_types_have_the_librarys_layout() {
+    let source = "#include \"surefoot.h\"\n#include <stddef.h>\n\
+         #ifdef __cplusplus\n#define CHECK static_assert\n#else\n#define CHECK _Static_assert\n#endif\n\
+         CHECK(sizeof(surefoot_board_t) == 16, \"board\");\n\
+         CHECK(offsetof(surefoot_board_t, backup_register) == 12, \"board\");\n\
+         CHECK(sizeof(surefoot_status_t) == 12, \"status\");\n\
+         CHECK(offsetof(surefoot_status_t, reason) == 4, \"status\");\n\
+         CHECK(offsetof(surefoot_status_t, slot) == 8, \"status\");\n\
+         extern const surefoot_board_t board;\nconst surefoot_board_t board = SUREFOOT_BOARD_F4;\n";
+    let folder = tempfile::tempdir().unwrap();
+    for (language, standard) in [("c", "c11"), ("c++", "c++17")] {
+        let file = folder.path().join("check");
+        fs::write(&file, source).unwrap();
+        let object = folder.path().join("check.o");
+        let output = Command::new("arm-none-eabi-gcc")
+            .args([
+                "-x",
+                language,
+                &format!("-std={standard}"),
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-ffreestanding",
+            ])
+            .args(["-mcpu=cortex-m4", "-mthumb", "-c", "-I"])
+            .arg(fixtures::root().join("app/include"))
+            .arg(&file)
+            .arg("-o")
+            .arg(&object)
+            .output()
+            .expect("arm-none-eabi-gcc (Debian: gcc-arm-none-eabi)");
+        assert!(output.status.success(), "{language}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_static_library_defines_every_function_that_the_header_declares() {
+    let library = fixtures::static_library().unwrap();
+    let output = Command::new("arm-none-eabi-nm")
+        .args(["--defined-only", "--extern-only"])
+        .arg(&library)
+        .output()
+        .expect("arm-none-eabi-nm (Debian: binutils-arm-none-eabi)");
+    let symbols = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = header();
+    let declared: Vec<&str> = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '(')
+        .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|(name, _)| name)))
+        .filter(|name| name.starts_with("surefoot_"))
+        .collect();
+    assert!(declared.len() >= 6, "{declared:?}");
+    for name in declared {
+        assert!(symbols.lines().any(|line| line.ends_with(&format!(" T {name}"))), "{name} is not defined");
+    }
+}
+
+#[test]
+fn every_workspace_for_the_chip_names_the_firmwares_toolchain() {
+    let toolchain = |folder: &str| {
+        let path = fixtures::root().join(folder).join("rust-toolchain.toml");
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+    };
+    for folder in ["app/c", "examples", "tests/peers"] {
+        assert_eq!(toolchain(folder), toolchain("firmware"), "{folder}");
+    }
+}
