@@ -109,6 +109,8 @@ pub enum ConfigFault {
     Family = 5,
     /// The policy asks for what this build does not have (signatures in the CRC-only build).
     Policy = 6,
+    /// Sealed for another chip of the family: DEV_ID is not the one in the block.
+    Chip = 7,
 }
 
 /// A pin with its level and pull: bits 0-3 pin, 4-7 port (0 = A), 8 active high, 9-10 pull (0 none, 1 up, 2 down).

@@ -56,9 +56,9 @@ pub const REASONS: [Reason; 7] = {
 };
 
 /// All faults of a configuration block, in the order of their numbers.
-pub const CONFIG_FAULTS: [ConfigFault; 6] = {
+pub const CONFIG_FAULTS: [ConfigFault; 7] = {
     use ConfigFault::*;
-    [Missing, Format, Checksum, Field, Family, Policy]
+    [Missing, Format, Checksum, Field, Family, Policy, Chip]
 };
 
 /// All flash faults, in the order of their numbers.
@@ -235,6 +235,7 @@ pub fn config_fault(fault: ConfigFault) -> Text {
         ConfigFault::Policy => {
             text("policy", "the block asks for signatures, this build has none", "seal the full build")
         }
+        ConfigFault::Chip => text("chip", "the block is for another chip of the family", SEAL),
     }
 }
 
