@@ -7,18 +7,17 @@
 //! DETACH leaves. Not here: the flash, and whether an area is erased (the read-back tells).
 
 use super::{State, Status, command, request};
-use crate::config::{Config, Region};
+use crate::config::Config;
 use crate::port::{FlashFault, Memory};
-use crate::usb::Setup;
+use crate::usb::{Setup, put};
 
 /// Bytes of buffer that a block needs beside the transfer size: one program unit of padding at
 /// each end.
 pub const PADDING: usize = 16;
 /// Transfer size without a usable configuration.
 const FALLBACK_TRANSFER_SIZE: u16 = 64;
-/// What can be read without a usable configuration, as the fallback memory string says: the first
-/// KiB of the flash, which begins at this address on all of ST's parts.
-const FALLBACK_FLASH: (u32, u32) = (0x0800_0000, 0x400);
+/// The address pointer at first, as in ST's ROM: the flash of all parts begins here.
+const FLASH_BASE: u32 = 0x0800_0000;
 
 /// A sector to erase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,13 @@ pub struct Sector {
     pub size: u32,
     /// Erase time in milliseconds.
     pub erase_ms: u32,
+}
+
+impl Sector {
+    /// The first address behind it. A sector of a slot ends in the address space.
+    const fn end(&self) -> u32 {
+        self.base.wrapping_add(self.size)
+    }
 }
 
 /// Something that the firmware has to do, and to answer with [`Device::job_done`].
@@ -60,33 +66,30 @@ pub enum Answer {
     /// No data stage: end it well.
     Acknowledge,
     /// Send this many bytes of `reply`.
-    Reply(usize),
-    /// Send memory.
-    Upload {
-        /// First address.
-        address: u32,
-        /// Bytes, at least one.
-        length: u32,
-    },
+    Reply(u32),
+    /// Send memory from this address, wLength bytes, which are all readable.
+    Memory(u32),
+    /// Take this device address (a standard request's answer, never DFU's).
+    Address(u32),
     /// Receive the data stage into the block buffer from this offset, then call [`Device::received`].
-    Receive(usize),
+    Receive(u32),
 }
 
-/// What was asked for by the last DNLOAD.
-#[derive(Clone, Copy, Debug)]
+/// What the last DNLOAD asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     /// Nothing, or it is over.
     None,
-    /// Nothing is left to do but to report this.
-    Report(Status),
-    /// The writable sectors that begin in `next..end`.
-    Erase { next: u32, end: u32 },
-    /// The block in the buffer.
-    Program { address: u32, length: u32 },
+    /// Nothing is left to do but to report `Device::outcome`.
+    Report,
+    /// The sector at `Device::target`.
+    EraseOne,
+    /// The writable sectors from `Device::target` on.
+    EraseAll,
+    /// `Device::length` bytes of the buffer at `Device::target`.
+    Program,
     /// Read unprotect.
     Unprotect,
-    /// Leave.
-    Leave,
 }
 
 /// The device engine.
@@ -96,28 +99,32 @@ pub struct Device<'a> {
     state: State,
     status: Status,
     work: Work,
+    outcome: Status,
     /// A job is with the firmware.
     running: bool,
-    /// The address pointer.
-    address: u32,
     /// wBlockNum of the DNLOAD whose data stage is under way.
     block: u16,
+    /// The address pointer.
+    address: u32,
+    target: u32,
+    length: u32,
 }
 
 impl<'a> Device<'a> {
     /// In dfuIDLE. Without a configuration nothing can be written.
-    pub fn new(config: Option<Config<'a>>) -> Self {
-        let mut device = Self {
+    pub const fn new(config: Option<Config<'a>>) -> Self {
+        Self {
             config,
             state: State::Idle,
             status: Status::Ok,
             work: Work::None,
+            outcome: Status::Ok,
             running: false,
-            address: 0,
             block: 0,
-        };
-        device.bus_reset();
-        device
+            address: FLASH_BASE,
+            target: 0,
+            length: 0,
+        }
     }
 
     /// The state as GETSTATE tells it.
@@ -134,57 +141,49 @@ impl<'a> Device<'a> {
     /// goes on; its result is of no interest any more.
     pub fn bus_reset(&mut self) {
         self.go_idle();
-        self.address = self.flash().0;
+        self.address = FLASH_BASE;
     }
 
-    /// Answers a class request to the interface. `reply` has room for six bytes.
-    pub fn request(&mut self, setup: &Setup, reply: &mut [u8; crate::usb::PACKET]) -> Answer {
-        match (setup.request_type, setup.request) {
+    /// Answers a class request to the interface. `reply` has room for six bytes; `memory` holds
+    /// what may be read, the flash and nothing else.
+    pub fn request(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Answer {
+        let answer = match (setup.request_type, setup.request) {
             (request::OUT, request::DNLOAD) => self.download(setup),
-            (request::IN, request::UPLOAD) => self.upload(setup, reply),
+            (request::IN, request::UPLOAD) => self.upload(setup, reply, memory),
             (request::IN, request::GETSTATUS) => {
-                let wait = self.advance().to_le_bytes();
-                reply[..6].copy_from_slice(&[
-                    self.status as u8,
-                    wait[0],
-                    wait[1],
-                    wait[2],
-                    self.state as u8,
-                    0,
-                ]);
-                Answer::Reply(6)
+                let [w0, w1, w2, _] = self.advance().to_le_bytes();
+                Ok(Answer::Reply(put(reply, &[self.status as u8, w0, w1, w2, self.state as u8, 0])))
             }
-            (request::IN, request::GETSTATE) => {
-                reply[0] = self.state as u8;
-                Answer::Reply(1)
-            }
+            (request::IN, request::GETSTATE) => Ok(Answer::Reply(put(reply, &[self.state as u8]))),
             (request::OUT, request::CLRSTATUS | request::ABORT) if setup.length == 0 => {
                 self.go_idle();
-                Answer::Acknowledge
+                Ok(Answer::Acknowledge)
             }
             (request::OUT, request::DETACH) if setup.length == 0 && self.is_quiet() => {
                 self.state = State::Manifest;
-                self.work = Work::Leave;
-                Answer::Acknowledge
+                Ok(Answer::Acknowledge)
             }
-            _ => self.refuse(Status::StalledPacket),
-        }
+            _ => Err(Status::StalledPacket),
+        };
+        answer.unwrap_or_else(|status| {
+            self.refuse(status);
+            Answer::Stall
+        })
     }
 
     /// Takes the data stage of a DNLOAD, `length` bytes at the offset that [`Answer::Receive`]
-    /// named, and pads them to whole program units with what the flash holds there (0xFF when
-    /// erased). False: stall the status stage.
-    pub fn received(&mut self, buffer: &mut [u8], length: usize, memory: &impl Memory) -> bool {
+    /// named, and pads them to whole program units with what the flash holds there: 0xFF when it
+    /// is erased. False: stall the status stage.
+    pub fn received(&mut self, buffer: &mut [u8], length: u16, memory: &impl Memory) -> bool {
+        self.outcome = Status::Ok;
         self.work = if self.block == 0 {
-            match self.command(buffer.get(..length).unwrap_or(&[])) {
-                Some(work) => work,
-                None => {
-                    self.refuse(Status::StalledPacket);
-                    return false;
-                }
-            }
+            let Some(work) = self.command(buffer.get(..length.into()).unwrap_or(&[]), memory) else {
+                self.refuse(Status::StalledPacket);
+                return false;
+            };
+            work
         } else {
-            self.program(buffer, length, memory).unwrap_or(Work::Report(Status::Address))
+            self.program(buffer, length, memory)
         };
         self.state = State::DownloadSync;
         true
@@ -192,13 +191,12 @@ impl<'a> Device<'a> {
 
     /// Something went wrong on the way: dfuERROR with `status`, unless there is an older error or
     /// the board is leaving.
-    pub(crate) fn refuse(&mut self, status: Status) -> Answer {
+    #[inline(never)]
+    pub fn refuse(&mut self, status: Status) {
         if !matches!(self.state, State::Error | State::Manifest | State::ManifestWaitReset) {
             self.state = State::Error;
             self.status = status;
-            self.work = Work::None;
         }
-        Answer::Stall
     }
 
     /// The next thing to do, if there is one. Call it when endpoint 0 is idle.
@@ -206,14 +204,17 @@ impl<'a> Device<'a> {
         if self.running {
             return None;
         }
-        let job = match (self.state, self.work) {
-            (State::DownloadBusy, Work::Erase { next, end }) => Job::Erase(self.next_sector(next, end)?),
-            (State::DownloadBusy, Work::Program { address, length }) => Job::Program { address, length },
-            (State::DownloadBusy, Work::Unprotect) => Job::ReadUnprotect,
-            (State::Manifest, Work::Leave) => {
+        let job = match self.state {
+            State::Manifest => {
                 self.state = State::ManifestWaitReset;
                 return Some(Job::Leave);
             }
+            State::DownloadBusy => match self.work {
+                Work::EraseOne | Work::EraseAll => Job::Erase(self.sector_from(self.target)?),
+                Work::Program => Job::Program { address: self.target, length: self.length },
+                Work::Unprotect => Job::ReadUnprotect,
+                Work::None | Work::Report => return None,
+            },
             _ => return None,
         };
         self.running = true;
@@ -227,21 +228,17 @@ impl<'a> Device<'a> {
             return;
         }
         if let Err(fault) = result {
-            self.refuse(match (fault, self.work) {
+            return self.refuse(match (fault, self.work) {
                 (FlashFault::NotErased, _) => Status::CheckErased,
                 (FlashFault::ReadBack, _) => Status::Verify,
-                (_, Work::Program { .. }) => Status::Program,
+                (_, Work::Program) => Status::Program,
                 (_, Work::Unprotect) => Status::Vendor,
                 _ => Status::Erase,
             });
-            return;
         }
-        if let Work::Erase { next, end } = self.work
-            && let Some(sector) = self.next_sector(next, end)
-        {
-            let next = sector.base.saturating_add(sector.size);
-            if self.next_sector(next, end).is_some() {
-                self.work = Work::Erase { next, end };
+        if self.work == Work::EraseAll {
+            self.target = self.sector_from(self.target).map_or(u32::MAX, |s| s.end());
+            if self.sector_from(self.target).is_some() {
                 return;
             }
         }
@@ -254,7 +251,6 @@ impl<'a> Device<'a> {
         if self.state != State::ManifestWaitReset {
             self.state = State::Idle;
             self.status = Status::Ok;
-            self.work = Work::None;
         }
     }
 
@@ -268,194 +264,181 @@ impl<'a> Device<'a> {
         match (self.state, self.work) {
             (State::DownloadSync, Work::None) => self.state = State::DownloadIdle,
             (State::DownloadSync, _) => self.state = State::DownloadBusy,
-            (State::DownloadBusy, Work::Report(status)) => {
-                self.work = Work::None;
-                self.state = State::DownloadIdle;
-                if status != Status::Ok {
-                    self.refuse(status);
-                }
+            (State::DownloadBusy, Work::Report) => {
+                self.status = self.outcome;
+                self.state = if self.status == Status::Ok { State::DownloadIdle } else { State::Error };
             }
-            (State::ManifestSync, _) => {
-                self.state = State::Manifest;
-                self.work = Work::Leave;
-            }
+            (State::ManifestSync, _) => self.state = State::Manifest,
             _ => {}
         }
-        if self.state == State::DownloadBusy { self.remaining_ms().min(0x00FF_FFFF) } else { 0 }
+        if self.state == State::DownloadBusy { self.remaining_ms() } else { 0 }
     }
 
     /// How long the work takes from here.
     fn remaining_ms(&self) -> u32 {
+        let mut sum: u32 = 0;
         match (self.work, self.config) {
-            (Work::Erase { mut next, end }, _) => {
-                let mut sum: u32 = 0;
-                while let Some(sector) = self.next_sector(next, end) {
-                    sum = sum.saturating_add(sector.erase_ms);
-                    next = sector.base.saturating_add(sector.size);
+            (Work::EraseOne | Work::EraseAll, _) => {
+                let mut next = self.target;
+                while let Some(sector) = self.sector_from(next) {
+                    sum = sum.wrapping_add(sector.erase_ms);
+                    next = sector.end();
+                    if self.work == Work::EraseOne {
+                        break;
+                    }
                 }
                 // dfu-util takes exactly 100 for a lie and waits 35 s.
                 if sum == 100 { 101 } else { sum }
             }
-            (Work::Program { length, .. }, Some(config)) => {
-                (length >> config.psize()).saturating_mul(config.program_ns()).div_ceil(1_000_000).max(1)
+            (Work::Program, Some(config)) => {
+                let operations = self.length >> config.psize();
+                operations.wrapping_mul(config.program_ns()) / 1_000_000 + 1
             }
             _ => 0,
         }
     }
 
-    fn download(&mut self, setup: &Setup) -> Answer {
+    fn download(&mut self, setup: &Setup) -> Result<Answer, Status> {
         let expected = matches!(self.state, State::Idle | State::DownloadIdle);
         if !expected || self.running || setup.length > self.transfer_size() {
-            return self.refuse(Status::StalledPacket);
+            return Err(Status::StalledPacket);
         }
         if setup.length == 0 {
             self.state = State::ManifestSync;
-            return Answer::Acknowledge;
+            return Ok(Answer::Acknowledge);
         }
         self.block = setup.value;
         match setup.value {
-            0 => Answer::Receive(0),
-            1 => self.refuse(Status::StalledPacket),
-            _ => Answer::Receive((self.address & (self.unit() - 1)) as usize),
+            0 => Ok(Answer::Receive(0)),
+            1 => Err(Status::StalledPacket),
+            _ => Ok(Answer::Receive(self.address & self.unit_mask())),
         }
     }
 
-    fn command(&mut self, bytes: &[u8]) -> Option<Work> {
-        let status = match *bytes {
-            [command::SET_ADDRESS, a, b, c, d] => {
-                let address = u32::from_le_bytes([a, b, c, d]);
-                let (base, length) = self.flash();
-                if address.wrapping_sub(base) < length {
-                    self.address = address;
-                    Status::Ok
-                } else {
-                    Status::Address
-                }
-            }
-            [command::ERASE, a, b, c, d] => {
-                let address = u32::from_le_bytes([a, b, c, d]);
-                match self.sectors(|region| address.wrapping_sub(region.base) / region.sector_size) {
-                    Some(sector) => {
-                        return Some(Work::Erase { next: sector.base, end: sector.base + 1 });
-                    }
-                    None => Status::Address,
-                }
-            }
-            [command::ERASE] if self.next_sector(0, u32::MAX).is_some() => {
-                return Some(Work::Erase { next: 0, end: u32::MAX });
-            }
-            [command::ERASE] => Status::Address,
-            [command::READ_UNPROTECT] if self.config.is_some_and(|c| c.read_unprotect()) => {
-                return Some(Work::Unprotect);
-            }
-            [command::READ_UNPROTECT] => Status::Vendor,
-            _ => return None,
-        };
-        Some(Work::Report(status))
-    }
-
-    fn program(&self, buffer: &mut [u8], length: usize, memory: &impl Memory) -> Option<Work> {
-        let first = self.block_address(self.block)?;
-        let mask = self.unit() - 1;
-        let front = (first & mask) as usize;
-        let address = first - front as u32;
-        let padded = (front + length + mask as usize) & !(mask as usize);
-        if !self.is_writable(address, padded as u32) {
+    /// The work of a command, or `None` when there is no such command.
+    fn command(&mut self, bytes: &[u8], memory: &impl Memory) -> Option<Work> {
+        let (&code, operand) = bytes.split_first()?;
+        let address = operand.try_into().ok().map(u32::from_le_bytes);
+        if address.is_none() && !operand.is_empty() {
             return None;
         }
-        for (i, byte) in buffer.get_mut(..padded)?.iter_mut().enumerate() {
-            if i < front || i >= front + length {
-                *byte = memory.bytes(address + i as u32, 1)?.first().copied()?;
+        match (code, address) {
+            (command::SET_ADDRESS, Some(address)) => match memory.bytes(address, 1) {
+                Some(_) => self.address = address,
+                None => self.outcome = Status::Address,
+            },
+            (command::ERASE, _) => {
+                self.target = address.unwrap_or(0);
+                let sector = self.sector_from(self.target);
+                match (sector, address) {
+                    (Some(_), None) => return Some(Work::EraseAll),
+                    (Some(sector), Some(address)) if sector.base <= address => {
+                        return Some(Work::EraseOne);
+                    }
+                    _ => self.outcome = Status::Address,
+                }
             }
+            (command::READ_UNPROTECT, None) => {
+                if self.can_unprotect() {
+                    return Some(Work::Unprotect);
+                }
+                self.outcome = Status::Vendor;
+            }
+            _ => return None,
         }
-        Some(Work::Program { address, length: padded as u32 })
+        Some(Work::Report)
     }
 
-    fn upload(&mut self, setup: &Setup, reply: &mut [u8]) -> Answer {
+    fn program(&mut self, buffer: &mut [u8], length: u16, memory: &impl Memory) -> Work {
+        let mask = self.unit_mask();
+        let first = self.block_address(self.block);
+        let front = first & mask;
+        let padded = (front + u32::from(length) + mask) & !mask;
+        self.target = first - front;
+        self.length = padded;
+        self.outcome = Status::Address;
+        if !self.is_writable() {
+            return Work::Report;
+        }
+        let Some(old) = memory.bytes(self.target, padded) else {
+            return Work::Report;
+        };
+        for ((at, byte), old) in (0..).zip(buffer).zip(old) {
+            if front.wrapping_add(length.into()) <= at || at < front {
+                *byte = *old;
+            }
+        }
+        Work::Program
+    }
+
+    fn upload(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Result<Answer, Status> {
         let expected = matches!(self.state, State::Idle | State::UploadIdle);
         if !expected || setup.value == 1 || setup.length == 0 || setup.length > self.transfer_size() {
-            return self.refuse(Status::StalledPacket);
+            return Err(Status::StalledPacket);
         }
-        let (answer, length) = if setup.value == 0 {
-            let list = [command::GET, command::SET_ADDRESS, command::ERASE, command::READ_UNPROTECT];
-            reply[..4].copy_from_slice(&list);
-            // The last one is listed only where it is allowed.
-            let length = 3 + self.config.is_some_and(|c| c.read_unprotect()) as usize;
-            (Answer::Reply(length), length as u32)
-        } else {
-            let (base, size) = self.flash();
-            let address = self.block_address(setup.value).unwrap_or(u32::MAX);
-            let offset = address.wrapping_sub(base);
-            if offset >= size {
-                return self.refuse(Status::Address);
-            }
-            let length = (size - offset).min(setup.length.into());
-            (Answer::Upload { address, length }, length)
-        };
-        // A short answer ends the upload.
-        self.state = if length < setup.length.into() { State::Idle } else { State::UploadIdle };
-        answer
+        if setup.value == 0 {
+            put(reply, &[command::GET, command::SET_ADDRESS, command::ERASE, command::READ_UNPROTECT]);
+            // The last one is listed only where it is allowed. A short answer ends the upload.
+            let length = 3 + u32::from(self.can_unprotect());
+            self.state = if length < setup.length.into() { State::Idle } else { State::UploadIdle };
+            return Ok(Answer::Reply(length));
+        }
+        let address = self.block_address(setup.value);
+        memory.bytes(address, setup.length.into()).ok_or(Status::Address)?;
+        self.state = State::UploadIdle;
+        Ok(Answer::Memory(address))
     }
 
-    /// Address of a data block, block numbers counting from 2.
-    fn block_address(&self, block: u16) -> Option<u32> {
-        let offset = u32::from(block.checked_sub(2)?) * u32::from(self.transfer_size());
-        self.address.checked_add(offset)
+    /// Address of a data block, block numbers counting from 2. The pointer is in the flash, and the
+    /// last block 256 MiB behind it at most, so that nothing wraps in practice; if it does, the
+    /// checks are made with what comes out.
+    fn block_address(&self, block: u16) -> u32 {
+        let index = u32::from(block.wrapping_sub(2));
+        self.address.wrapping_add(index * u32::from(self.transfer_size()))
     }
 
-    /// Bytes that are programmed at once.
-    fn unit(&self) -> u32 {
-        self.config.map_or(1, |c| 1 << c.psize())
+    /// Bytes that are programmed at once, less one.
+    fn unit_mask(&self) -> u32 {
+        self.config.map_or(0, |c| (1 << c.psize()) - 1)
     }
 
-    /// Base and length of what can be read.
-    fn flash(&self) -> (u32, u32) {
-        let Some(config) = self.config else {
-            return FALLBACK_FLASH;
-        };
-        let mut regions = config.regions();
-        let base = regions.next().map_or(0, |r| r.base);
-        let end = config.regions().last().map_or(0, |r| r.base.wrapping_add(region_length(&r)));
-        (base, end.wrapping_sub(base))
+    fn can_unprotect(&self) -> bool {
+        self.config.is_some_and(|c| c.read_unprotect())
     }
 
-    /// All of `address .. address + length` is in one slot and in writable sectors.
-    fn is_writable(&self, address: u32, length: u32) -> bool {
-        let Some(config) = self.config else {
+    /// The block at `target` is in one slot and in writable sectors.
+    fn is_writable(&self) -> bool {
+        let (mut at, length) = (self.target, self.length);
+        let Some(config) = self.config else { return false };
+        if !config.slots().any(|slot| slot.contains(at, length)) {
             return false;
-        };
-        let in_slot = config.slots().any(|s| s.contains(address, length));
-        in_slot && !config.regions().any(|r| !r.writable && overlaps(&r, address, length))
+        }
+        let end = at + length;
+        while at < end {
+            match self.sector_from(at) {
+                Some(sector) if sector.base <= at => at = sector.end(),
+                _ => return false,
+            }
+        }
+        true
     }
 
-    /// The first writable sector that begins in `next..end`.
-    fn next_sector(&self, next: u32, end: u32) -> Option<Sector> {
-        self.sectors(|region| next.saturating_sub(region.base).div_ceil(region.sector_size))
-            .filter(|sector| sector.base < end)
-    }
-
-    /// The sector by index in the first writable region that has it.
-    fn sectors(&self, index: impl Fn(&Region) -> u32) -> Option<Sector> {
+    /// The first writable sector that ends behind `from`.
+    fn sector_from(&self, from: u32) -> Option<Sector> {
         let config = self.config?;
         config.regions().find_map(|region| {
-            let index = index(&region);
+            let index = from.saturating_sub(region.base).checked_div(region.sector_size)?;
             let sector = Sector {
                 number: region.first.wrapping_add(index as u8),
                 base: region.base.wrapping_add(index.wrapping_mul(region.sector_size)),
                 size: region.sector_size,
                 erase_ms: region.erase_ms,
             };
-            let writable = region.writable && index < region.count.into();
             // A block that marks a sector outside the slots as writable does not make it so.
-            (writable && config.slots().any(|s| s.contains(sector.base, sector.size))).then_some(sector)
+            (region.writable
+                && index < region.count.into()
+                && config.slots().any(|slot| slot.contains(sector.base, sector.size)))
+            .then_some(sector)
         })
     }
-}
-
-fn region_length(region: &Region) -> u32 {
-    region.sector_size.wrapping_mul(region.count.into())
-}
-
-fn overlaps(region: &Region, address: u32, length: u32) -> bool {
-    address.wrapping_sub(region.base) < region_length(region) || region.base.wrapping_sub(address) < length
 }

@@ -5,7 +5,7 @@
 //! The driver underneath accepts every SETUP, carries out the [`Step`], and reports back with
 //! [`Control::in_done`] and [`Control::out_packet`].
 
-use super::descriptor::{self, Characters, Identity, kind};
+use super::descriptor::{self, Identity, REPLY, Reply, kind, put};
 use super::{PACKET, Setup};
 use crate::config::{Config, ConfigFault};
 use crate::dfu::device::{Answer, Device, Job};
@@ -41,28 +41,23 @@ enum Stage {
     StatusIn,
 }
 
-/// Where the bytes of an answer come from.
-#[derive(Clone, Copy, Debug)]
-enum Source<'a> {
-    /// They are in the packet buffer already, which holds any answer but these two:
-    Packet,
-    String(Characters<'a>),
-    Memory(u32),
-}
-
 /// The engine.
 #[derive(Debug)]
 pub struct Control<'a> {
     identity: Identity<'a>,
     dfu: Device<'a>,
     info: [u8; info::LEN],
-    packet: [u8; PACKET],
+    /// The answer, or the current packet of it if it comes from memory.
+    reply: Reply,
+    /// Where an answer from memory begins.
+    memory: Option<u32>,
     stage: Stage,
-    source: Source<'a>,
     /// Bytes of the data stage so far.
     done: u16,
     /// Bytes of the data stage in all.
     total: u16,
+    /// Bytes of the packet that is being sent.
+    length: u16,
     /// An empty packet has to end the data stage: it is shorter than asked for, and full packets only.
     empty_packet: bool,
     /// Offset of the data stage in the block buffer.
@@ -74,18 +69,23 @@ pub struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// For the sealed configuration, or for none. `unique_id` is the chip's 96 bits in the order of
-    /// their bytes in memory.
-    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
+    /// For the sealed configuration, or for none. `serial` is the serial number in ASCII
+    /// ([`super::serial_number`]).
+    pub const fn new(config: Result<Config<'a>, ConfigFault>, serial: &'a [u8; 12]) -> Self {
+        let dfu = Device::new(match &config {
+            Ok(config) => Some(*config),
+            Err(_) => None,
+        });
         Self {
-            identity: Identity::new(config, unique_id),
-            dfu: Device::new(config.ok()),
+            identity: Identity { config, serial },
+            dfu,
             info: [0; info::LEN],
-            packet: [0; PACKET],
+            reply: [0; REPLY],
+            memory: None,
             stage: Stage::Idle,
-            source: Source::Packet,
             done: 0,
             total: 0,
+            length: 0,
             empty_packet: false,
             offset: 0,
             address: 0,
@@ -99,9 +99,10 @@ impl<'a> Control<'a> {
         self.info = info;
     }
 
-    /// The buffer whose first bytes [`Step::Send`] sends.
-    pub fn packet(&self) -> &[u8; PACKET] {
-        &self.packet
+    /// The bytes that [`Step::Send`] sends.
+    pub fn packet(&self) -> &[u8] {
+        let start = if self.memory.is_some() { 0 } else { self.done - self.length };
+        self.reply.get(start.into()..).and_then(|rest| rest.get(..self.length.into())).unwrap_or(&[])
     }
 
     /// The device address in force.
@@ -140,34 +141,47 @@ impl<'a> Control<'a> {
 
     /// A SETUP packet came; it ends whatever was under way.
     pub fn setup(&mut self, bytes: &[u8; 8], memory: &impl Memory) -> Step {
-        self.stage = Stage::Idle;
         let setup = Setup::decode(bytes);
-        let answer = match setup.request_type & 0x60 {
-            0x00 => self.standard(&setup),
-            0x20 if setup.index == 0 => self.class(&setup),
-            0x40 => self.vendor(&setup),
-            _ => None,
+        let answer = match setup.request_type {
+            0x00..=0x02 | 0x80..=0x82 => self.standard(&setup),
+            request::OUT | request::IN if setup.index == 0 => {
+                self.dfu.request(&setup, &mut self.reply, memory)
+            }
+            0xC0 => self.vendor(&setup),
+            _ => Answer::Stall,
         };
-        match answer {
-            Some(Begin::In(source, length)) => self.begin_in(source, length, setup.length, memory),
-            Some(Begin::Out(offset)) => {
+        self.next_address = self.address;
+        self.memory = None;
+        self.done = 0;
+        self.total = setup.length;
+        let available = match answer {
+            Answer::Stall => return self.stall(),
+            Answer::Acknowledge => return self.status_in(),
+            Answer::Receive(offset) => {
                 self.stage = Stage::DataOut;
-                self.offset = offset;
-                self.done = 0;
-                self.total = setup.length;
-                Step::Receive
+                self.offset = offset as u16;
+                return Step::Receive;
             }
-            Some(Begin::Status) => {
-                self.next_address = self.address;
-                self.status_in()
-            }
-            Some(Begin::Address(address)) => {
+            Answer::Address(address) => {
+                let address = address as u8;
                 self.next_address = address;
                 self.status_in();
-                Step::Address(address)
+                return Step::Address(address);
             }
-            None => Step::Stall,
+            Answer::Reply(length) => length as u16,
+            Answer::Memory(address) => {
+                self.memory = Some(address);
+                setup.length
+            }
+        };
+        if setup.length == 0 {
+            // Without a data stage the status stage is IN (USB 2.0, 8.5.3).
+            return self.status_in();
         }
+        self.empty_packet = available < setup.length && available.is_multiple_of(PACKET as u16);
+        self.total = available.min(setup.length);
+        self.stage = Stage::DataIn;
+        self.next_in(memory)
     }
 
     /// An OUT packet came. `block` is the block buffer: transfer size and
@@ -197,69 +211,41 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn begin_in(&mut self, source: Source<'a>, length: u16, asked: u16, memory: &impl Memory) -> Step {
-        if asked == 0 {
-            // Without a data stage the status stage is IN (USB 2.0, 8.5.3).
-            self.next_address = self.address;
-            return self.status_in();
-        }
-        self.stage = Stage::DataIn;
-        self.source = source;
-        self.done = 0;
-        self.total = length.min(asked);
-        self.empty_packet = length < asked && length.is_multiple_of(PACKET as u16);
-        self.next_in(memory)
-    }
-
     fn next_in(&mut self, memory: &impl Memory) -> Step {
-        let length = (self.total - self.done).min(PACKET as u16);
-        if length == 0 && !core::mem::take(&mut self.empty_packet) {
+        self.length = (self.total - self.done).min(PACKET as u16);
+        if self.length == 0 && !core::mem::take(&mut self.empty_packet) {
             self.stage = Stage::StatusOut;
             return Step::Receive;
         }
-        let room = self.packet.iter_mut().take(length.into());
-        match self.source {
-            Source::Packet => {}
-            Source::String(text) => {
-                for (at, byte) in (self.done..).zip(room) {
-                    *byte = self.identity.string_byte(text, at);
-                }
-            }
-            Source::Memory(address) => {
-                let Some(bytes) = memory.bytes(address.wrapping_add(self.done.into()), length.into()) else {
-                    self.dfu.refuse(Status::Vendor);
-                    return self.stall();
-                };
-                room.zip(bytes).for_each(|(to, from)| *to = *from);
-            }
+        if let Some(address) = self.memory {
+            let Some(bytes) = memory.bytes(address.wrapping_add(self.done.into()), self.length.into()) else {
+                self.dfu.refuse(Status::Vendor);
+                return self.stall();
+            };
+            self.reply.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         }
-        self.done += length;
-        Step::Send(length as u8)
+        self.done += self.length;
+        Step::Send(self.length as u8)
     }
 
     fn data_out(&mut self, data: &[u8], block: &mut [u8], memory: &impl Memory) -> Step {
         // Each packet but the last is full, and the last one ends where wLength said.
-        let expected = usize::from(self.total - self.done).min(PACKET);
-        let at = usize::from(self.offset + self.done);
-        let Some(room) = block.get_mut(at..at + expected) else {
-            return self.stall();
-        };
-        if data.len() != expected {
+        let expected = (self.total - self.done).min(PACKET as u16);
+        let room = block.get_mut(usize::from(self.offset + self.done)..).unwrap_or(&mut []);
+        if data.len() != expected.into() || room.len() < data.len() {
             return self.stall();
         }
-        room.copy_from_slice(data);
-        self.done += expected as u16;
+        room.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+        self.done += expected;
         if self.done < self.total {
             return Step::Receive;
         }
-        if !self.dfu.received(block, self.total.into(), memory) {
-            return self.stall();
-        }
-        self.status_in()
+        if self.dfu.received(block, self.total, memory) { self.status_in() } else { self.stall() }
     }
 
     fn status_in(&mut self) -> Step {
         self.stage = Stage::StatusIn;
+        self.length = 0;
         Step::Send(0)
     }
 
@@ -268,35 +254,18 @@ impl<'a> Control<'a> {
         Step::Stall
     }
 
-    fn class(&mut self, setup: &Setup) -> Option<Begin<'a>> {
-        if !matches!(setup.request_type, request::OUT | request::IN) {
-            return None;
-        }
-        match self.dfu.request(setup, &mut self.packet) {
-            Answer::Stall => None,
-            Answer::Acknowledge => Some(Begin::Status),
-            Answer::Reply(length) => Some(Begin::In(Source::Packet, length as u16)),
-            Answer::Upload { address, length } => Some(Begin::In(Source::Memory(address), length as u16)),
-            Answer::Receive(offset) => Some(Begin::Out(offset as u16)),
-        }
-    }
-
-    fn vendor(&mut self, setup: &Setup) -> Option<Begin<'a>> {
-        let length = match (setup.request_type, setup.request, setup.index) {
-            (0xC0, descriptor::COMPATIBLE_ID_REQUEST, descriptor::COMPATIBLE_ID_INDEX) => {
-                descriptor::compatible_id(&mut self.packet)
+    fn vendor(&mut self, setup: &Setup) -> Answer {
+        Answer::Reply(match (setup.request, setup.value, setup.index) {
+            (descriptor::COMPATIBLE_ID_REQUEST, _, descriptor::COMPATIBLE_ID_INDEX) => {
+                put(&mut self.reply, &descriptor::COMPATIBLE_ID)
             }
-            (0xC0, info::REQUEST, 0) if setup.value == 0 => {
-                self.packet = self.info;
-                info::LEN
-            }
-            _ => return None,
-        };
-        Some(Begin::In(Source::Packet, length as u16))
+            (info::REQUEST, 0, 0) => put(&mut self.reply, &self.info),
+            _ => return Answer::Stall,
+        })
     }
 
     /// USB 2.0, section 9.4.
-    fn standard(&mut self, setup: &Setup) -> Option<Begin<'a>> {
+    fn standard(&mut self, setup: &Setup) -> Answer {
         const GET_STATUS: u8 = 0;
         const CLEAR_FEATURE: u8 = 1;
         const SET_ADDRESS: u8 = 5;
@@ -306,59 +275,44 @@ impl<'a> Control<'a> {
         const GET_INTERFACE: u8 = 10;
         const SET_INTERFACE: u8 = 11;
 
-        if !setup.is_in() && setup.length != 0 {
-            return None;
+        if setup.request_type == 0x80 && setup.request == GET_DESCRIPTOR {
+            return self.descriptor(setup.value);
         }
-        // The one interface, and endpoint 0 in either direction.
-        let endpoint = setup.index & !0x80;
-        let zero = setup.value == 0 && setup.index == 0;
-        self.packet[..2].fill(0);
-        let length = match (setup.request_type, setup.request) {
-            (0x80, GET_DESCRIPTOR) => return self.descriptor(setup.value),
-            // Powered by the bus, no remote wake-up; endpoint 0 is not halted.
-            (0x80 | 0x81, GET_STATUS) if zero => 2,
-            (0x82, GET_STATUS) if endpoint == 0 && setup.value == 0 => 2,
-            (0x81, GET_INTERFACE) if zero => 1,
-            (0x80, GET_CONFIGURATION) if zero => {
-                self.packet[0] = self.configuration;
-                1
+        // There is one interface, number 0, and endpoint 0 in either direction; the one setting
+        // and the one feature (ENDPOINT_HALT) have the number 0, too.
+        let endpoint = setup.request_type & 3 == 2;
+        if setup.index & !(0x80 * u16::from(endpoint)) != 0 {
+            return Answer::Stall;
+        }
+        let [value, high] = setup.value.to_le_bytes();
+        if high != 0 || (!setup.is_in() && setup.length != 0) {
+            return Answer::Stall;
+        }
+        match (setup.request_type, setup.request, value) {
+            // Powered by the bus, no remote wake-up; endpoint 0 is never found halted.
+            (0x80..=0x82, GET_STATUS, 0) => Answer::Reply(put(&mut self.reply, &[0, 0])),
+            (0x81, GET_INTERFACE, 0) => Answer::Reply(put(&mut self.reply, &[0])),
+            (0x80, GET_CONFIGURATION, 0) => Answer::Reply(put(&mut self.reply, &[self.configuration])),
+            (0x00, SET_ADDRESS, 0..=127) => Answer::Address(value.into()),
+            (0x00, SET_CONFIGURATION, 0..=1) => {
+                self.configuration = value;
+                Answer::Acknowledge
             }
-            (0x00, SET_ADDRESS) if setup.value < 128 => return Some(Begin::Address(setup.value as u8)),
-            (0x00, SET_CONFIGURATION) if setup.value < 2 => {
-                self.configuration = setup.value as u8;
-                return Some(Begin::Status);
-            }
-            (0x01, SET_INTERFACE) if zero => return Some(Begin::Status),
-            // ENDPOINT_HALT of endpoint 0: each SETUP clears it.
-            (0x02, CLEAR_FEATURE) if endpoint == 0 && setup.value == 0 => return Some(Begin::Status),
-            _ => return None,
-        };
-        Some(Begin::In(Source::Packet, length))
+            (0x01, SET_INTERFACE, 0) | (0x02, CLEAR_FEATURE, 0) => Answer::Acknowledge,
+            _ => Answer::Stall,
+        }
     }
 
-    fn descriptor(&mut self, value: u16) -> Option<Begin<'a>> {
+    fn descriptor(&mut self, value: u16) -> Answer {
         let [index, kind] = value.to_le_bytes();
+        let reply = &mut self.reply;
         let length = match (kind, index) {
-            (kind::DEVICE, 0) => self.identity.device(&mut self.packet),
-            (kind::CONFIGURATION, 0) => {
-                self.identity.configuration(self.dfu.transfer_size(), &mut self.packet)
-            }
-            (kind::STRING, 0) => descriptor::languages(&mut self.packet),
-            (kind::STRING, _) => {
-                let text = self.identity.characters(index)?;
-                return Some(Begin::In(Source::String(text), self.identity.string_length(text)));
-            }
+            (kind::DEVICE, 0) => Some(self.identity.device(reply)),
+            (kind::CONFIGURATION, 0) => Some(self.identity.configuration(self.dfu.transfer_size(), reply)),
+            (kind::STRING, _) => self.identity.string(index, reply),
             // The device qualifier among them: full speed only.
-            _ => return None,
+            _ => None,
         };
-        Some(Begin::In(Source::Packet, length as u16))
+        length.map_or(Answer::Stall, Answer::Reply)
     }
-}
-
-/// How an accepted request goes on.
-enum Begin<'a> {
-    In(Source<'a>, u16),
-    Out(u16),
-    Status,
-    Address(u8),
 }

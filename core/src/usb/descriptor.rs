@@ -28,172 +28,163 @@ pub const COMPATIBLE_ID_INDEX: u16 = 4;
 const DEFAULT_VID: u16 = 0x0483;
 const DEFAULT_PID: u16 = 0xDF11;
 
-/// A string's characters.
-#[derive(Clone, Copy, Debug)]
-pub enum Characters<'a> {
-    /// ASCII.
-    Ascii(&'a [u8]),
-    /// The serial number.
-    Serial,
-}
+/// Room for the longest answer, a string descriptor of 254 bytes.
+pub type Reply = [u8; REPLY];
+pub const REPLY: usize = 256;
 
 /// What the descriptors are made from.
 #[derive(Debug)]
 pub struct Identity<'a> {
     pub config: Result<Config<'a>, ConfigFault>,
-    serial: [u8; 12],
+    pub serial: &'a [u8; 12],
 }
 
 impl<'a> Identity<'a> {
-    /// `unique_id` is the chip's, in the order of its bytes in memory.
-    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
-        Self { config, serial: serial(unique_id) }
-    }
-
     /// Writes the device descriptor; its length.
-    pub fn device(&self, out: &mut [u8; PACKET]) -> usize {
+    pub fn device(&self, out: &mut Reply) -> u32 {
         let (vid, pid, bcd) = match &self.config {
             Ok(c) => (c.vid(), c.pid(), c.bcd_device()),
             Err(fault) => (DEFAULT_VID, DEFAULT_PID, *fault as u16),
         };
         let ([v0, v1], [p0, p1], [b0, b1]) = (vid.to_le_bytes(), pid.to_le_bytes(), bcd.to_le_bytes());
-        put(
-            out,
-            [
-                18,
-                kind::DEVICE,
-                0x00,
-                0x02, // USB 2.0
-                0,
-                0,
-                0, // the class is the interface's
-                PACKET as u8,
-                v0,
-                v1,
-                p0,
-                p1,
-                b0,
-                b1,
-                MANUFACTURER,
-                PRODUCT,
-                SERIAL,
-                1, // configurations
-            ],
-        )
+        let length = put(out, &DEVICE);
+        put(&mut out[DEVICE_VID..], &[v0, v1, p0, p1, b0, b1]);
+        length
     }
 
     /// Writes the configuration, interface and DFU functional descriptors; their length.
-    pub fn configuration(&self, transfer_size: u16, out: &mut [u8; PACKET]) -> usize {
-        let [t0, t1] = transfer_size.to_le_bytes();
-        put(
-            out,
-            [
-                9,
-                kind::CONFIGURATION,
-                27, // total length
-                0,
-                1, // interfaces
-                1, // value for SET_CONFIGURATION
-                0,
-                0x80, // powered by the bus
-                50,   // 100 mA
-                9,
-                4, // interface
-                0,
-                0,
-                0,    // no endpoints
-                0xFE, // application specific,
-                1,    // DFU,
-                2,    // in DFU mode
-                INTERFACE,
-                9,
-                0x21, // DFU functional
-                0x0B, // can download, can upload, will detach; not manifestation tolerant
-                0xFF,
-                0x00, // detach time-out in ms
-                t0,
-                t1,
-                0x1A,
-                0x01, // DfuSe
-            ],
-        )
+    pub fn configuration(&self, transfer_size: u16, out: &mut Reply) -> u32 {
+        let length = put(out, &CONFIGURATION);
+        put(&mut out[CONFIGURATION_TRANSFER_SIZE..], &transfer_size.to_le_bytes());
+        length
     }
 
     /// The characters of a string other than 0.
-    pub fn characters(&self, index: u8) -> Option<Characters<'a>> {
-        if index == SERIAL {
-            return Some(Characters::Serial);
-        }
-        let fault = match (&self.config, index) {
+    fn characters(&self, index: u8) -> Option<&'a [u8]> {
+        let text = match index {
+            MANUFACTURER => Text::Manufacturer,
+            PRODUCT => Text::Product,
+            INTERFACE => Text::Memory,
+            SERIAL => return Some(self.serial),
             // The last unit is the vendor code and a zero byte.
-            (_, MICROSOFT) => return Some(Characters::Ascii(b"MSFT100\x20")),
-            (Ok(c), MANUFACTURER) => return Some(Characters::Ascii(c.text(Text::Manufacturer))),
-            (Ok(c), PRODUCT) => return Some(Characters::Ascii(c.text(Text::Product))),
-            (Ok(c), INTERFACE) => return Some(Characters::Ascii(c.text(Text::Memory))),
-            (Ok(_), _) => return None,
-            (Err(fault), _) => *fault,
-        };
-        Some(Characters::Ascii(match index {
-            MANUFACTURER => b"Surefoot",
-            PRODUCT if fault == ConfigFault::Missing => b"Surefoot: no configuration",
-            PRODUCT => b"Surefoot: bad configuration",
-            // Readable only, and as much as the device engine lets be read.
-            INTERFACE => b"@No configuration/0x08000000/01*001Ka",
+            MICROSOFT => return Some(b"MSFT100\x20"),
             _ => return None,
-        }))
-    }
-
-    /// Length of the string descriptor.
-    pub fn string_length(&self, text: Characters) -> u16 {
-        2 + 2 * match text {
-            Characters::Ascii(bytes) => bytes.len() as u16,
-            Characters::Serial => self.serial.len() as u16,
-        }
-    }
-
-    /// One byte of the string descriptor.
-    pub fn string_byte(&self, text: Characters, at: u16) -> u8 {
-        let bytes = match text {
-            Characters::Ascii(bytes) => bytes,
-            Characters::Serial => &self.serial,
         };
-        match at {
-            0 => self.string_length(text) as u8,
-            1 => kind::STRING,
-            _ if at % 2 == 1 => 0,
-            _ => bytes.get(usize::from(at / 2 - 1)).copied().unwrap_or(0),
+        Some(match (&self.config, text) {
+            (Ok(config), text) => config.text(text),
+            (Err(_), Text::Manufacturer) => b"Surefoot",
+            (Err(ConfigFault::Missing), Text::Product) => b"Surefoot: no configuration",
+            (Err(_), Text::Product) => b"Surefoot: bad configuration",
+            // Readable only.
+            (Err(_), Text::Memory) => b"@No configuration/0x08000000/01*001Ka",
+        })
+    }
+
+    /// Writes a string descriptor; its length.
+    pub fn string(&self, index: u8, out: &mut Reply) -> Option<u32> {
+        if index == 0 {
+            return Some(put(out, &LANGUAGES));
         }
+        let characters = self.characters(index)?;
+        let length = 2 + 2 * characters.len() as u8;
+        put(out, &[length, kind::STRING]);
+        for (pair, byte) in out.as_chunks_mut().0.iter_mut().skip(1).zip(characters) {
+            *pair = [*byte, 0];
+        }
+        Some(length.into())
     }
 }
 
-/// String 0: English (United States) is the one language.
-pub fn languages(out: &mut [u8; PACKET]) -> usize {
-    put(out, [4, kind::STRING, 0x09, 0x04])
-}
+const DEVICE: [u8; 18] = [
+    18,
+    kind::DEVICE,
+    0x00,
+    0x02, // USB 2.0
+    0,
+    0,
+    0, // the class is the interface's
+    PACKET as u8,
+    0,
+    0, // idVendor
+    0,
+    0, // idProduct
+    0,
+    0, // bcdDevice
+    MANUFACTURER,
+    PRODUCT,
+    SERIAL,
+    1, // configurations
+];
+const DEVICE_VID: usize = 8;
 
-/// The compatible id descriptor: Windows loads WinUSB without an installation.
-pub fn compatible_id(out: &mut [u8; PACKET]) -> usize {
-    let length = put(out, [0; 40]);
-    put(out, [40, 0, 0, 0, 0x00, 0x01, COMPATIBLE_ID_INDEX as u8, 0, 1]);
+const CONFIGURATION: [u8; 27] = [
+    9,
+    kind::CONFIGURATION,
+    27, // total length
+    0,
+    1, // interfaces
+    1, // value for SET_CONFIGURATION
+    0,
+    0x80, // powered by the bus
+    50,   // 100 mA
+    9,
+    4, // interface
+    0,
+    0,
+    0,    // no endpoints
+    0xFE, // application specific,
+    1,    // DFU,
+    2,    // in DFU mode
+    INTERFACE,
+    9,
+    0x21, // DFU functional
+    0x0B, // can download, can upload, will detach; not manifestation tolerant
+    0xFF,
+    0x00, // detach time-out in ms
+    0,
+    0, // transfer size
+    0x1A,
+    0x01, // DfuSe
+];
+const CONFIGURATION_TRANSFER_SIZE: usize = 23;
+
+/// English (United States) is the one language.
+const LANGUAGES: [u8; 4] = [4, kind::STRING, 0x09, 0x04];
+
+/// Windows loads WinUSB without an installation (Microsoft OS 1.0 descriptors).
+pub const COMPATIBLE_ID: [u8; 40] = {
+    let mut out = [0; 40];
+    out[0] = 40;
+    out[5] = 0x01; // version 1.0
+    out[6] = COMPATIBLE_ID_INDEX as u8;
+    out[8] = 1; // one section, for interface 0
     out[17] = 1;
-    out[18..24].copy_from_slice(b"WINUSB");
-    length
+    let (mut i, id) = (0, b"WINUSB");
+    while i < id.len() {
+        out[18 + i] = id[i];
+        i += 1;
+    }
+    out
+};
+
+/// Copies `bytes` to the start of `out`; their number.
+#[inline(never)]
+pub fn put(out: &mut [u8], bytes: &[u8]) -> u32 {
+    out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    bytes.len() as u32
 }
 
-fn put<const N: usize>(out: &mut [u8; PACKET], bytes: [u8; N]) -> usize {
-    out[..N].copy_from_slice(&bytes);
-    N
-}
-
-/// Twelve digits as ST's ROM bootloader makes them from the unique id, so that a board keeps its
-/// serial number in both bootloaders.
-fn serial(id: &[u8; 12]) -> [u8; 12] {
-    let folded = [id[11], id[10].wrapping_add(id[2]), id[9], id[8].wrapping_add(id[0]), id[7], id[6]];
+/// Twelve digits as ST's ROM bootloader makes them from the unique id (96 bits, in the order of
+/// their bytes in memory), so that a board keeps its serial number in both bootloaders.
+pub fn serial_number(id: &[u8; 12]) -> [u8; 12] {
     let mut out = [0; 12];
-    for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(folded) {
-        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *digit = value + if value < 10 { b'0' } else { b'A' - 10 };
-        }
+    for (i, digit) in out.iter_mut().enumerate() {
+        // Bytes 11 down to 6; 2 is added to 10 and 0 to 8.
+        let at = 11 - i / 2;
+        let folded = if at % 2 == 0 { id.get(at.wrapping_sub(8)) } else { None };
+        let byte = id[at].wrapping_add(folded.copied().unwrap_or(0));
+        let value = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
+        *digit = value + if value < 10 { b'0' } else { b'A' - 10 };
     }
     out
 }
