@@ -9,4 +9,5 @@
 pub mod explain;
 pub mod files;
 pub mod image;
+pub mod link;
 pub mod texts;

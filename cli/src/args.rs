@@ -1,0 +1,45 @@
+//! The command line.
+
+use crate::exit;
+use crate::verbs;
+use clap::{Args, Parser, Subcommand};
+
+/// Fail-safe firmware updates for STM32: design, seal, sign, flash, and try it all on a virtual board.
+#[derive(Debug, Parser)]
+#[command(name = "surefoot", version, after_long_help = exit::HELP, after_help = "Exit codes: surefoot --help")]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// For every verb.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Never colour (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Answer every question with yes
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// One verb per job.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build, sign and look at images; make keys
+    #[command(subcommand)]
+    Image(verbs::image::Command),
+    /// Print a completion script for a shell
+    Completions(verbs::completions::Arguments),
+}

@@ -1,0 +1,125 @@
+//! What the user sees: a report, an error in three parts, a line of progress.
+//!
+//! Reports go to standard output, everything else to standard error. Colours are taken off by
+//! `anstream` when the stream is no terminal, or with NO_COLOR or --no-color.
+
+use crate::problem::Problem;
+use anstream::{eprintln, println};
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+
+/// Good news.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Bad news.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Labels.
+pub const DIM: Style = Style::new().dimmed();
+/// Headings.
+pub const BOLD: Style = Style::new().bold();
+
+/// What a verb found or did: the same for people and for machines.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// One object.
+    pub json: Value,
+    /// Lines, the last one ended.
+    pub text: String,
+}
+
+impl Report {
+    /// From both forms.
+    pub fn new(json: Value, text: impl Into<String>) -> Self {
+        Self { json, text: text.into() }
+    }
+}
+
+/// Lines of "label value", the labels in one column.
+#[derive(Default)]
+pub struct Table(Vec<(String, String)>);
+
+impl Table {
+    /// One line more.
+    pub fn row(&mut self, label: &str, value: impl Into<String>) -> &mut Self {
+        self.0.push((label.to_owned(), value.into()));
+        self
+    }
+
+    /// All lines.
+    pub fn text(&self) -> String {
+        let width = self.0.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+        self.0.iter().fold(String::new(), |mut text, (label, value)| {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{DIM}{label:width$}{DIM:#}  {value}");
+            text
+        })
+    }
+}
+
+/// How to talk.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    /// One object on standard output and nothing else.
+    pub json: bool,
+    /// Errors only.
+    pub quiet: bool,
+    /// Never ask.
+    pub yes: bool,
+}
+
+impl Ui {
+    /// Prints a report.
+    pub fn report(&self, report: &Report) {
+        if self.json {
+            println!("{:#}", report.json);
+        } else if !self.quiet {
+            print(&report.text);
+        }
+    }
+
+    /// Prints a problem.
+    pub fn problem(&self, problem: &Problem) {
+        if self.json {
+            println!("{:#}", problem.json());
+            return;
+        }
+        eprintln!("{BAD}error{BAD:#}: {}", problem.what);
+        for (label, text) in [("why", &problem.why), ("do", &problem.remedy)] {
+            if !text.is_empty() {
+                eprintln!("  {DIM}{label:>4}:{DIM:#} {text}");
+            }
+        }
+    }
+
+    /// A line on the way, for people.
+    pub fn note(&self, text: &str) {
+        if !self.json && !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// True when a moving progress bar may be drawn.
+    pub fn animated(&self) -> bool {
+        !self.json && !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Asks; true for yes, and without asking with --yes. Without a terminal the answer is no.
+    pub fn confirm(&self, question: &str) -> bool {
+        if self.yes {
+            return true;
+        }
+        if self.json || !std::io::stdin().is_terminal() {
+            return false;
+        }
+        eprintln!("{question} [y/N] ");
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+/// To standard output; a reader that has gone away (`| head`) is no mistake.
+fn print(text: &str) {
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,178 @@
+//! Links: control transfers to a DFU device, over real USB or inside a virtual board.
+//!
+//! A link knows transfers and time, no DFU. [`usb`] is the operating system's USB; the virtual
+//! board's link stands in `sim`.
+
+pub mod descriptors;
+pub mod usb;
+
+use crate::explain::Explain;
+use std::time::Duration;
+
+/// SETUP packet: bmRequestType, bRequest, wValue, wIndex, wLength, as on the wire.
+pub type Setup = [u8; 8];
+
+/// What became of a board that was told to leave update mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It is back in update mode; the link is connected to it again.
+    Back,
+    /// It left and its application runs: seen, not assumed.
+    Application,
+    /// It left and has not come back as a DFU device, which is what an application does.
+    Gone,
+}
+
+/// A device's endpoint 0.
+pub trait Usb {
+    /// A control transfer with data from the device; its length is `buffer`'s. Returns the bytes read.
+    ///
+    /// # Errors
+    /// [`LinkError`]; a stall is [`LinkError::Stall`].
+    fn control_in(&mut self, setup: Setup, buffer: &mut [u8], timeout: Duration) -> Result<usize, LinkError>;
+
+    /// A control transfer with data to the device, or with none.
+    ///
+    /// # Errors
+    /// As [`Self::control_in`].
+    fn control_out(&mut self, setup: Setup, data: &[u8], timeout: Duration) -> Result<(), LinkError>;
+
+    /// Lets `time` pass.
+    fn wait(&mut self, time: Duration);
+
+    /// Time since the link was opened: the system's or the board's.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits until a board that was told to leave has gone, and up to `limit` whether it comes back.
+    ///
+    /// # Errors
+    /// [`LinkError`] when it does not leave.
+    fn departure(&mut self, limit: Duration) -> Result<Departure, LinkError>;
+
+    /// The link's and the device's place, for messages.
+    fn name(&self) -> String;
+}
+
+/// Which device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// idVendor.
+    pub vid: Option<u16>,
+    /// idProduct.
+    pub pid: Option<u16>,
+    /// iSerialNumber.
+    pub serial: Option<String>,
+}
+
+/// Why a link does not work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The device refused the request.
+    #[error("the device stalled the request")]
+    Stall,
+    /// No answer in time.
+    #[error("the device did not answer in time")]
+    Timeout,
+    /// The device is gone.
+    #[error("the device was disconnected")]
+    Gone,
+    /// The transfer broke in another way.
+    #[error("the transfer failed: {0}")]
+    Transfer(String),
+    /// No DFU device.
+    #[error("no board in update mode was found{0}")]
+    NoDevice(String),
+    /// More than one.
+    #[error("{} boards in update mode were found", .0.len())]
+    Several(Vec<String>),
+    /// The user may not open the device.
+    #[error("no permission to open the USB device {0}")]
+    Permission(String),
+    /// Another program or driver holds the device.
+    #[error("the USB device {0} is in use")]
+    Busy(String),
+    /// The operating system has bound a driver through which it cannot be reached.
+    #[error("the USB device {0} has no usable driver")]
+    Driver(String),
+    /// Its descriptors are not those of a DFU device.
+    #[error("the device is not a usable DFU device: {0}")]
+    Descriptors(&'static str),
+    /// The operating system's USB does not work.
+    #[error("USB cannot be used: {0}")]
+    System(String),
+    /// The virtual board cannot be used.
+    #[error("{0}")]
+    Virtual(String),
+}
+
+const UDEV: &str = "Put this line into /etc/udev/rules.d/70-surefoot.rules, then run \
+    `sudo udevadm control --reload` and plug the board in again: \
+    SUBSYSTEM==\"usb\", ATTR{idVendor}==\"0483\", ATTR{idProduct}==\"df11\", TAG+=\"uaccess\"";
+
+impl Explain for LinkError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::Stall => "stall",
+            Self::Timeout => "timeout",
+            Self::Gone => "gone",
+            Self::Transfer(_) => "transfer",
+            Self::NoDevice(_) => "no-device",
+            Self::Several(_) => "several",
+            Self::Permission(_) => "permission",
+            Self::Busy(_) => "busy",
+            Self::Driver(_) => "driver",
+            Self::Descriptors(_) => "descriptors",
+            Self::System(_) => "system",
+            Self::Virtual(_) => "virtual",
+        };
+        format!("link.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Stall => "It does not know the request, or not in its present state.".into(),
+            Self::Timeout => "It may hang, or the cable or a hub may be bad.".into(),
+            Self::Gone => "The cable was pulled, the supply failed, or the board was reset.".into(),
+            Self::Transfer(_) => "The bus or the device misbehaved.".into(),
+            Self::NoDevice(_) => {
+                "The board is not connected, or its application runs and it is not in update mode.".into()
+            }
+            Self::Several(names) => format!("Found: {}.", names.join("; ")),
+            Self::Permission(_) => "The operating system keeps the device for the administrator.".into(),
+            Self::Busy(_) => "Another program or a driver of the system has claimed it.".into(),
+            Self::Driver(_) => "Windows has bound another driver than WinUSB to it.".into(),
+            Self::Descriptors(_) => "A bootloader offers a DFU interface with a memory string.".into(),
+            Self::System(_) => "The system's USB support refused.".into(),
+            Self::Virtual(_) => "The virtual board's state does not allow it.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Stall | Self::Timeout | Self::Transfer(_) => {
+                "Reset the board into update mode and try again.".into()
+            }
+            Self::Gone => "Connect it again; the bootloader takes the update from the start.".into(),
+            Self::NoDevice(_) => {
+                "Check the cable (some only charge), then bring the board into update mode: \
+                hold its button at reset, or let the application ask for it."
+                    .into()
+            }
+            Self::Several(_) => "Choose one with --serial.".into(),
+            Self::Permission(_) if cfg!(target_os = "linux") => UDEV.into(),
+            Self::Permission(_) => "Run the command with the rights to open USB devices.".into(),
+            Self::Busy(_) => "Close other flash tools and virtual machines that hold it.".into(),
+            Self::Driver(_) => {
+                "Install WinUSB for it with Zadig, or remove the driver in the Device Manager; \
+                Surefoot's own bootloader needs none."
+                    .into()
+            }
+            Self::Descriptors(_) => "Check --vid and --pid; another DFU device may have been found.".into(),
+            Self::System(_) => {
+                "Check that the user may list USB devices (in a container: pass /dev/bus/usb in).".into()
+            }
+            Self::Virtual(_) => "Start from a fresh state file: delete it and run the command again.".into(),
+        }
+    }
+}
