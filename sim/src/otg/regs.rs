@@ -93,8 +93,18 @@ pub mod gint {
     pub const SRQINT: u32 = 1 << 30;
     pub const WKUPINT: u32 = 1 << 31;
     /// Bits that software clears by writing one.
-    pub const CLEARED_BY_ONE: u32 =
-        SOF | ESUSP | USBSUSP | USBRST | ENUMDNE | 1 << 14 | 1 << 15 | 1 << 20 | 1 << 21 | 1 << 28 | SRQINT | WKUPINT;
+    pub const CLEARED_BY_ONE: u32 = SOF
+        | ESUSP
+        | USBSUSP
+        | USBRST
+        | ENUMDNE
+        | 1 << 14
+        | 1 << 15
+        | 1 << 20
+        | 1 << 21
+        | 1 << 28
+        | SRQINT
+        | WKUPINT;
     /// Bits which GINTMSK has. Bit 17 (EPMISM) is drawn in the register map and ignored.
     pub const MASK_DEFINED: u32 = 0xF73E_FCFE;
 }

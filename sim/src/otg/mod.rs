@@ -1,0 +1,882 @@
+//! OTG_FS, device side: the Synopsys core of STM32F4 as RM0090 Rev 19 chapter 34 describes it.
+//!
+//! Stands between the firmware's register accesses ([`Peripheral`]) and a host end ([`Wire`]).
+//!
+//! Covers: global, device and endpoint registers, the power and clock gate, endpoints 0 to 3 in both directions,
+//! the FIFO memory (sizes, overlaps, reserve for SETUP, flush), SETUP with STUPCNT, OUT and IN transfers, NAK,
+//! STALL, data toggles, global NAKs, endpoint disable, bus reset and end of enumeration, suspend, resume, remote
+//! wake-up, SOF and frame number, soft disconnect, VBUS sensing and its absence, core soft reset, interrupt line 67
+//! and EXTI line 18. Stricter than silicon: sequences that the manual forbids are recorded, and the pins, the 48 MHz
+//! clock, the turnaround time and the FIFO layout are checked when the firmware relies on them.
+//!
+//! Leaves out: host role, OTG role change, SRP and HNP, isochronous transfers (refused), test modes, the end of
+//! periodic frame interrupt, DCFG.NZLSOHSK, direct access to the FIFO RAM.
+
+mod endpoint;
+mod fifo;
+mod regs;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use crate::device::{Ctx, Function, Peripheral, Pin, Width};
+use crate::time::Nanos;
+use crate::usb::Wire;
+use crate::violation::Kind;
+use endpoint::{Endpoint, fifo_of};
+use fifo::{Entry, RAM_WORDS, RxFifo, SETUP_RESERVE, TxFifo};
+use regs::*;
+
+/// Interrupt line of OTG_FS (RM0090 table 62).
+pub const IRQ: u16 = 67;
+/// EXTI line of the OTG_FS wake-up (RM0090 12.2.5).
+pub const EXTI_WAKEUP: u8 = 18;
+/// Endpoints in each direction.
+pub const ENDPOINTS: usize = 4;
+/// Idle time after which the bus counts as suspended (USB 2.0 7.1.7.6).
+const SUSPEND_AFTER: Nanos = Nanos::millis(3);
+/// Length of a full-speed frame.
+const FRAME: Nanos = Nanos::millis(1);
+/// A pull-up there, or away, for less is not seen by a host (USB 2.0 7.1.7.3, TDCNN and TDDIS).
+const SHORTEST_PULSE: Nanos = Nanos(2_500);
+const DM: Pin = Pin::new('A', 11);
+const DP: Pin = Pin::new('A', 12);
+
+/// What the cable does to the device.
+#[derive(Clone, Debug, Default)]
+struct Bus {
+    /// VBUS is there: a host is plugged in.
+    vbus: bool,
+    /// The host holds SE0.
+    reset: bool,
+    /// Frames run since this instant, which has the given frame number.
+    frames: Option<(Nanos, u16)>,
+    /// Frame number of the last SOF when frames stopped.
+    last_frame: u16,
+    /// The bus is idle since then; `None` while it is not or while nothing is attached.
+    idle_since: Option<Nanos>,
+    /// The pull-up as the host sees it, and since when it is so.
+    pulled_up: bool,
+    pulled_since: Nanos,
+    /// Software asks for the pull-up; clock and pins may still forbid it.
+    wanted: bool,
+    /// Times the pull-up went away after a host could have seen it.
+    departures: u64,
+    /// The last time it went away counted.
+    departed: bool,
+}
+
+/// The model. Made once per board; `reset` is the chip's reset, the cable stays.
+#[derive(Clone, Debug)]
+pub struct OtgFs {
+    gotgctl: u32,
+    gotgint: u32,
+    gahbcfg: u32,
+    gusbcfg: u32,
+    grstctl: u32,
+    /// Bits that stay until they are cleared; the level bits are computed.
+    gintsts: u32,
+    gintmsk: u32,
+    grxfsiz: u32,
+    dieptxf: [u32; ENDPOINTS],
+    gccfg: u32,
+    cid: u32,
+    dcfg: u32,
+    dctl: u32,
+    diepmsk: u32,
+    doepmsk: u32,
+    daintmsk: u32,
+    diepempmsk: u32,
+    dvbusdis: u32,
+    dvbuspulse: u32,
+    pcgcctl: u32,
+    suspended: bool,
+    ins: [Endpoint; ENDPOINTS],
+    outs: [Endpoint; ENDPOINTS],
+    rx: RxFifo,
+    tx: [TxFifo; ENDPOINTS],
+    /// FIFO sizes changed and were not flushed since: bit 0-3 transmit, bit 4 receive.
+    unflushed: u32,
+    /// FIFO layout was checked since its last change.
+    layout_checked: bool,
+    /// The clock, the pins and the turnaround time were checked since the last bus reset.
+    wiring_checked: bool,
+    /// A token reached this device since the last bus reset.
+    tokens_seen: bool,
+    /// A SETUP came and its completion entry is not in the FIFO yet.
+    setup_open: bool,
+    /// Between a SETUP packet and the end of its status stage.
+    control_open: bool,
+    /// The address the device answers to: DCFG.DAD after the status stage of SET_ADDRESS.
+    address: u8,
+    bus: Bus,
+    /// Frame number up to which SOF was signalled.
+    sof_seen: u64,
+    /// Level of the interrupt line as last told.
+    line: bool,
+    exti: bool,
+    /// What a host would be answered, as last told, and how often that changed.
+    ready: u32,
+    changes: u64,
+}
+
+impl Default for OtgFs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl OtgFs {
+    /// The block after power-on, no cable plugged in. Core version 1.2, as in F405/F407 and F42x.
+    pub fn new() -> Self {
+        let mut otg = Self {
+            gotgctl: 0,
+            gotgint: 0,
+            gahbcfg: 0,
+            gusbcfg: 0,
+            grstctl: 0,
+            gintsts: 0,
+            gintmsk: 0,
+            grxfsiz: 0,
+            dieptxf: [0; ENDPOINTS],
+            gccfg: 0,
+            cid: 0,
+            dcfg: 0,
+            dctl: 0,
+            diepmsk: 0,
+            doepmsk: 0,
+            daintmsk: 0,
+            diepempmsk: 0,
+            dvbusdis: 0,
+            dvbuspulse: 0,
+            pcgcctl: 0,
+            suspended: false,
+            ins: Default::default(),
+            outs: Default::default(),
+            rx: RxFifo::default(),
+            tx: Default::default(),
+            unflushed: 0,
+            layout_checked: false,
+            wiring_checked: false,
+            tokens_seen: false,
+            setup_open: false,
+            control_open: false,
+            address: 0,
+            bus: Bus::default(),
+            sof_seen: 0,
+            line: false,
+            exti: false,
+            ready: 0,
+            changes: 0,
+        };
+        otg.reset_registers();
+        otg.gccfg = 0;
+        otg.cid = 0x0000_1200;
+        otg
+    }
+
+    /// Reset values of RM0090 34.16; GCCFG, CID and the cable are not touched.
+    fn reset_registers(&mut self) {
+        self.gotgctl = 0;
+        self.gotgint = 0;
+        self.gahbcfg = 0;
+        self.gusbcfg = gusbcfg::RESET;
+        self.grstctl = 0;
+        self.gintsts = 0;
+        self.gintmsk = 0;
+        self.grxfsiz = 0x200;
+        self.dieptxf = [0x0200_0200, 0x0200_0400, 0x0200_0400, 0x0200_0400];
+        self.dcfg = dcfg::RESET;
+        self.dctl = 0;
+        self.diepmsk = 0;
+        self.doepmsk = 0;
+        self.daintmsk = 0;
+        self.diepempmsk = 0;
+        self.dvbusdis = 0x17D7;
+        self.dvbuspulse = 0x5B8;
+        self.pcgcctl = 0;
+        self.suspended = false;
+        self.ins = Default::default();
+        self.outs = Default::default();
+        self.ins[0].ctl = epctl::USBAEP;
+        self.outs[0].ctl = epctl::USBAEP;
+        self.rx = RxFifo::default();
+        self.tx = Default::default();
+        self.unflushed = 0;
+        self.layout_checked = false;
+        self.wiring_checked = false;
+        self.tokens_seen = false;
+        self.setup_open = false;
+        self.control_open = false;
+        self.address = 0;
+    }
+
+    /// GINTSTS as it reads: sticky bits and levels.
+    fn gintsts(&self) -> u32 {
+        let mut status = self.gintsts | gint::NPTXFE | gint::PTXFE;
+        if !self.rx.is_empty() {
+            status |= gint::RXFLVL;
+        }
+        if self.gotgint != 0 {
+            status |= gint::OTGINT;
+        }
+        let daint = self.daint() & self.daintmsk;
+        if daint & 0xFFFF != 0 {
+            status |= gint::IEPINT;
+        }
+        if daint >> 16 != 0 {
+            status |= gint::OEPINT;
+        }
+        status
+    }
+
+    /// DAINT: endpoints with an event that their mask lets through.
+    fn daint(&self) -> u32 {
+        let mut all = 0;
+        for index in 0..ENDPOINTS {
+            let int = self.diepint(index);
+            let empty = int & epint::TXFE != 0 && self.diepempmsk & 1 << index != 0;
+            if int & self.diepmsk & epint::IN_MASK != 0 || empty {
+                all |= 1 << index;
+            }
+            if self.outs[index].int & self.doepmsk & epint::OUT_MASK != 0 {
+                all |= 1 << (16 + index);
+            }
+        }
+        all
+    }
+
+    /// Everything that follows from a change: pull-up, interrupt line, wake-up line.
+    fn settle(&mut self, ctx: &mut Ctx) {
+        self.settle_pull_up(ctx);
+        let line = self.gahbcfg & gahbcfg::GINT != 0 && self.gintsts() & self.gintmsk != 0;
+        if line != self.line {
+            self.line = line;
+            ctx.irq(IRQ, line);
+        }
+        let wakeup = self.gintsts & gint::WKUPINT != 0;
+        if wakeup != self.exti {
+            self.exti = wakeup;
+            ctx.exti(EXTI_WAKEUP, wakeup);
+        }
+        let ready = self.readiness();
+        if ready != self.ready {
+            self.ready = ready;
+            self.changes += 1;
+            ctx.attention();
+        }
+    }
+
+    /// The 48 MHz clock runs at 48 MHz within the 0.25 % of USB 2.0 7.1.11.
+    fn clock_is_right(ctx: &Ctx) -> bool {
+        ctx.clocks.pll48.abs_diff(48_000_000) <= 120_000
+    }
+
+    fn pins_are_right(ctx: &Ctx) -> bool {
+        ctx.pins.function(DM) == Function::Alternate(10) && ctx.pins.function(DP) == Function::Alternate(10)
+    }
+
+    /// A session is valid: VBUS sensed on PA9, or sensing switched off (34.16.2, GCCFG).
+    fn session(&self) -> bool {
+        let sensed = self.gccfg & gccfg::VBUSBSEN != 0 && self.bus.vbus;
+        sensed || self.gccfg & gccfg::NOVBUSSENS != 0
+    }
+
+    fn settle_pull_up(&mut self, ctx: &mut Ctx) {
+        let wanted = self.gccfg & gccfg::PWRDWN != 0 && self.session() && self.dctl & dctl::SDIS == 0;
+        if wanted && !self.bus.wanted && !Self::pins_are_right(ctx) {
+            let what = "connected while PA11 and PA12 are not in alternate function 10";
+            ctx.violation(Kind::Sequence, "RM0090 34.4.1, DS8626 table 9", what);
+        }
+        self.bus.wanted = wanted;
+        let up = wanted && Self::clock_is_right(ctx) && Self::pins_are_right(ctx);
+        if up == self.bus.pulled_up {
+            return;
+        }
+        let seen = ctx.now.since(self.bus.pulled_since) >= SHORTEST_PULSE;
+        if up && self.bus.departed && !seen {
+            let what = "soft disconnect shorter than 2.5 us: a host does not see it";
+            ctx.violation(Kind::Range, "RM0090 34.16.4 DCTL.SDIS", what);
+        }
+        if !up {
+            self.bus.departed = seen;
+            self.bus.departures += u64::from(seen);
+            self.bus.frames = None;
+            self.bus.reset = false;
+        }
+        self.bus.pulled_up = up;
+        self.bus.pulled_since = ctx.now;
+        self.bus.idle_since = (up && self.bus.frames.is_none()).then_some(ctx.now);
+        ctx.attention();
+    }
+
+    /// What a host would be answered, one bit a case: a change is worth its attention.
+    fn readiness(&self) -> u32 {
+        let mut ready = u32::from(self.bus.pulled_up) | u32::from(self.wakes_host()) << 1;
+        for index in 0..ENDPOINTS {
+            let (input, output) = (&self.ins[index], &self.outs[index]);
+            let sends = input.enabled() && !input.nak() && self.has_packet(index);
+            let takes = output.enabled() && !output.nak() && !output.completing && self.has_room();
+            let bits = [sends, takes, input.stalled(), output.stalled(), input.active(), output.active()];
+            for (bit, on) in bits.into_iter().enumerate() {
+                ready |= u32::from(on) << (2 + 6 * index + bit);
+            }
+        }
+        ready
+            | u32::from(self.gintsts & gint::GONAKEFF != 0) << 30
+            | u32::from(self.dctl & dctl::GINSTS != 0) << 31
+    }
+
+    /// Session events of a VBUS change (34.16.2: SRQINT and SEDET).
+    fn settle_session(&mut self, was: bool) {
+        match (was, self.session()) {
+            (false, true) => self.gintsts |= gint::SRQINT,
+            (true, false) => self.gotgint |= gotgint::SEDET,
+            _ => {}
+        }
+    }
+
+    /// Depth of transmit FIFO `index` in words.
+    fn tx_depth(&self, index: usize) -> u32 {
+        self.dieptxf.get(index).map_or(0, |register| register >> 16)
+    }
+
+    fn free_words(&self, index: usize) -> u32 {
+        let used = self.tx.get(index).map_or(0, |fifo| fifo.used() as u32);
+        self.tx_depth(index).saturating_sub(used)
+    }
+
+    /// Sizes and places of the FIFOs in use (34.11, 34.12, 34.13): checked once per change.
+    fn check_fifos(&mut self, _endpoint: usize, ctx: &mut Ctx) {
+        if !std::mem::replace(&mut self.layout_checked, true) {
+            self.check_layout(ctx);
+        }
+        if self.unflushed != 0 {
+            self.unflushed = 0;
+            let what = "FIFO sizes changed and not flushed before an endpoint was enabled";
+            ctx.violation(Kind::Sequence, "RM0090 34.16.2 GRSTCTL", what);
+        }
+    }
+
+    fn check_layout(&mut self, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.11, 34.13.1";
+        let largest = (0..ENDPOINTS)
+            .filter(|&i| self.outs[i].active())
+            .map(|i| if i == 0 { self.ins[0].packet_size(0) } else { self.outs[i].packet_size(i) })
+            .max()
+            .unwrap_or(64);
+        let least = SETUP_RESERVE as u32 + 1 + (largest / 4 + 1);
+        if self.grxfsiz < least || self.grxfsiz > 256 {
+            let what = format!("receive FIFO of {} words: {least} to 256 are needed", self.grxfsiz);
+            ctx.violation(Kind::Range, SECTION, what);
+        }
+        let mut areas = vec![("receive".to_string(), 0, self.grxfsiz)];
+        for endpoint in self.ins.iter().filter(|endpoint| endpoint.active()) {
+            let fifo = fifo_of(endpoint);
+            let Some(register) = self.dieptxf.get(fifo) else { continue };
+            let (start, depth) = (register & 0xFFFF, register >> 16);
+            if !(16..=256).contains(&depth) {
+                let what = format!("transmit FIFO {fifo} of {depth} words: 16 to 256 are allowed");
+                ctx.violation(Kind::Range, SECTION, what);
+            }
+            areas.push((format!("transmit {fifo}"), start, depth));
+        }
+        for (name, start, depth) in &areas {
+            if start + depth > RAM_WORDS {
+                let what = format!("{name} FIFO ends at word {} of {RAM_WORDS}", start + depth);
+                ctx.violation(Kind::Range, SECTION, what);
+            }
+        }
+        for (i, (name, start, depth)) in areas.iter().enumerate() {
+            for (other, other_start, other_depth) in &areas[i + 1..] {
+                if name != other && start < &(other_start + other_depth) && other_start < &(start + depth) {
+                    ctx.violation(Kind::Range, SECTION, format!("{name} FIFO and {other} FIFO overlap"));
+                }
+            }
+        }
+    }
+
+    /// Frame number at `now`, 11 bits.
+    fn frame(&self, now: Nanos) -> u16 {
+        let Some((origin, first)) = self.bus.frames else { return self.bus.last_frame };
+        ((u64::from(first) + now.since(origin).0 / FRAME.0) & 0x7FF) as u16
+    }
+
+    /// Sets GINTSTS.SOF when a frame began since it was looked at last.
+    fn catch_up_frames(&mut self, now: Nanos) {
+        let Some((origin, _)) = self.bus.frames else { return };
+        let count = now.since(origin).0 / FRAME.0 + 1;
+        if count > self.sof_seen {
+            self.sof_seen = count;
+            self.gintsts |= gint::SOF;
+        }
+    }
+
+    fn read_register(&mut self, offset: u32, ctx: &mut Ctx) -> u32 {
+        self.catch_up_frames(ctx.now);
+        match offset {
+            GOTGCTL => {
+                let session = self.session() && self.gccfg & gccfg::PWRDWN != 0;
+                self.gotgctl | gotgctl::CIDSTS | if session { gotgctl::BSVLD } else { 0 }
+            }
+            GOTGINT => self.gotgint,
+            GAHBCFG => self.gahbcfg,
+            GUSBCFG => self.gusbcfg | gusbcfg::PHYSEL,
+            GRSTCTL => self.grstctl | grstctl::AHBIDL,
+            GINTSTS => self.gintsts(),
+            GINTMSK => self.gintmsk,
+            GRXSTSR => self.peek_status(ctx),
+            GRXSTSP => self.pop_status(ctx),
+            GRXFSIZ => self.grxfsiz,
+            DIEPTXF0 => self.dieptxf[0],
+            GNPTXSTS => self.free_words(0) | 8 << 16,
+            GCCFG => self.gccfg,
+            CID => self.cid,
+            // Drivers for several versions of the core look here to tell them apart; F4 reads zero.
+            offset if HWCFG.contains(&offset) => 0,
+            HPTXFSIZ => 0x0200_0600,
+            DIEPTXF1..=DIEPTXF3 => self.dieptxf[1 + ((offset - DIEPTXF1) / 4) as usize],
+            DCFG => self.dcfg,
+            DCTL => self.dctl,
+            DSTS => {
+                let speed =
+                    if self.gintsts & gint::USBRST != 0 && self.bus.reset { 0 } else { dsts::FULL_SPEED };
+                speed
+                    | u32::from(self.suspended) * dsts::SUSPSTS
+                    | u32::from(self.frame(ctx.now) & 0x3FFF) << 8
+            }
+            DIEPMSK => self.diepmsk,
+            DOEPMSK => self.doepmsk,
+            DAINT => self.daint(),
+            DAINTMSK => self.daintmsk,
+            DVBUSDIS => self.dvbusdis,
+            DVBUSPULSE => self.dvbuspulse,
+            DIEPEMPMSK => self.diepempmsk,
+            PCGCCTL => self.pcgcctl | u32::from(self.suspended) << 4,
+            _ => self.nothing_there(offset, ctx),
+        }
+    }
+
+    fn nothing_there(&self, offset: u32, ctx: &mut Ctx) -> u32 {
+        if HOST.contains(&offset) {
+            ctx.violation(
+                Kind::Unmodelled,
+                "RM0090 34.16.3",
+                "host mode register: the host role is not modelled",
+            );
+            return 0;
+        }
+        ctx.nothing("OTG_FS", offset, "RM0090 34.16.6")
+    }
+
+    fn peek_status(&mut self, ctx: &mut Ctx) -> u32 {
+        if self.rx.top().is_none() {
+            let what = "GRXSTSR read while the receive FIFO is empty";
+            ctx.violation(Kind::Overrun, "RM0090 34.16.2 GRXSTSR", what);
+        }
+        self.rx.top().map_or(0, Entry::register)
+    }
+
+    /// GRXSTSP: takes the entry; the completion entries have their effect now.
+    fn pop_status(&mut self, ctx: &mut Ctx) -> u32 {
+        const SECTION: &str = "RM0090 34.16.2 GRXSTSP";
+        let Some((entry, unread)) = self.rx.pop() else {
+            ctx.violation(Kind::Overrun, SECTION, "GRXSTSP read while the receive FIFO is empty");
+            return 0;
+        };
+        if unread != 0 {
+            let what = format!("{unread} data words were not read before the next status word");
+            ctx.violation(Kind::Overrun, SECTION, what);
+        }
+        let index = usize::from(entry.endpoint);
+        match entry.status {
+            grxsts::GLOBAL_OUT_NAK => {
+                self.gintsts |= gint::GONAKEFF;
+                self.dctl |= dctl::GONSTS;
+            }
+            grxsts::OUT_DONE => {
+                let endpoint = &mut self.outs[index];
+                endpoint.completing = false;
+                endpoint.ctl &= !epctl::EPENA;
+                endpoint.int |= epint::XFRC;
+            }
+            grxsts::SETUP_DONE => self.outs[index].int |= epint::STUP,
+            _ => {}
+        }
+        entry.register()
+    }
+
+    fn write_register(&mut self, offset: u32, value: u32, ctx: &mut Ctx) {
+        self.catch_up_frames(ctx.now);
+        const GLOBAL: &str = "RM0090 34.16.2";
+        const DEVICE: &str = "RM0090 34.16.4";
+        match offset {
+            GOTGCTL => {
+                ctx.reserved(value, gotgctl::DEFINED, GLOBAL, "GOTGCTL");
+                self.gotgctl = value & gotgctl::WRITABLE;
+            }
+            GOTGINT => self.gotgint &= !value,
+            GAHBCFG => {
+                ctx.reserved(value, gahbcfg::DEFINED, GLOBAL, "GAHBCFG");
+                self.gahbcfg = value & gahbcfg::DEFINED;
+            }
+            GUSBCFG => self.write_gusbcfg(value, ctx),
+            GRSTCTL => self.write_grstctl(value, ctx),
+            GINTSTS => self.gintsts &= !(value & gint::CLEARED_BY_ONE),
+            GINTMSK => {
+                ctx.reserved(value, gint::MASK_DEFINED, GLOBAL, "GINTMSK");
+                self.gintmsk = value & gint::MASK_DEFINED;
+            }
+            GRXFSIZ => {
+                ctx.reserved(value, 0xFFFF, GLOBAL, "GRXFSIZ");
+                self.grxfsiz = value & 0xFFFF;
+                self.layout_changed(1 << 4);
+            }
+            DIEPTXF0 => {
+                self.dieptxf[0] = value;
+                self.layout_changed(1 << 0);
+            }
+            DIEPTXF1..=DIEPTXF3 => {
+                let fifo = 1 + ((offset - DIEPTXF1) / 4) as usize;
+                self.dieptxf[fifo] = value;
+                self.layout_changed(1 << fifo);
+            }
+            GCCFG => self.write_gccfg(value, ctx),
+            CID => self.cid = value,
+            DCFG => self.write_dcfg(value, ctx),
+            DCTL => self.write_dctl(value, ctx),
+            DIEPMSK => {
+                ctx.reserved(value, epint::IN_MASK, DEVICE, "DIEPMSK");
+                self.diepmsk = value & epint::IN_MASK;
+            }
+            DOEPMSK => {
+                ctx.reserved(value, epint::OUT_MASK, DEVICE, "DOEPMSK");
+                self.doepmsk = value & epint::OUT_MASK;
+            }
+            DAINTMSK => self.daintmsk = value,
+            DVBUSDIS => self.dvbusdis = value & 0xFFFF,
+            DVBUSPULSE => self.dvbuspulse = value & 0xFFF,
+            DIEPEMPMSK => {
+                ctx.reserved(value, 0xFFFF, DEVICE, "DIEPEMPMSK");
+                self.diepempmsk = value & 0xFFFF;
+            }
+            PCGCCTL => self.write_pcgcctl(value, ctx),
+            GRXSTSR | GRXSTSP | GNPTXSTS | DSTS | DAINT => {
+                let what = format!("write to the read-only register at {offset:#x}");
+                ctx.violation(Kind::Access, "RM0090 34.16.6", what);
+            }
+            _ => {
+                self.nothing_there(offset, ctx);
+            }
+        }
+    }
+
+    fn layout_changed(&mut self, fifo: u32) {
+        self.unflushed |= fifo;
+        self.layout_checked = false;
+    }
+
+    fn write_gusbcfg(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.2 GUSBCFG";
+        ctx.reserved(value, gusbcfg::DEFINED, SECTION, "GUSBCFG");
+        if value & gusbcfg::FHMOD != 0 {
+            ctx.violation(Kind::Unmodelled, SECTION, "host mode forced: the host role is not modelled");
+        }
+        if value & gusbcfg::CTXPKT != 0 {
+            ctx.violation(Kind::Range, SECTION, "CTXPKT is for debugging and must never be set");
+        }
+        self.gusbcfg = value & gusbcfg::DEFINED & !gusbcfg::PHYSEL;
+    }
+
+    fn write_gccfg(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.2 GCCFG";
+        ctx.reserved(value, gccfg::DEFINED, SECTION, "GCCFG");
+        let was = self.session();
+        self.gccfg = value & gccfg::DEFINED;
+        self.settle_session(was);
+        if self.gccfg & gccfg::VBUSASEN != 0 {
+            ctx.violation(
+                Kind::Unmodelled,
+                SECTION,
+                "VBUS sensing as an A device: the host role is not modelled",
+            );
+        }
+        if self.gccfg & gccfg::PWRDWN != 0 {
+            self.check_clock(ctx);
+        }
+    }
+
+    fn check_clock(&mut self, ctx: &mut Ctx) {
+        if !Self::clock_is_right(ctx) {
+            let what = format!("the 48 MHz clock runs at {} Hz", ctx.clocks.pll48);
+            ctx.violation(Kind::Unclocked, "RM0090 6.3.2 PLLQ, USB 2.0 7.1.11", what);
+        }
+    }
+
+    fn write_dcfg(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.4 DCFG";
+        ctx.reserved(value & !dcfg::RESET, dcfg::DEFINED, SECTION, "DCFG");
+        if value & dcfg::DSPD != dcfg::DSPD {
+            ctx.violation(
+                Kind::Range,
+                SECTION,
+                "DSPD must be 0b11, full speed with the internal transceiver",
+            );
+        }
+        if value & dcfg::NZLSOHSK != 0 {
+            ctx.violation(Kind::Unmodelled, SECTION, "NZLSOHSK is not modelled");
+        }
+        self.dcfg = value & dcfg::DEFINED | dcfg::RESET;
+        let address = ((value & dcfg::DAD) >> 4) as u8;
+        if address == 0 {
+            self.address = 0;
+        } else if address != self.address && !self.control_open {
+            // 34.17.5: program DCFG, then send the status packet. The core changes over behind that packet.
+            let what = "device address written after the status stage of SET_ADDRESS";
+            ctx.violation(Kind::Sequence, "RM0090 34.17.5 SetAddress", what);
+            self.address = address;
+        }
+    }
+
+    /// The status stage of a control transfer is over; a new address counts from here.
+    fn close_control(&mut self) {
+        self.control_open = false;
+        self.address = ((self.dcfg & dcfg::DAD) >> 4) as u8;
+    }
+
+    fn write_dctl(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.4 DCTL";
+        ctx.reserved(value, dctl::DEFINED, SECTION, "DCTL");
+        if value & dctl::TCTL != 0 {
+            ctx.violation(Kind::Unmodelled, SECTION, "test modes are not modelled");
+        }
+        let statuses = self.dctl & (dctl::GINSTS | dctl::GONSTS);
+        let was_off = self.dctl & dctl::SDIS != 0;
+        self.dctl = value & dctl::STORED | statuses;
+        if value & dctl::SGINAK != 0 {
+            self.dctl |= dctl::GINSTS;
+            self.gintsts |= gint::GINAKEFF;
+        }
+        if value & dctl::CGINAK != 0 {
+            self.dctl &= !dctl::GINSTS;
+            self.gintsts &= !gint::GINAKEFF;
+        }
+        if value & dctl::SGONAK != 0 {
+            if self.gintsts & gint::GONAKEFF != 0 {
+                ctx.violation(Kind::Sequence, SECTION, "SGONAK while the global OUT NAK is in effect");
+            } else {
+                self.rx.push(Entry::status(grxsts::GLOBAL_OUT_NAK, 0));
+            }
+        }
+        if value & dctl::CGONAK != 0 {
+            self.dctl &= !dctl::GONSTS;
+            self.gintsts &= !gint::GONAKEFF;
+        }
+        if was_off && value & dctl::SDIS == 0 {
+            self.check_clock(ctx);
+        }
+        if value & dctl::RWUSIG != 0 && !self.suspended {
+            ctx.violation(Kind::Sequence, SECTION, "remote wake-up signalled while the bus is not suspended");
+        }
+    }
+
+    fn write_pcgcctl(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.5 PCGCCTL";
+        ctx.reserved(value, 0b1_0011, SECTION, "PCGCCTL");
+        self.pcgcctl = value & 0b11;
+        if self.pcgcctl != 0 && !self.suspended && self.bus.pulled_up && self.bus.vbus {
+            ctx.violation(Kind::Sequence, SECTION, "the PHY clock is stopped while the bus is not suspended");
+        }
+    }
+
+    fn write_grstctl(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.2 GRSTCTL";
+        ctx.reserved(value, grstctl::DEFINED, SECTION, "GRSTCTL");
+        self.grstctl = value & grstctl::TXFNUM;
+        if value & grstctl::FCRST != 0 {
+            ctx.violation(Kind::Unmodelled, SECTION, "FCRST is for hosts: the host role is not modelled");
+        }
+        if value & grstctl::RXFFLSH != 0 {
+            if self.rx.holds_setup() && self.tokens_seen {
+                ctx.violation(Kind::Sequence, SECTION, "receive FIFO flushed with a SETUP packet in it");
+            }
+            self.rx.clear();
+            self.unflushed &= !(1 << 4);
+        }
+        if value & grstctl::TXFFLSH != 0 {
+            self.flush_transmit((value & grstctl::TXFNUM) >> 6, ctx);
+        }
+        if value & grstctl::CSRST != 0 {
+            self.soft_reset(ctx);
+        }
+    }
+
+    fn flush_transmit(&mut self, number: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.2 GRSTCTL.TXFFLSH";
+        let fifos = match number {
+            grstctl::ALL => 0..ENDPOINTS,
+            0..=3 => number as usize..number as usize + 1,
+            _ => {
+                ctx.violation(Kind::Range, SECTION, format!("TXFNUM {number} names no FIFO"));
+                return;
+            }
+        };
+        for fifo in fifos {
+            let moving =
+                self.ins.iter().any(|ep| ep.active() && fifo_of(ep) == fifo && ep.enabled() && !ep.nak());
+            if moving && self.tokens_seen {
+                let what =
+                    format!("transmit FIFO {fifo} flushed while its endpoint is enabled and does not NAK");
+                ctx.violation(Kind::Sequence, SECTION, what);
+            }
+            self.tx[fifo].clear();
+            self.unflushed &= !(1 << fifo);
+        }
+    }
+
+    /// CSRST (34.16.2): all registers but DCFG.DSPD, PCGCCTL and GUSBCFG.PHYSEL; never ends without the PHY clock.
+    fn soft_reset(&mut self, ctx: &mut Ctx) {
+        if ctx.clocks.pll48 == 0 {
+            self.check_clock(ctx);
+            self.grstctl |= grstctl::CSRST;
+            return;
+        }
+        let kept = self.clone();
+        self.reset_registers();
+        self.dcfg |= kept.dcfg & dcfg::DSPD;
+        self.pcgcctl = kept.pcgcctl;
+    }
+
+    fn read_fifo(&mut self, ctx: &mut Ctx) -> u32 {
+        match self.rx.word() {
+            Some(word) => word,
+            None => {
+                let what = "receive FIFO read with no data behind the last status word";
+                ctx.violation(Kind::Overrun, "RM0090 34.16.6 DFIFO", what);
+                0
+            }
+        }
+    }
+
+    fn write_fifo(&mut self, fifo: usize, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 34.16.6 DFIFO; 34.17.6 IN data transfers";
+        if fifo >= ENDPOINTS {
+            ctx.violation(Kind::Range, SECTION, format!("write to transmit FIFO {fifo}: there are four"));
+            return;
+        }
+        if self.free_words(fifo) == 0 {
+            ctx.violation(Kind::Overrun, SECTION, format!("transmit FIFO {fifo} is full"));
+            return;
+        }
+        let user = (0..ENDPOINTS).find(|&i| self.ins[i].active() && fifo_of(&self.ins[i]) == fifo);
+        let announced = user.filter(|&i| self.ins[i].enabled()).map(|i| self.ins[i].remaining(i).div_ceil(4));
+        match announced {
+            None => {
+                let what = format!("data written to transmit FIFO {fifo} before its endpoint was enabled");
+                ctx.violation(Kind::Sequence, SECTION, what);
+            }
+            Some(words) if self.tx[fifo].used() as u32 >= words => {
+                let what = format!("more data written to transmit FIFO {fifo} than its transfer announced");
+                ctx.violation(Kind::Overrun, SECTION, what);
+            }
+            Some(_) => {}
+        }
+        self.tx[fifo].push(value);
+    }
+}
+
+/// The endpoint and register offset inside an endpoint block.
+fn split(offset: u32) -> (usize, u32) {
+    (((offset & 0x1FF) / 0x20) as usize, offset & 0x1F)
+}
+
+impl Peripheral for OtgFs {
+    fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
+        check_width(offset, width, ctx);
+        let value = match offset & !3 {
+            o if FIFO.contains(&o) => self.read_fifo(ctx),
+            o if IN_ENDPOINTS.contains(&o) => {
+                let (index, register) = split(o - 0x900);
+                if index < ENDPOINTS {
+                    self.read_in(index, register, ctx)
+                } else {
+                    self.nothing_there(o, ctx)
+                }
+            }
+            o if OUT_ENDPOINTS.contains(&o) => {
+                let (index, register) = split(o - 0xB00);
+                if index < ENDPOINTS {
+                    self.read_out(index, register, ctx)
+                } else {
+                    self.nothing_there(o, ctx)
+                }
+            }
+            o => self.read_register(o, ctx),
+        };
+        self.settle(ctx);
+        crate::device::lane(value, offset, width)
+    }
+
+    fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
+        check_width(offset, width, ctx);
+        match offset & !3 {
+            o if FIFO.contains(&o) => self.write_fifo(((o - 0x1000) / 0x1000) as usize, value, ctx),
+            o if IN_ENDPOINTS.contains(&o) => {
+                let (index, register) = split(o - 0x900);
+                if index < ENDPOINTS {
+                    self.write_in(index, register, value, ctx);
+                } else {
+                    self.nothing_there(o, ctx);
+                }
+            }
+            o if OUT_ENDPOINTS.contains(&o) => {
+                let (index, register) = split(o - 0xB00);
+                if index < ENDPOINTS {
+                    self.write_out(index, register, value, ctx);
+                } else {
+                    self.nothing_there(o, ctx);
+                }
+            }
+            o => self.write_register(o, value, ctx),
+        }
+        self.settle(ctx);
+    }
+
+    fn next_event(&self) -> Option<Nanos> {
+        if let Some((origin, _)) = self.bus.frames {
+            // Frames cost nothing while nobody asked to be told of them.
+            let told = self.gintmsk & gint::SOF != 0 && self.gintsts & gint::SOF == 0;
+            return told.then(|| origin + Nanos(self.sof_seen * FRAME.0));
+        }
+        let idle = self.bus.idle_since.filter(|_| self.bus.pulled_up && !self.suspended)?;
+        Some(idle + SUSPEND_AFTER)
+    }
+
+    fn advance(&mut self, ctx: &mut Ctx) {
+        self.catch_up_frames(ctx.now);
+        if let Some(idle) = self.bus.idle_since
+            && !self.suspended
+            && self.bus.pulled_up
+            && ctx.now >= idle + SUSPEND_AFTER
+        {
+            self.suspended = true;
+            self.gintsts |= gint::ESUSP | gint::USBSUSP;
+        }
+        self.settle(ctx);
+    }
+
+    fn reset(&mut self, ctx: &mut Ctx) {
+        self.reset_registers();
+        self.gccfg = 0;
+        self.cid = 0x0000_1200;
+        self.settle(ctx);
+    }
+}
+
+/// "CSRs can be accessed as words only" (34.16).
+fn check_width(offset: u32, width: Width, ctx: &mut Ctx) {
+    if width != Width::Word {
+        let what = format!("{} byte access at offset {offset:#x}", width.bytes());
+        ctx.violation(Kind::Width, "RM0090 34.16", what);
+    }
+}
