@@ -1,0 +1,51 @@
+//! The jump to an application: everything as after reset, then its stack and its first instruction.
+
+use super::{clock, gpio, time, usb, watchdog};
+use cortex_m::peripheral::{NVIC, SCB};
+use surefoot_core::image::VerifiedImage;
+
+/// ICSR: takes back pending SysTick and PendSV (PM0214, 4.4.3).
+const PEND_CLEAR: u32 = 1 << 25 | 1 << 27;
+
+/// Starts `image`, the proof that it may run, as if it came straight from reset (SPEC section 5).
+pub fn jump(image: VerifiedImage) -> ! {
+    watchdog::feed();
+    usb::reset();
+    gpio::reset();
+    clock::reset();
+    time::stop();
+    // SAFETY: interrupts are masked and nothing of this program runs afterwards. VTOR's alignment is
+    // the slot's, a sector. The stack pointer is loaded last, from a checked vector table.
+    unsafe {
+        let nvic = &*NVIC::PTR;
+        for (disable, clear) in nvic.icer.iter().zip(&nvic.icpr).take(8) {
+            disable.write(u32::MAX);
+            clear.write(u32::MAX);
+        }
+        let scb = &*SCB::PTR;
+        scb.icsr.write(PEND_CLEAR);
+        scb.scr.write(0);
+        // cortex-m-rt switched the FPU on; after reset it is off (PM0214, 4.6.1).
+        scb.cpacr.write(0);
+        scb.vtor.write(image.slot().base);
+        cortex_m::asm::dsb();
+        cortex_m::asm::isb();
+        core::arch::asm!(
+            "msr control, {zero}",
+            "isb",
+            "msr msp, {stack}",
+            "mov lr, #-1",
+            "cpsie i",
+            "bx {entry}",
+            zero = in(reg) 0,
+            stack = in(reg) image.stack_pointer(),
+            entry = in(reg) image.reset_vector(),
+            options(noreturn, nostack),
+        )
+    }
+}
+
+/// Resets the whole chip.
+pub fn reset() -> ! {
+    SCB::sys_reset()
+}

@@ -1,0 +1,19 @@
+//! The cryptography of the full build.
+
+use surefoot_core::image::verify::Crypto;
+
+/// SHA-256 and Ed25519.
+pub struct Software;
+
+impl Crypto for Software {
+    fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]> {
+        Some(surefoot_sha256::digest(bytes))
+    }
+
+    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        let Ok(key) = salty::PublicKey::try_from(key) else {
+            return false;
+        };
+        key.verify(message, &salty::Signature::from(signature)).is_ok()
+    }
+}

@@ -1,0 +1,83 @@
+//! Pins: the button, the LED, and USB's two.
+
+use super::time;
+use stm32_metapac::{RCC, gpio, rcc};
+use surefoot_core::config::Pin;
+
+/// GPIOA, and the distance to the next port (RM0090, table 1).
+const GPIOA: usize = 0x4002_0000;
+const PORT_STEP: usize = 0x400;
+/// AHB1ENR and AHB1RSTR: GPIOA to GPIOK (RM0090, 7.3.5 and 7.3.10).
+pub const ALL_PORTS: u32 = 0x7FF;
+/// A pull has settled after so many reads: 40 kOhm at 50 pF take 10 us, a read at 16 MHz over 100 ns.
+const SETTLE_READS: usize = 200;
+/// The button counts as pressed when this many samples, one a millisecond, all say so.
+const DEBOUNCE_MS: u32 = 16;
+
+/// The port's registers, its clock running. A port beyond K reads as `A`: no chip has more.
+fn port(number: u8) -> gpio::Gpio {
+    let number = if number > 10 { 0 } else { number };
+    RCC.ahb1enr().modify(|w| w.0 |= 1 << number);
+    // SAFETY: one of the eleven ports' addresses; a port that this chip lacks reads as zero.
+    unsafe { gpio::Gpio::from_ptr((GPIOA + PORT_STEP * usize::from(number)) as *mut ()) }
+}
+
+/// True when the button is pressed: at once false when it is not, true after the debounce time.
+pub fn pressed(button: Pin) -> bool {
+    let port = port(button.port());
+    let pin = usize::from(button.pin());
+    // MODER is input after reset for every pin but the debug port's (RM0090, 8.4.1).
+    port.moder().modify(|w| w.set_moder(pin, gpio::vals::Moder::INPUT));
+    port.pupdr().modify(|w| w.set_pupdr(pin, button.pull().into()));
+    let down = || (port.idr().read().0 >> pin & 1 != 0) == button.active_high();
+    for _ in 0..SETTLE_READS {
+        if !down() {
+            continue;
+        }
+        return !time::until(DEBOUNCE_MS, || !down());
+    }
+    false
+}
+
+/// The LED.
+pub struct Led(Option<Pin>);
+
+impl Led {
+    /// Takes the pin as an output and leaves the LED dark.
+    pub fn new(pin: Option<Pin>) -> Self {
+        let led = Self(pin);
+        led.set(false);
+        if let Some(pin) = pin {
+            port(pin.port())
+                .moder()
+                .modify(|w| w.set_moder(usize::from(pin.pin()), gpio::vals::Moder::OUTPUT));
+        }
+        led
+    }
+
+    /// Lights it or not.
+    pub fn set(&self, lit: bool) {
+        if let Some(pin) = self.0 {
+            let reset = if lit == pin.active_high() { 0 } else { 16 };
+            port(pin.port()).bsrr().write(|w| w.0 = 1 << (u32::from(pin.pin()) + reset));
+        }
+    }
+}
+
+/// PA11 and PA12 to OTG FS: alternate function 10, fastest edges (DS8626, table 9; RM0090, 8.4).
+pub fn usb_pins() {
+    let a = port(0);
+    for pin in [11, 12] {
+        a.afr(1).modify(|w| w.set_afr(pin - 8, 10));
+        a.ospeedr().modify(|w| w.set_ospeedr(pin, gpio::vals::Ospeedr::VERY_HIGH_SPEED));
+        a.moder().modify(|w| w.set_moder(pin, gpio::vals::Moder::ALTERNATE));
+    }
+}
+
+/// All ports and the CRC unit as after reset, clocks off (RM0090, 7.3.5 and 7.3.10).
+pub fn reset() {
+    let touched = ALL_PORTS | 1 << 12;
+    RCC.ahb1rstr().write_value(rcc::regs::Ahb1rstr(touched));
+    RCC.ahb1rstr().write_value(rcc::regs::Ahb1rstr(0));
+    RCC.ahb1enr().modify(|w| w.0 &= !touched);
+}

@@ -1,0 +1,23 @@
+//! The memory-mapped flash as the core reads it.
+
+use super::chip;
+use surefoot_core::port::Memory;
+
+/// Main flash: starts here, and no F4 has more than 2 MB of it (RM0090, tables 5 and 6).
+const FLASH_BASE: u32 = 0x0800_0000;
+const FLASH_MAX: u32 = 0x0020_0000;
+
+/// Flash without ECC: every byte that the chip has can be read at any time.
+pub struct Flash;
+
+impl Memory for Flash {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        let offset = address.checked_sub(FLASH_BASE)?;
+        let size = (u32::from(chip::flash_kib()) * 1024).min(FLASH_MAX);
+        (offset <= size && length <= size - offset).then(|| {
+            // SAFETY: flash that this chip has; it changes only by the driver's volatile stores, which
+            // happen while no slice is held (`bytes` borrows, the main loop drops before a job).
+            unsafe { core::slice::from_raw_parts(address as *const u8, length as usize) }
+        })
+    }
+}

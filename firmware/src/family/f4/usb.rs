@@ -1,0 +1,243 @@
+//! OTG FS as a full-speed device with endpoint 0 only, packet by packet, polled.
+//!
+//! RM0090, section 34. [`Usb::poll`] turns the core's flags and FIFO entries into [`Event`]s; what
+//! they mean is [`surefoot_core::usb::Control`]'s. Suspend and resume need nothing: the clocks stay on.
+
+use super::{gpio, time};
+use stm32_metapac::{RCC, USB_OTG_FS as OTG, otg::regs};
+use surefoot_core::usb::PACKET;
+
+/// The core's line in the NVIC (RM0090, table 61).
+const OTG_INTERRUPT: u8 = 67;
+/// 320 words of FIFO RAM (RM0090, 34.2.3): receive (three SETUPs, one packet and their status words
+/// need 32) and transmit 0.
+const RX_WORDS: u32 = 128;
+const TX_WORDS: u32 = 64;
+/// Bounds of waits for the core itself, which take microseconds.
+const CORE_LIMIT_MS: u32 = 2;
+/// After FDMOD the core needs 25 ms (RM0090, 34.16.2, FDMOD).
+const MODE_MS: u32 = 25;
+/// GRXSTSP: PKTSTS (RM0090, 34.16.2).
+const OUT_DATA: u32 = 2;
+const OUT_DONE: u32 = 3;
+const SETUP_DONE: u32 = 4;
+const SETUP_DATA: u32 = 6;
+/// GINTSTS and GINTMSK.
+const RXFLVL: u32 = 1 << 4;
+const USBRST: u32 = 1 << 12;
+const ENUMDNE: u32 = 1 << 13;
+const IEPINT: u32 = 1 << 18;
+/// DIEPCTL0 and DOEPCTL0.
+const STALL: u32 = 1 << 21;
+const CNAK: u32 = 1 << 26;
+const SNAK: u32 = 1 << 27;
+const EPDIS: u32 = 1 << 30;
+const EPENA: u32 = 1 << 31;
+/// DIEPINT0 and DOEPINT0: transfer completed; every flag.
+const XFRC: u32 = 1 << 0;
+const EP_FLAGS: u32 = 0xFF;
+/// DOEPTSIZ0: three SETUPs in a row, one packet of 64 bytes (RM0090, 34.16.4).
+const ONE_PACKET: u32 = 3 << 29 | 1 << 19 | PACKET as u32;
+/// Upper HCLK bounds, in units of 100 kHz, of the turnaround times 15, 14, ... 7; above: 6
+/// (RM0090, table "TRDT values (FS)").
+const TRDT: [u16; 9] = [150, 160, 172, 185, 200, 218, 240, 275, 320];
+
+/// What happened on the bus.
+pub enum Event {
+    /// Bus reset: the device is back at address 0.
+    Reset,
+    /// A SETUP packet.
+    Setup([u8; 8]),
+    /// A packet that [`Usb::receive`] asked for: its bytes are the first so many of [`Usb::packet`].
+    Received(usize),
+    /// The host has taken the packet of [`Usb::send`].
+    Sent,
+}
+
+/// The device end.
+pub struct Usb {
+    packet: [u32; PACKET / 4],
+    length: usize,
+}
+
+impl Usb {
+    /// Switches the core on and connects. HCLK in hertz.
+    pub fn start(hclk_hz: u32) -> Self {
+        RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(true));
+        gpio::usb_pins();
+        // Not connected before everything is set (RM0090, 34.16.4, SDIS).
+        OTG.dctl().modify(|w| w.set_sdis(true));
+        // Core reset once the AHB master is idle (RM0090, 34.16.2, CSRST); PHYSEL first, it chooses
+        // the clock that the reset needs.
+        OTG.gusbcfg().modify(|w| w.set_physel(true));
+        time::until(CORE_LIMIT_MS, || OTG.grstctl().read().ahbidl());
+        OTG.grstctl().modify(|w| w.set_csrst(true));
+        time::until(CORE_LIMIT_MS, || !OTG.grstctl().read().csrst());
+        let steps = TRDT.iter().filter(|&&bound| hclk_hz / 100_000 >= bound.into()).count();
+        OTG.gusbcfg().modify(|w| {
+            w.set_physel(true);
+            w.set_fdmod(true);
+            w.set_trdt(15 - steps as u8);
+        });
+        time::wait(MODE_MS);
+        session_is_valid();
+        OTG.pcgcctl().write_value(regs::Pcgcctl(0));
+        // Full speed with the internal PHY (RM0090, 34.16.4, DSPD).
+        OTG.dcfg().modify(|w| w.0 |= 0b11);
+        OTG.grxfsiz().write_value(regs::Grxfsiz(RX_WORDS));
+        OTG.dieptxf0().write_value(regs::Fsiz(TX_WORDS << 16 | RX_WORDS));
+        flush();
+        OTG.daintmsk().write_value(regs::Daintmsk(1));
+        OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
+        OTG.gintsts().write_value(regs::Gintsts(u32::MAX));
+        OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | ENUMDNE | IEPINT));
+        OTG.gahbcfg().write(|w| w.set_gint(true));
+        OTG.dctl().modify(|w| w.set_sdis(false));
+        Self { packet: [0; PACKET / 4], length: 0 }
+    }
+
+    /// The next event, or `None` when the core can sleep until an interrupt pends.
+    pub fn poll(&mut self) -> Option<Event> {
+        time::unpend(OTG_INTERRUPT);
+        loop {
+            let flags = OTG.gintsts().read().0;
+            if flags & USBRST != 0 {
+                self.bus_reset();
+                return Some(Event::Reset);
+            }
+            if flags & ENUMDNE != 0 {
+                // 64-byte packets (MPSIZ 0 after reset); IN may be answered (RM0090, 34.17.5).
+                OTG.gintsts().write_value(regs::Gintsts(ENUMDNE));
+                OTG.dctl().modify(|w| w.set_cginak(true));
+            } else if flags & RXFLVL != 0 {
+                if let Some(event) = self.pop() {
+                    return Some(event);
+                }
+            } else if flags & IEPINT != 0 {
+                let done = OTG.diepint(0).read().0;
+                OTG.diepint(0).write_value(regs::Diepint(done & EP_FLAGS));
+                if done & XFRC != 0 {
+                    return Some(Event::Sent);
+                }
+            } else {
+                return None;
+            }
+        }
+    }
+
+    /// Bytes of the last received packet.
+    pub fn packet(&self) -> [u8; PACKET] {
+        let mut bytes = [0; PACKET];
+        for (to, word) in bytes.chunks_exact_mut(4).zip(self.packet) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Hands the host one packet, at most [`PACKET`] bytes, as the answer to its next IN.
+    pub fn send(&mut self, packet: &[u8]) {
+        OTG.dieptsiz(0).write_value(regs::Dieptsiz(1 << 19 | packet.len() as u32));
+        OTG.diepctl(0).modify(|w| w.0 |= EPENA | CNAK);
+        for chunk in packet.chunks(4) {
+            let mut word = [0; 4];
+            word[..chunk.len()].copy_from_slice(chunk);
+            OTG.fifo(0).write_value(regs::Fifo(u32::from_le_bytes(word)));
+        }
+    }
+
+    /// Takes one OUT packet; until then the host's are refused with NAK.
+    pub fn receive(&mut self) {
+        OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
+        OTG.doepctl(0).modify(|w| w.0 |= EPENA | CNAK);
+    }
+
+    /// Refuses the request; the next SETUP ends that (RM0090, 34.16.4, STALL).
+    pub fn stall(&mut self) {
+        OTG.diepctl(0).modify(|w| w.0 |= STALL);
+        OTG.doepctl(0).modify(|w| w.0 |= STALL);
+    }
+
+    /// Takes the address; before the status stage, which the core still answers at the old one
+    /// (RM0090, 34.17.5, "Initialization on SetAddress command").
+    pub fn set_address(&mut self, address: u8) {
+        OTG.dcfg().modify(|w| w.set_dad(address));
+    }
+
+    /// Leaves the bus.
+    pub fn detach(&mut self) {
+        OTG.dctl().modify(|w| w.set_sdis(true));
+    }
+
+    /// RM0090, 34.17.5, "Initialization on USB reset".
+    fn bus_reset(&mut self) {
+        OTG.gintsts().write_value(regs::Gintsts(USBRST));
+        OTG.doepctl(0).modify(|w| w.0 |= SNAK);
+        flush();
+        OTG.dcfg().modify(|w| w.set_dad(0));
+        OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
+        self.length = 0;
+    }
+
+    /// Takes one entry from the receive FIFO (RM0090, 34.17.6, "Packet read").
+    fn pop(&mut self) -> Option<Event> {
+        let entry = OTG.grxstsp().read();
+        let length = usize::from(entry.bcnt()).min(PACKET);
+        match entry.0 >> 17 & 0xF {
+            kind @ (OUT_DATA | SETUP_DATA) => {
+                for word in self.packet.iter_mut().take(length.div_ceil(4)) {
+                    *word = OTG.fifo(0).read().0;
+                }
+                self.length = length;
+                let _ = kind;
+                None
+            }
+            OUT_DONE => Some(Event::Received(self.length)),
+            SETUP_DONE => {
+                // An answer to an older request that the host never took is dropped.
+                if OTG.diepctl(0).read().0 & EPENA != 0 {
+                    OTG.diepctl(0).modify(|w| w.0 |= EPDIS | SNAK);
+                    time::until(CORE_LIMIT_MS, || OTG.diepctl(0).read().0 & EPENA == 0);
+                    flush();
+                }
+                OTG.diepint(0).write_value(regs::Diepint(EP_FLAGS));
+                OTG.doepint(0).write_value(regs::Doepint(EP_FLAGS));
+                let [a, b, c, d] = self.packet[0].to_le_bytes();
+                let [e, f, g, h] = self.packet[1].to_le_bytes();
+                Some(Event::Setup([a, b, c, d, e, f, g, h]))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Empties both FIFOs (RM0090, 34.16.2, TXFFLSH: TXFNUM 0; RXFFLSH not while packets come in, so
+/// only the transmit side when connected).
+fn flush() {
+    OTG.grstctl().write(|w| w.set_txfflsh(true));
+    time::until(CORE_LIMIT_MS, || !OTG.grstctl().read().txfflsh());
+}
+
+/// PHY on; VBUS counts as present, since PA9 may be wired to something else. Where the bits are
+/// depends on the core: CID 1.x in F405/F407/F42x, 2.x and later in F446, F412, F413
+/// (RM0090, 34.16.2, GCCFG; RM0390, 31.15.2, GCCFG and GOTGCTL).
+fn session_is_valid() {
+    if OTG.cid().read().0 < 0x2000 {
+        OTG.gccfg_v1().write(|w| {
+            w.set_pwrdwn(true);
+            w.set_novbussens(true);
+        });
+    } else {
+        OTG.gccfg_v2().write(|w| w.set_pwrdwn(true));
+        OTG.gotgctl().modify(|w| {
+            w.set_bvaloen(true);
+            w.set_bvaloval(true);
+        });
+    }
+}
+
+/// The core as after reset, clock off: the host sees the device go (RM0090, 7.3.6 and 7.3.11).
+pub fn reset() {
+    RCC.ahb2rstr().write(|w| w.set_usb_otg_fsrst(true));
+    RCC.ahb2rstr().write(|w| w.set_usb_otg_fsrst(false));
+    RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(false));
+}

@@ -1,0 +1,126 @@
+//! The bootloader of the STM32F4 family. This file is the wiring; what follows is the flow.
+//!
+//! 1. Start-up: interrupts masked, ticks on, the watchdog given room ([`family::f4::watchdog`]).
+//! 2. [`sealed`]: the configuration block in this binary is checked. Without a good one the board
+//!    stays in update mode from the internal oscillator with a fixed identity, nothing writable.
+//! 3. Facts in the order of SPEC section 4, then [`surefoot_core::decide`]; an image is verified
+//!    (PLL on first) only when nothing else keeps the board.
+//! 4. [`update`]: USB DFU until the host leaves or falls silent; or the jump ([`family::f4::boot`]),
+//!    which only a `VerifiedImage` opens.
+//!
+//! What goes wrong beyond that (a fault, a panic) resets the chip.
+//!
+//! `cargo build --release` builds the whole of it, at most 16,384 bytes of flash; with
+//! `--no-default-features` policy `signature` is left out, at most 8,192 bytes. RAM: from 0x20000020
+//! (the handoff words stand before it) to 0x20004000, stack on top.
+#![no_std]
+#![no_main]
+
+mod family;
+mod sealed;
+mod update;
+
+use cortex_m_rt::{entry, exception};
+use family::f4::{backup, boot, chip, clock, gpio, memory, time, watchdog};
+use surefoot_core::config::{Config, ConfigFault, Policy};
+use surefoot_core::decide::{Decision, Facts, Reason, decide};
+use surefoot_core::handoff::{Record, TAPPED};
+use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
+
+#[entry]
+fn main() -> ! {
+    static mut BLOCK: update::Block = [0; update::BLOCK_LEN];
+    time::init();
+    clock::init();
+    let reset_cause = chip::reset_cause();
+    let config = configuration();
+    watchdog::init(config.is_ok_and(|c| c.watchdog()));
+    let decision = match &config {
+        Ok(config) => decide(facts(config, reset_cause), || prove(config)),
+        Err(_) => Decision::Update(Reason::Configuration, None),
+    };
+    let (image, reason) = match decision {
+        Decision::Boot(image) => (image, backup::record().map_or(0, |r| r.reason)),
+        Decision::Update(reason, _) => update::run(config, reason, reset_cause, BLOCK),
+    };
+    let slot = image.slot().base;
+    backup::set_record(&Record { version: sealed::VERSION, reset_cause, reason, slot });
+    boot::jump(image)
+}
+
+/// The sealed block, if it is good, for this chip, and within what this build can do.
+fn configuration() -> Result<Config<'static>, ConfigFault> {
+    let config = Config::parse(sealed::block(), sealed::HEADER.family)?;
+    if config.policy() == Policy::Signature && !cfg!(feature = "signature") {
+        return Err(ConfigFault::Policy);
+    }
+    if config.handoff() != backup::HANDOFF {
+        return Err(ConfigFault::Field);
+    }
+    // A map of another chip's flash is no map: nothing is written by it and nothing boots.
+    if config.device_id() != chip::device_id() {
+        return Err(ConfigFault::Chip);
+    }
+    Ok(config)
+}
+
+/// SPEC section 4, points 1 to 3. Words that ask for update mode are cleared as they are read.
+fn facts(config: &Config, reset_cause: u8) -> Facts {
+    let mut facts = Facts {
+        magic_word: backup::take_register(config.backup_register(), config.magic_word()),
+        magic_ram: backup::take_request(config.magic_word()),
+        button: config.button().is_some_and(gpio::pressed),
+        double_tap: false,
+    };
+    if config.double_tap_ms() != 0 && facts == Facts::default() {
+        facts.double_tap = double_tap(config.double_tap_ms(), reset_cause);
+    }
+    facts
+}
+
+/// Waits for a second reset inside the window; true when this is it.
+///
+/// The word in RAM counts only after a reset by the pin alone: RAM can outlive a short loss of the
+/// supply, and a watchdog or software reset is nobody's tap. To tell them apart from older resets
+/// the flags are cleared here, so with a window the application finds them only in the record.
+fn double_tap(window_ms: u32, reset_cause: u8) -> bool {
+    const PIN_RESET: u8 = 1 << 1;
+    chip::forget_reset_cause();
+    let tapped = backup::exchange_tap(TAPPED) == TAPPED && reset_cause == PIN_RESET;
+    if !tapped {
+        time::wait(window_ms);
+    }
+    backup::exchange_tap(0);
+    tapped
+}
+
+/// Proves the image in the first slot, at full speed where there is something to compute.
+fn prove(config: &Config) -> Result<VerifiedImage, ImageFault> {
+    if config.policy() != Policy::None {
+        clock::start(&clock::Setup::new(config));
+    }
+    watchdog::feed();
+    let slot = config.slots().next().unwrap_or_default();
+    #[cfg(feature = "signature")]
+    let mut crypto = family::f4::crypto::Software;
+    #[cfg(not(feature = "signature"))]
+    let mut crypto = surefoot_core::image::verify::NoCrypto;
+    verify(Demand { config: *config, slot }, &memory::Flash, &mut family::f4::crc::Unit, &mut crypto)
+}
+
+/// A fault in the bootloader itself: start again.
+#[exception]
+unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
+    boot::reset()
+}
+
+/// No other exception is enabled; NMI (the clock security system) never is.
+#[exception]
+unsafe fn DefaultHandler(_: i16) {
+    boot::reset()
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    boot::reset()
+}

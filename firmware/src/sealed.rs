@@ -1,0 +1,50 @@
+//! What the host tool finds and seals in the binary: header and configuration block.
+//!
+//! They stand where the vectors of interrupts would be, right behind the sixteen of the core:
+//! every interrupt stays disabled. Unsealed, the block reads as erased flash.
+
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_SIGNATURE, HEADER_LEN};
+
+/// Version of the bootloader, from Cargo.toml.
+pub const VERSION: [u8; 3] = [
+    number(env!("CARGO_PKG_VERSION_MAJOR")),
+    number(env!("CARGO_PKG_VERSION_MINOR")),
+    number(env!("CARGO_PKG_VERSION_PATCH")),
+];
+
+/// What this binary is.
+pub const HEADER: BinaryHeader = BinaryHeader {
+    version: VERSION,
+    family: FAMILY_F4,
+    features: if cfg!(feature = "signature") { FEATURE_SIGNATURE } else { 0 },
+};
+
+/// Header and unsealed block.
+#[repr(C, align(4))]
+pub struct Sealed([u8; HEADER_LEN], [u8; BLOCK_LEN]);
+
+// SAFETY: cortex-m-rt's name and section for what follows the core's vectors; none of it is ever
+// fetched as a vector, since no interrupt is enabled.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".vector_table.interrupts")]
+static __INTERRUPTS: Sealed = Sealed(HEADER.encode(), [0xFF; BLOCK_LEN]);
+
+// SAFETY: build.rs gives the symbol the address of the block in the sealed binary.
+unsafe extern "C" {
+    safe static surefoot_block: [u8; BLOCK_LEN];
+}
+
+/// The block as it is in flash: not the constant above, which the compiler would fold into the code.
+pub fn block() -> &'static [u8; BLOCK_LEN] {
+    &surefoot_block
+}
+
+const fn number(text: &str) -> u8 {
+    let mut value = 0;
+    let mut i = 0;
+    while i < text.len() {
+        value = value * 10 + (text.as_bytes()[i] - b'0');
+        i += 1;
+    }
+    value
+}
