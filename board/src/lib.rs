@@ -1,1 +1,29 @@
 //! Board file and chip data to a checked layout, configuration block and linker scripts.
+//!
+//! The way of a board file: [`Board::load`] reads the TOML ([`read`]), looks the chip up
+//! (`surefoot-chips`), checks the flash layout ([`layout`]), solves the clocks ([`clock`]) and
+//! gives a [`Board`], in which nothing is illegal any more. From it come the configuration block
+//! and the sealed bootloader ([`mod@seal`]), the DfuSe memory string, linker scripts and the
+//! memory map. No hardware and no USB here; errors carry line, column and remedy.
+#![forbid(unsafe_code)]
+
+mod block;
+mod board;
+pub mod clock;
+mod error;
+mod file;
+mod keys;
+pub mod layout;
+mod linker;
+mod map;
+mod pin;
+mod read;
+pub mod seal;
+pub mod units;
+
+pub use board::{Board, Boot, Usb};
+pub use error::{BoardError, Fault, Place};
+pub use linker::Scripts;
+pub use map::{MapRow, draw};
+pub use pin::PinError;
+pub use seal::{SealError, Sealed, seal};

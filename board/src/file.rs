@@ -1,0 +1,414 @@
+//! The board file: which keys there are, what they may say, what is taken when they are left out.
+//!
+//! | section | keys |
+//! |---|---|
+//! | | name, id, chip, voltage |
+//! | layout | bootloader (size), application, data, staging (address, or "address + size"), strategy, dual-bank |
+//! | clock | hse, hse-bypass, sysclk |
+//! | usb | vid, pid, bcd-device, manufacturer, product, transfer-size, read-unprotect |
+//! | led | pin, active |
+//! | button | pin, active, pull |
+//! | boot | magic, backup-register, double-tap, timeout, watchdog |
+//! | validation | policy, keys, revoked |
+
+use crate::board::{Board, Boot, Usb};
+use crate::clock;
+use crate::error::{BoardError, Fault};
+use crate::layout::{Layout, LayoutError, Request, Span};
+use crate::read::{Item, Section, Source};
+use crate::{keys, pin, units};
+use std::path::Path;
+use surefoot_chips::{Banks, Chip, Supply};
+use surefoot_core::config::{Key, MAX_KEYS, Pin, Policy};
+use surefoot_core::handoff::DEFAULT_MAGIC_WORD;
+use surefoot_core::image::crc32;
+
+type Result<T> = std::result::Result<T, BoardError>;
+
+const ADDRESS: &str = "an address like \"0x08010000\", or address and size like \"0x08010000 + 64K\"";
+
+pub fn load(path: &Path) -> Result<Board> {
+    let in_file = |e: BoardError| BoardError { file: Some(path.to_path_buf()), ..e };
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        in_file(BoardError {
+            file: None,
+            place: None,
+            key: String::new(),
+            fault: Fault::Unreadable(e.to_string()),
+        })
+    })?;
+    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(in_file)
+}
+
+pub fn parse(text: &str, folder: &Path) -> Result<Board> {
+    let source = Source { text };
+    let table = source.table()?;
+    let mut file = Section::root(&source, &table);
+    let (name, id) = identity(&mut file)?;
+    let chip_item = file.need("chip", "chip = \"STM32F407VG\"")?;
+    let (chip, binary_family) = chip(&chip_item)?;
+    let supply = supply(&mut file, &chip)?;
+    let mut warnings = Vec::new();
+    let layout = layout(&mut file, &chip)?;
+    let clocks = clocks(&mut file, &chip, supply, &mut warnings)?;
+    let usb = usb(&mut file)?;
+    let led = led(&mut file, &chip, clocks.hse.is_some())?;
+    let button = button(&mut file, &chip, clocks.hse.is_some(), led)?;
+    let boot = boot(&mut file)?;
+    let (policy, keys) = validation(&mut file, folder)?;
+    file.finish()?;
+    let board = Board {
+        name,
+        id,
+        chip,
+        binary_family,
+        supply,
+        layout,
+        clocks,
+        usb,
+        led,
+        button,
+        boot,
+        policy,
+        keys,
+        warnings,
+    };
+    // The last check: what was read makes a block.
+    match board.try_block() {
+        Ok(_) => Ok(board),
+        Err(what) => Err(chip_item.value_fault(what.0, what.1)),
+    }
+}
+
+fn identity(file: &mut Section) -> Result<(String, u32)> {
+    let item = file.need("name", "name = \"my-board\"")?;
+    let name = item.text("a name in quotes")?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 32 || name.starts_with('.') || !name.chars().all(legal) {
+        return Err(item.value_fault(
+            format!("\"{name}\" is no board name"),
+            "use 1-32 letters, digits, \"-\", \"_\" or \".\" (it names files too)",
+        ));
+    }
+    let id = match file.get("id") {
+        Some(item) => match item.number("a number like 0x12345678", units::address)? {
+            0 => {
+                return Err(item.value_fault("0 stands for any board", "use another number, or leave it out"));
+            }
+            id => id,
+        },
+        None => {
+            let mut bytes = name.as_bytes().to_vec();
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            crc32(&bytes).max(1)
+        }
+    };
+    Ok((name.to_string(), id))
+}
+
+fn chip(item: &Item) -> Result<(Chip, u16)> {
+    let name = item.text("a chip's name in quotes")?;
+    let chip = surefoot_chips::find(name).map_err(|e| item.error(Fault::Chip(e)))?;
+    match chip.binary_family {
+        Some(family) => Ok((chip, family)),
+        None => Err(item.error(Fault::NotYet {
+            what: format!("a bootloader for {}", chip.name),
+            instead: "there is one for STM32F4 parts with USB".to_string(),
+        })),
+    }
+}
+
+fn supply(file: &mut Section, chip: &Chip) -> Result<&'static Supply> {
+    let supplies = chip.supplies;
+    let item = file.need("voltage", "voltage = \"2.7V-3.6V\"")?;
+    let text = item.text("a range in quotes like \"2.7V-3.6V\"")?;
+    let plain = text.replace(' ', "");
+    supplies.iter().find(|s| s.range.eq_ignore_ascii_case(&plain)).ok_or_else(|| {
+        let ranges: Vec<_> = supplies.iter().map(|s| format!("\"{}\"", s.range)).collect();
+        item.value_fault(
+            format!("\"{text}\" is no supply range of {}", chip.name),
+            format!("use the one that the supply never leaves: {}", ranges.join(", ")),
+        )
+    })
+}
+
+fn layout(file: &mut Section, chip: &Chip) -> Result<Layout> {
+    let example = "[layout] with `bootloader = \"16K\"` and `application = \"0x08004000\"`";
+    let mut section = need_section(file, "layout", example)?;
+    strategy(&mut section)?;
+    let bootloader = section.need("bootloader", "bootloader = \"16K\"")?;
+    let application = section.need("application", "application = \"0x08010000\"")?;
+    let (data, staging) = (section.get("data"), section.get("staging"));
+    let dual_bank = section.get("dual-bank");
+    let banks = match &dual_bank {
+        Some(item) => Some(if item.bool()? { Banks::Dual } else { Banks::Single }),
+        None => None,
+    };
+    let request = Request {
+        banks,
+        bootloader: bootloader.number("a size like \"16K\"", units::size)?,
+        application: span(&application)?,
+        data: data.as_ref().map(span).transpose()?,
+        staging: staging.as_ref().map(span).transpose()?,
+    };
+    let layout = Layout::check(chip, &request).map_err(|e: LayoutError| {
+        let key = Board::layout_key(e.what());
+        let items =
+            [Some(&bootloader), Some(&application), data.as_ref(), staging.as_ref(), dual_bank.as_ref()];
+        let item = items.into_iter().flatten().find(|i| i.key.ends_with(key)).unwrap_or(&application);
+        item.error(Fault::Layout(e))
+    })?;
+    section.finish()?;
+    Ok(layout)
+}
+
+/// Only one strategy is built; the others are refused by name, not as unknown words.
+fn strategy(section: &mut Section) -> Result<()> {
+    let Some(item) = section.get("strategy") else { return Ok(()) };
+    const WORDS: [(&str, bool); 5] =
+        [("single", true), ("backup", false), ("ab", false), ("bank-swap", false), ("external", false)];
+    if item.choice(&WORDS)? {
+        return Ok(());
+    }
+    Err(item.error(Fault::NotYet {
+        what: format!("the update strategy \"{}\"", item.text("a word")?),
+        instead: "use \"single\"".to_string(),
+    }))
+}
+
+/// An address, or address and size.
+fn span(item: &Item) -> Result<Span> {
+    if let Ok(text) = item.text(ADDRESS)
+        && let Some((base, size)) = text.split_once('+')
+    {
+        let both = (units::address(base), units::size(size));
+        let (Some(base), Some(size)) = both else {
+            return Err(item.value_fault(format!("\"{text}\" is no region"), format!("write {ADDRESS}")));
+        };
+        return Ok(Span { base, size: Some(size) });
+    }
+    Ok(Span { base: item.number(ADDRESS, units::address)?, size: None })
+}
+
+fn clocks(
+    file: &mut Section,
+    chip: &Chip,
+    supply: &Supply,
+    warnings: &mut Vec<String>,
+) -> Result<clock::Clocks> {
+    let mut section =
+        need_section(file, "clock", "[clock] with `hse = \"8 MHz\"` and `sysclk = \"168 MHz\"`")?;
+    let hse_item = section.get("hse");
+    let hse =
+        hse_item.as_ref().map(|i| i.number("a frequency like \"8 MHz\"", units::frequency)).transpose()?;
+    let bypass = flag(&mut section, "hse-bypass", false)?;
+    let sysclk_item = section.need("sysclk", "sysclk = \"168 MHz\"")?;
+    let sysclk = sysclk_item.number("a frequency like \"168 MHz\"", units::frequency)?;
+    section.finish()?;
+    if hse.is_none() {
+        warnings.push(
+            "no crystal ([clock] hse): HSI is not exact enough for USB over the whole temperature range"
+                .into(),
+        );
+    }
+    if supply.millivolts().0 < 2700 {
+        warnings.push(format!(
+            "the USB transceiver needs 3.0 V to 3.6 V; at {} it needs a supply pin of its own (VDDUSB)",
+            supply.range
+        ));
+    }
+    clock::solve(chip, supply, hse, bypass, sysclk).map_err(|e| {
+        let item = match (&e, &hse_item) {
+            (clock::ClockError::Hse { .. } | clock::ClockError::NoUsb { .. }, Some(item)) => item,
+            _ => &sysclk_item,
+        };
+        item.error(Fault::Clock(e))
+    })
+}
+
+fn usb(file: &mut Section) -> Result<Usb> {
+    let mut usb = Usb {
+        vid: 0x0483,
+        pid: 0xDF11,
+        bcd_device: 0x0100,
+        manufacturer: "Surefoot".into(),
+        product: "STM32 BOOTLOADER".into(),
+        transfer_size: 2048,
+        read_unprotect: false,
+    };
+    let Some(mut section) = file.section("usb")? else { return Ok(usb) };
+    for (key, field) in [("vid", &mut usb.vid), ("pid", &mut usb.pid), ("bcd-device", &mut usb.bcd_device)] {
+        if let Some(item) = section.get(key) {
+            let number = item.number("a 16-bit number like 0x0483", units::address)?;
+            let legal = u16::try_from(number).ok().filter(|n| *n != 0 || key == "bcd-device");
+            *field = legal.ok_or_else(|| {
+                item.value_fault(format!("{number:#X} is not between 1 and 0xFFFF"), "use 16 bits")
+            })?;
+        }
+    }
+    for (key, field) in [("manufacturer", &mut usb.manufacturer), ("product", &mut usb.product)] {
+        if let Some(item) = section.get(key) {
+            *field = usb_text(&item)?;
+        }
+    }
+    if let Some(item) = section.get("transfer-size") {
+        usb.transfer_size = transfer_size(&item)?;
+    }
+    usb.read_unprotect = flag(&mut section, "read-unprotect", false)?;
+    section.finish()?;
+    Ok(usb)
+}
+
+/// Both names and the memory string share 208 bytes of the block; 60 each leaves the string 85.
+fn usb_text(item: &Item) -> Result<String> {
+    let text = item.text("a text in quotes")?;
+    let printable = text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+    if text.is_empty() || text.len() > 60 || !printable {
+        return Err(item.value_fault(
+            format!("\"{}\" does not fit a USB string here", text.escape_default()),
+            "use 1-60 printable ASCII characters",
+        ));
+    }
+    Ok(text.to_string())
+}
+
+fn transfer_size(item: &Item) -> Result<u16> {
+    let size = item.number("a number of bytes like 2048", units::size)?;
+    if (64..=4096).contains(&size) && size.is_multiple_of(64) {
+        return Ok(size as u16);
+    }
+    let below = (size / 64 * 64).clamp(64, 4096);
+    let above = size.saturating_add(63).saturating_div(64).saturating_mul(64).clamp(64, 4096);
+    let remedy = if below == above { format!("use {below}") } else { format!("use {below} or {above}") };
+    Err(item.value_fault(format!("{size} is not a multiple of 64 between 64 and 4096"), remedy))
+}
+
+fn led(file: &mut Section, chip: &Chip, crystal: bool) -> Result<Option<Pin>> {
+    let Some(mut section) = file.section("led")? else { return Ok(None) };
+    let (_, place) = pin_of(&mut section, chip, crystal)?;
+    let active_high = active(&mut section)?;
+    section.finish()?;
+    Ok(Some(pin::encode(place, active_high, 0)))
+}
+
+fn button(file: &mut Section, chip: &Chip, crystal: bool, led: Option<Pin>) -> Result<Option<Pin>> {
+    let Some(mut section) = file.section("button")? else { return Ok(None) };
+    let (item, place) = pin_of(&mut section, chip, crystal)?;
+    let active_high = active(&mut section)?;
+    let pull = match section.get("pull") {
+        Some(item) => item.choice(&[("none", 0), ("up", 1), ("down", 2)])?,
+        None => 0,
+    };
+    section.finish()?;
+    let button = pin::encode(place, active_high, pull);
+    if led.is_some_and(|led| pin::name(led) == pin::name(button)) {
+        return Err(item.error(Fault::Pin(pin::PinError::Twice(pin::name(button)))));
+    }
+    Ok(Some(button))
+}
+
+fn pin_of<'s>(section: &mut Section<'s>, chip: &Chip, crystal: bool) -> Result<(Item<'s>, (char, u8))> {
+    let item = section.need("pin", "pin = \"PD12\"")?;
+    let text = item.text("a pin in quotes like \"PD12\"")?;
+    let place = pin::check(text, chip, crystal).map_err(|e| item.error(Fault::Pin(e)))?;
+    Ok((item, place))
+}
+
+fn active(section: &mut Section) -> Result<bool> {
+    section.need("active", "active = \"high\"")?.choice(&[("high", true), ("low", false)])
+}
+
+fn boot(file: &mut Section) -> Result<Boot> {
+    let mut boot = Boot {
+        magic: DEFAULT_MAGIC_WORD,
+        backup_register: 0,
+        double_tap_ms: 0,
+        timeout_ms: 30_000,
+        watchdog: true,
+    };
+    let Some(mut section) = file.section("boot")? else { return Ok(boot) };
+    if let Some(item) = section.get("magic") {
+        boot.magic = item.number("a number like 0xDEADBEEF", units::address)?;
+        if matches!(boot.magic, 0 | u32::MAX) {
+            return Err(item.value_fault(
+                format!("{:#X} can stand in a register that nobody wrote", boot.magic),
+                "use another word, 0xDEADBEEF for example",
+            ));
+        }
+    }
+    if let Some(item) = section.get("backup-register") {
+        let number = item.number("a number from 0 to 19", units::address)?;
+        if number > 19 {
+            return Err(item.value_fault(
+                format!("there is no backup register {number}"),
+                "use 0 to 19 (RTC_BKP0R to RTC_BKP19R)",
+            ));
+        }
+        boot.backup_register = number as u8;
+    }
+    if let Some(item) = section.get("double-tap") {
+        boot.double_tap_ms = time(&item, 5_000, "\"500 ms\", or \"0 ms\" for none")?;
+    }
+    if let Some(item) = section.get("timeout") {
+        boot.timeout_ms = match item.text("") {
+            Ok("never") => 0,
+            _ => time(&item, 86_400_000, "\"30 s\", or \"never\"")?,
+        };
+    }
+    boot.watchdog = flag(&mut section, "watchdog", true)?;
+    section.finish()?;
+    Ok(boot)
+}
+
+fn time(item: &Item, most: u32, example: &'static str) -> Result<u32> {
+    let ms = item.number("a time like \"500 ms\" or \"30 s\"", units::duration)?;
+    if ms > most {
+        return Err(item.value_fault(format!("{ms} ms is more than {most} ms"), format!("use {example}")));
+    }
+    Ok(ms)
+}
+
+fn validation(file: &mut Section, folder: &Path) -> Result<(Policy, Vec<Key>)> {
+    let mut section =
+        need_section(file, "validation", "[validation] with `policy = \"signature\"` and `keys`")?;
+    let item = section.need("policy", "policy = \"signature\"")?;
+    let policy =
+        item.choice(&[("none", Policy::None), ("crc", Policy::Crc), ("signature", Policy::Signature)])?;
+    let mut keys: Vec<Key> = Vec::new();
+    for (name, revoked) in [("keys", false), ("revoked", true)] {
+        let Some(list) = section.get(name) else { continue };
+        for entry in list.list("a list of files or of 64 hex digits each")? {
+            let text = entry.text("a file's name in quotes or 64 hex digits")?;
+            let bytes = keys::read(text, folder).map_err(|(what, remedy)| entry.value_fault(what, remedy))?;
+            if keys.iter().any(|k| k.bytes == bytes) {
+                return Err(entry.value_fault("this key is in the list already", "name each key once"));
+            }
+            if keys.len() == MAX_KEYS {
+                return Err(entry.value_fault(
+                    format!("there is room for {MAX_KEYS} keys, revoked ones included"),
+                    "take one out",
+                ));
+            }
+            keys.push(Key { bytes, revoked });
+        }
+    }
+    if policy == Policy::Signature && keys.iter().all(|k| k.revoked) {
+        return Err(item.value_fault(
+            "the policy \"signature\" has no key that is not revoked, so nothing could ever boot",
+            "add `keys = [\"keys/my-key.pub.pem\"]`; `surefoot image keygen` makes one",
+        ));
+    }
+    section.finish()?;
+    Ok((policy, keys))
+}
+
+fn flag(section: &mut Section, key: &'static str, default: bool) -> Result<bool> {
+    section.get(key).map_or(Ok(default), |item| item.bool())
+}
+
+fn need_section<'s>(file: &mut Section<'s>, key: &'static str, example: &'static str) -> Result<Section<'s>> {
+    match file.section(key)? {
+        Some(section) => Ok(section),
+        None => Err(file.missing(key, example)),
+    }
+}

@@ -1,0 +1,54 @@
+//! Public keys of a board file: PEM files (SubjectPublicKeyInfo, RFC 8410) or 64 hex digits.
+
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::pkcs8::DecodePublicKey;
+use std::path::Path;
+
+/// Reads one key. A name that is not 64 hex digits is a file, relative to `folder`.
+/// The error is a sentence and a remedy.
+pub fn read(text: &str, folder: &Path) -> Result<[u8; 32], (String, String)> {
+    let key = match from_hex(text) {
+        Some(bytes) => VerifyingKey::from_bytes(&bytes).map_err(|_| {
+            (format!("{text} is no point of the curve"), "check that the key was copied whole".to_string())
+        })?,
+        None => from_file(&folder.join(text), text)?,
+    };
+    // A key of small order would accept signatures that nobody made.
+    if key.is_weak() {
+        return Err((format!("{text} is a weak key"), "make a new one with `surefoot image keygen`".into()));
+    }
+    Ok(key.to_bytes())
+}
+
+fn from_file(path: &Path, text: &str) -> Result<VerifyingKey, (String, String)> {
+    let pem = std::fs::read_to_string(path).map_err(|e| {
+        (
+            format!("{} cannot be read: {e}", path.display()),
+            "name a file relative to the board file, or make a key with `surefoot image keygen`".to_string(),
+        )
+    })?;
+    if pem.contains("PRIVATE KEY") {
+        return Err((
+            format!("{text} is a private key"),
+            "name the public half; a private key never goes into a board file".to_string(),
+        ));
+    }
+    VerifyingKey::from_public_key_pem(&pem).map_err(|_| {
+        (
+            format!("{text} is not an Ed25519 public key in PEM (SubjectPublicKeyInfo)"),
+            "make one with `surefoot image keygen` or `openssl pkey -pubout`".to_string(),
+        )
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,128 @@
+//! What an application is linked with: `memory.x` for Rust, the same for GNU ld, a C header.
+//!
+//! The slot's end stays free for the manifest ([`Board::reserved`]), the start of RAM for the
+//! handoff words.
+
+use crate::board::Board;
+use crate::units::show_size;
+use surefoot_core::handoff;
+
+/// The texts for one board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// `memory.x` for cortex-m-rt.
+    pub memory_x: String,
+    /// MEMORY snippet for GNU ld.
+    pub ld: String,
+    /// Header for C, with VECT_TAB_OFFSET.
+    pub header: String,
+}
+
+impl Board {
+    /// The scripts for an application on this board.
+    pub fn scripts(&self) -> Scripts {
+        Scripts { memory_x: self.memory_x(), ld: self.ld(), header: self.header() }
+    }
+
+    /// ORIGIN and LENGTH of the application's flash.
+    pub fn application_flash(&self) -> (u32, u32) {
+        let slot = self.slot();
+        (slot.base, slot.length - self.reserved())
+    }
+
+    /// ORIGIN and LENGTH of the application's RAM.
+    pub fn application_ram(&self) -> (u32, u32) {
+        let ram = self.chip.ram;
+        (ram.base + handoff::LEN, ram.size - handoff::LEN)
+    }
+
+    fn memory_x(&self) -> String {
+        let ((flash, flash_size), (ram, ram_size)) = (self.application_flash(), self.application_ram());
+        let mut text = format!(
+            "/* {} ({}): the application's memories, written by `surefoot layout`.\n   \
+             Flash: the slot of {} less {} bytes for the manifest. RAM: behind the {} handoff bytes. */\n\
+             MEMORY\n{{\n  FLASH : ORIGIN = 0x{flash:08X}, LENGTH = {flash_size}\n  \
+             RAM : ORIGIN = 0x{ram:08X}, LENGTH = {ram_size}\n",
+            self.name,
+            self.chip.name,
+            show_size(self.slot().length),
+            self.reserved(),
+            handoff::LEN,
+        );
+        for memory in self.other_ram() {
+            text.push_str(&format!(
+                "  {} : ORIGIN = 0x{:08X}, LENGTH = {}\n",
+                memory.name, memory.base, memory.size
+            ));
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    fn ld(&self) -> String {
+        let ((flash, flash_size), (ram, ram_size)) = (self.application_flash(), self.application_ram());
+        let mut text = format!(
+            "/* {} ({}): written by `surefoot layout`. Replaces MEMORY in the project's .ld file.\n   \
+             The vector table is at ORIGIN(FLASH): VECT_TAB_OFFSET = 0x{:X}. */\n\
+             MEMORY\n{{\n  FLASH (rx)  : ORIGIN = 0x{flash:08X}, LENGTH = 0x{flash_size:X}\n  \
+             RAM (xrw)   : ORIGIN = 0x{ram:08X}, LENGTH = 0x{ram_size:X}\n",
+            self.name,
+            self.chip.name,
+            self.vector_table_offset(),
+        );
+        for memory in self.other_ram() {
+            text.push_str(&format!(
+                "  {} (xrw) : ORIGIN = 0x{:08X}, LENGTH = 0x{:X}\n",
+                memory.name, memory.base, memory.size
+            ));
+        }
+        text.push_str("}\n");
+        text
+    }
+
+    fn header(&self) -> String {
+        let slot = self.slot();
+        let define =
+            |name: &str, value: String, what: &str| format!("#define {name:<28} {value} /* {what} */\n");
+        let hex = |value: u32| format!("0x{value:08X}UL");
+        let mut text = format!(
+            "/* {} ({}): written by `surefoot layout`. */\n#ifndef SUREFOOT_BOARD_H\n#define SUREFOOT_BOARD_H\n\n",
+            self.name, self.chip.name
+        );
+        for (name, value, what) in [
+            (
+                "VECT_TAB_OFFSET",
+                self.vector_table_offset(),
+                "for system_stm32*.c: SCB->VTOR = FLASH_BASE | this",
+            ),
+            ("SUREFOOT_SLOT_BASE", slot.base, "the application's vector table"),
+            ("SUREFOOT_SLOT_LENGTH", slot.length, "bytes, manifest included"),
+            ("SUREFOOT_BOARD_ID", self.id, "images name it"),
+            ("SUREFOOT_DEVICE_ID", self.device_id().into(), "DEV_ID of DBGMCU_IDCODE"),
+            ("SUREFOOT_MAGIC_WORD", self.boot.magic, "asks for update mode"),
+            ("SUREFOOT_BACKUP_REGISTER", self.boot.backup_register.into(), "RTC_BKPxR with the magic word"),
+            ("SUREFOOT_HANDOFF", self.chip.ram.base, "the handoff words, first bytes of RAM"),
+        ] {
+            text.push_str(&define(name, hex(value), what));
+        }
+        if let Some(rom) = self.chip.rom {
+            text.push_str(&define(
+                "SUREFOOT_ROM_BOOTLOADER",
+                hex(rom),
+                "ST's ROM bootloader: its vector table",
+            ));
+        }
+        text.push_str("\n#endif\n");
+        text
+    }
+
+    /// Internal RAM beside the main run (CCM).
+    fn other_ram(&self) -> impl Iterator<Item = surefoot_chips::Ram> + '_ {
+        let main = self.chip.ram;
+        self.chip
+            .memories
+            .iter()
+            .filter(move |m| m.base < main.base || m.base >= main.base + main.size)
+            .copied()
+    }
+}

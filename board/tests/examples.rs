@@ -1,0 +1,87 @@
+//! The example boards: each is legal, makes a block, and the block says what the file says.
+
+use std::path::{Path, PathBuf};
+use surefoot_board::Board;
+use surefoot_core::config::{Config, FAMILY_F4, Policy, Text};
+
+fn boards() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
+}
+
+fn load(name: &str) -> Board {
+    Board::load(&boards().join(format!("{name}.toml"))).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// name, memory string, slot base, slot length, SYSCLK in MHz, policy.
+const EXAMPLES: &[(&str, &str, u32, u32, u32, Policy)] = &[
+    ("f4-discovery", "/0x08000000/04*016Ka,01*064Kg,07*128Kg", 0x0801_0000, 960, 168, Policy::Signature),
+    ("f4-small", "/0x08000000/02*016Ka,02*016Kg,01*064Kg,07*128Kg", 0x0800_8000, 992, 168, Policy::Crc),
+    (
+        "nucleo-f446re",
+        "/0x08000000/01*016Ka,03*016Kg,01*064Kg,03*128Kg",
+        0x0800_4000,
+        496,
+        168,
+        Policy::Signature,
+    ),
+    ("blackpill-f411ce", "/0x08000000/04*016Ka,01*064Kg,03*128Kg", 0x0801_0000, 448, 96, Policy::Signature),
+    (
+        "nucleo-f429zi",
+        "/0x08000000/04*016Ka,01*064Kg,07*128Kg,04*016Kg,01*064Kg,07*128Kg",
+        0x0801_0000,
+        1984,
+        168,
+        Policy::Signature,
+    ),
+    (
+        "fmu-v2",
+        "/0x08000000/01*016Ka,03*016Kg,01*064Kg,07*128Kg,04*016Ka,01*064Ka,07*128Ka",
+        0x0800_4000,
+        1008,
+        168,
+        Policy::Signature,
+    ),
+];
+
+#[test]
+fn every_example_board_is_in_the_table() {
+    let files = std::fs::read_dir(boards()).expect("boards/").flatten().map(|e| e.path());
+    let mut names: Vec<String> = files
+        .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+        .map(|p| p.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let mut known: Vec<String> = EXAMPLES.iter().map(|e| e.0.to_string()).collect();
+    known.sort();
+    assert_eq!(names, known);
+}
+
+#[test]
+fn every_example_board_makes_a_block_that_says_what_its_file_says() {
+    for &(name, memory, base, kib, mhz, policy) in EXAMPLES {
+        let board = load(name);
+        assert_eq!(board.name, name, "the file is named after its board");
+        assert_eq!(board.memory_string(), format!("@Internal Flash   {memory}"), "{name}");
+        let block = board.block();
+        let config = Config::parse(&block, FAMILY_F4).expect(name);
+        let slot = config.slots().next().expect("a slot");
+        assert_eq!((slot.base, slot.length), (base, kib * 1024), "{name}");
+        assert_eq!(config.sysclk_hz(), mhz * 1_000_000, "{name}");
+        assert_eq!(config.policy(), policy, "{name}");
+        assert_eq!(config.text(Text::Memory), board.memory_string().as_bytes(), "{name}");
+        assert_eq!(config.device_id(), board.chip.device_id.expect("an id"), "{name}");
+        assert_eq!(config.board_id(), board.id, "{name}");
+        let regions: Vec<_> = config.regions().collect();
+        assert_eq!(regions, board.regions(), "{name}");
+        let end = regions.iter().fold(0x0800_0000, |at, r| {
+            assert_eq!(r.base, at, "{name}: the flash map has no gap");
+            assert!(r.erase_ms >= 250, "{name}: an erase time");
+            r.base + r.sector_size * u32::from(r.count)
+        });
+        assert_eq!(end, board.layout.flash.end(), "{name}: the flash map covers the chip");
+        let writable: u32 =
+            regions.iter().filter(|r| r.writable).map(|r| r.sector_size * u32::from(r.count)).sum();
+        assert_eq!(writable, slot.length, "{name}: the host writes the slot and nothing else");
+        assert_eq!(config.keys().count(), usize::from(policy == Policy::Signature), "{name}");
+    }
+}
