@@ -569,48 +569,62 @@ impl<'a> Config<'a> {
     }
     /// The slots.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'a> {
-        let c = *self;
-        (0..usize::from(c.block[at::SLOT_COUNT]))
-            .map(move |i| Slot { base: c.u32(at::SLOTS + 8 * i), length: c.u32(at::SLOTS + 8 * i + 4) })
+        let slots = self.block[at::SLOTS..at::REGIONS].as_chunks::<8>().0;
+        slots
+            .iter()
+            .take(self.block[at::SLOT_COUNT].into())
+            .map(|s| Slot { base: word(s, 0), length: word(s, 4) })
     }
     /// The flash map.
     pub fn regions(&self) -> impl Iterator<Item = Region> + use<'a> {
-        let c = *self;
-        (0..usize::from(c.block[at::REGION_COUNT])).map(move |i| {
-            let o = at::REGIONS + 16 * i;
-            Region {
-                base: c.u32(o),
-                sector_size: c.u32(o + 4),
-                count: c.u16(o + 8),
-                first: c.block[o + 10],
-                writable: c.block[o + 11] != 0,
-                erase_ms: c.u32(o + 12),
-            }
+        let regions = self.block[at::REGIONS..at::KEYS].as_chunks::<16>().0;
+        regions.iter().take(self.block[at::REGION_COUNT].into()).map(|r| Region {
+            base: word(r, 0),
+            sector_size: word(r, 4),
+            count: u16::from_le_bytes([r[8], r[9]]),
+            first: r[10],
+            writable: r[11] != 0,
+            erase_ms: word(r, 12),
         })
     }
     /// The public keys, revoked ones included.
     pub fn keys(&self) -> impl Iterator<Item = (&'a [u8; 32], bool)> + use<'a> {
-        let block = self.block;
-        (0..usize::from(block[at::KEY_COUNT])).map(move |i| {
-            let o = at::KEYS + 36 * i;
-            let revoked = block[o] != 0;
-            // The range is 32 bytes long for every i below MAX_KEYS, which `parse` checked.
-            let key = block[o + 4..].first_chunk::<32>().unwrap_or(&[0; 32]);
-            (key, revoked)
-        })
+        let keys = self.block[at::KEYS..at::STRINGS].as_chunks::<36>().0;
+        keys.iter()
+            .take(self.block[at::KEY_COUNT].into())
+            .filter_map(|k| Some((k.last_chunk::<32>()?, k[0] != 0)))
+    }
+    /// idVendor, idProduct, bcdDevice and wTransferSize as they stand in descriptors.
+    pub fn usb(&self) -> &'a [u8; 8] {
+        self.block[at::VID..].first_chunk().unwrap_or(&[0; 8])
+    }
+    /// The strings one behind the other, each with its length before it; [`text`] tells them apart.
+    pub fn strings(&self) -> &'a [u8] {
+        &self.block[at::STRINGS..]
     }
     /// One of the strings, ASCII. Empty when the block's text is cut short.
     pub fn text(&self, which: Text) -> &'a [u8] {
-        let mut rest = &self.block[at::STRINGS..];
-        for _ in 0..which as u8 {
-            let skip = 1 + usize::from(rest.first().copied().unwrap_or(0));
-            rest = rest.get(skip..).unwrap_or(&[]);
-        }
-        match rest.split_first() {
-            Some((&length, text)) => text.get(..usize::from(length)).unwrap_or(&[]),
-            None => &[],
-        }
+        text(self.strings(), which as u8)
     }
+}
+
+/// One of the strings that stand one behind the other, each with its length before it. Empty when
+/// there is none with this number.
+pub fn text(strings: &[u8], number: u8) -> &[u8] {
+    let mut rest = strings;
+    for _ in 0..number {
+        let skip = 1 + usize::from(rest.first().copied().unwrap_or(0));
+        rest = rest.get(skip..).unwrap_or(&[]);
+    }
+    match rest.split_first() {
+        Some((&length, text)) => text.get(..usize::from(length)).unwrap_or(&[]),
+        None => &[],
+    }
+}
+
+/// The little-endian word at an offset that is known to be inside.
+fn word<const N: usize>(record: &[u8; N], at: usize) -> u32 {
+    u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
 }
 
 /// What stands before the block in a binary: 32 bytes, by which the host tool finds the block.

@@ -14,8 +14,6 @@ use crate::usb::{Setup, put};
 /// Bytes of buffer that a block needs beside the transfer size: one program unit of padding at
 /// each end.
 pub const PADDING: usize = 16;
-/// Transfer size without a usable configuration.
-const FALLBACK_TRANSFER_SIZE: u16 = 64;
 /// The address pointer at first, as in ST's ROM: the flash of all parts begins here.
 const FLASH_BASE: u32 = 0x0800_0000;
 
@@ -92,10 +90,10 @@ enum Work {
     Unprotect,
 }
 
-/// The device engine.
+/// The device engine. The order of the fields is kept, as in [`crate::usb::Control`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct Device<'a> {
-    config: Option<Config<'a>>,
     state: State,
     status: Status,
     work: Work,
@@ -104,17 +102,26 @@ pub struct Device<'a> {
     running: bool,
     /// wBlockNum of the DNLOAD whose data stage is under way.
     block: u16,
+    transfer_size: u16,
+    /// Bytes that are programmed at once, less one.
+    mask: u32,
     /// The address pointer.
     address: u32,
     target: u32,
     length: u32,
+    /// The end of the sector that is being erased.
+    next: u32,
+    config: Option<Config<'a>>,
 }
 
 impl<'a> Device<'a> {
-    /// In dfuIDLE. Without a configuration nothing can be written.
-    pub const fn new(config: Option<Config<'a>>) -> Self {
+    /// In dfuIDLE. Without a configuration nothing can be written. `transfer_size` is wTransferSize,
+    /// most bytes of one DNLOAD or UPLOAD.
+    pub fn new(config: Option<Config<'a>>, transfer_size: u16) -> Self {
         Self {
             config,
+            transfer_size,
+            mask: config.map_or(0, |c| (1 << c.psize()) - 1),
             state: State::Idle,
             status: Status::Ok,
             work: Work::None,
@@ -124,17 +131,13 @@ impl<'a> Device<'a> {
             address: FLASH_BASE,
             target: 0,
             length: 0,
+            next: 0,
         }
     }
 
     /// The state as GETSTATE tells it.
     pub fn state(&self) -> State {
         self.state
-    }
-
-    /// wTransferSize: most bytes of one DNLOAD or UPLOAD.
-    pub fn transfer_size(&self) -> u16 {
-        self.config.map_or(FALLBACK_TRANSFER_SIZE, |c| c.transfer_size())
     }
 
     /// Back to dfuIDLE, with the address pointer at the start of flash. What the firmware works on
@@ -146,6 +149,7 @@ impl<'a> Device<'a> {
 
     /// Answers a class request to the interface. `reply` has room for six bytes; `memory` holds
     /// what may be read, the flash and nothing else.
+    #[inline(never)]
     pub fn request(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Answer {
         let answer = match (setup.request_type, setup.request) {
             (request::OUT, request::DNLOAD) => self.download(setup),
@@ -210,7 +214,11 @@ impl<'a> Device<'a> {
                 return Some(Job::Leave);
             }
             State::DownloadBusy => match self.work {
-                Work::EraseOne | Work::EraseAll => Job::Erase(self.sector_from(self.target)?),
+                Work::EraseOne | Work::EraseAll => {
+                    let sector = self.sector_from(self.target)?;
+                    self.next = sector.end();
+                    Job::Erase(sector)
+                }
                 Work::Program => Job::Program { address: self.target, length: self.length },
                 Work::Unprotect => Job::ReadUnprotect,
                 Work::None | Work::Report => return None,
@@ -237,7 +245,7 @@ impl<'a> Device<'a> {
             });
         }
         if self.work == Work::EraseAll {
-            self.target = self.sector_from(self.target).map_or(u32::MAX, |s| s.end());
+            self.target = self.next;
             if self.sector_from(self.target).is_some() {
                 return;
             }
@@ -300,7 +308,7 @@ impl<'a> Device<'a> {
 
     fn download(&mut self, setup: &Setup) -> Result<Answer, Status> {
         let expected = matches!(self.state, State::Idle | State::DownloadIdle);
-        if !expected || self.running || setup.length > self.transfer_size() {
+        if !expected || self.running || setup.length > self.transfer_size {
             return Err(Status::StalledPacket);
         }
         if setup.length == 0 {
@@ -311,7 +319,7 @@ impl<'a> Device<'a> {
         match setup.value {
             0 => Ok(Answer::Receive(0)),
             1 => Err(Status::StalledPacket),
-            _ => Ok(Answer::Receive(self.address & self.unit_mask())),
+            _ => Ok(Answer::Receive(self.address & self.mask)),
         }
     }
 
@@ -350,7 +358,7 @@ impl<'a> Device<'a> {
     }
 
     fn program(&mut self, buffer: &mut [u8], length: u16, memory: &impl Memory) -> Work {
-        let mask = self.unit_mask();
+        let mask = self.mask;
         let first = self.block_address(self.block);
         let front = first & mask;
         let padded = (front + u32::from(length) + mask) & !mask;
@@ -363,8 +371,10 @@ impl<'a> Device<'a> {
         let Some(old) = memory.bytes(self.target, padded) else {
             return Work::Report;
         };
-        for ((at, byte), old) in (0..).zip(buffer).zip(old) {
-            if front.wrapping_add(length.into()) <= at || at < front {
+        for at in 0..padded {
+            if at.wrapping_sub(front) >= length.into()
+                && let (Some(byte), Some(old)) = (buffer.get_mut(at as usize), old.get(at as usize))
+            {
                 *byte = *old;
             }
         }
@@ -373,7 +383,7 @@ impl<'a> Device<'a> {
 
     fn upload(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Result<Answer, Status> {
         let expected = matches!(self.state, State::Idle | State::UploadIdle);
-        if !expected || setup.value == 1 || setup.length == 0 || setup.length > self.transfer_size() {
+        if !expected || setup.value == 1 || setup.length == 0 || setup.length > self.transfer_size {
             return Err(Status::StalledPacket);
         }
         if setup.value == 0 {
@@ -394,12 +404,7 @@ impl<'a> Device<'a> {
     /// checks are made with what comes out.
     fn block_address(&self, block: u16) -> u32 {
         let index = u32::from(block.wrapping_sub(2));
-        self.address.wrapping_add(index * u32::from(self.transfer_size()))
-    }
-
-    /// Bytes that are programmed at once, less one.
-    fn unit_mask(&self) -> u32 {
-        self.config.map_or(0, |c| (1 << c.psize()) - 1)
+        self.address.wrapping_add(index * u32::from(self.transfer_size))
     }
 
     fn can_unprotect(&self) -> bool {
@@ -408,12 +413,11 @@ impl<'a> Device<'a> {
 
     /// The block at `target` is in one slot and in writable sectors.
     fn is_writable(&self) -> bool {
-        let (mut at, length) = (self.target, self.length);
-        let Some(config) = self.config else { return false };
-        if !config.slots().any(|slot| slot.contains(at, length)) {
+        let mut at = self.target;
+        if !self.in_slot(at, self.length) {
             return false;
         }
-        let end = at + length;
+        let end = at + self.length;
         while at < end {
             match self.sector_from(at) {
                 Some(sector) if sector.base <= at => at = sector.end(),
@@ -421,6 +425,11 @@ impl<'a> Device<'a> {
             }
         }
         true
+    }
+
+    #[inline(never)]
+    fn in_slot(&self, address: u32, length: u32) -> bool {
+        self.config.is_some_and(|c| c.slots().any(|slot| slot.contains(address, length)))
     }
 
     /// The first writable sector that ends behind `from`.
@@ -435,10 +444,8 @@ impl<'a> Device<'a> {
                 erase_ms: region.erase_ms,
             };
             // A block that marks a sector outside the slots as writable does not make it so.
-            (region.writable
-                && index < region.count.into()
-                && config.slots().any(|slot| slot.contains(sector.base, sector.size)))
-            .then_some(sector)
+            (region.writable && index < region.count.into() && self.in_slot(sector.base, sector.size))
+                .then_some(sector)
         })
     }
 }

@@ -42,49 +42,52 @@ enum Stage {
 }
 
 /// The engine.
+///
+/// The order of the fields is kept: what is small and used often is in reach of short instructions.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Control<'a> {
-    identity: Identity<'a>,
-    dfu: Device<'a>,
-    info: [u8; info::LEN],
-    /// The answer, or the current packet of it if it comes from memory.
-    reply: Reply,
-    /// Where an answer from memory begins.
-    memory: Option<u32>,
     stage: Stage,
-    /// Bytes of the data stage so far.
-    done: u16,
-    /// Bytes of the data stage in all.
-    total: u16,
-    /// Bytes of the packet that is being sent.
-    length: u16,
-    /// An empty packet has to end the data stage: it is shorter than asked for, and full packets only.
-    empty_packet: bool,
-    /// Offset of the data stage in the block buffer.
-    offset: u16,
     /// The address in force, and the one that comes into force with the status stage.
     address: u8,
     next_address: u8,
     configuration: u8,
+    /// An empty packet has to end the data stage: it is shorter than asked for, and full packets only.
+    empty_packet: bool,
+    /// Bytes of the data stage so far.
+    done: u16,
+    /// Bytes of the data stage in all.
+    total: u16,
+    /// Where in `reply` the packet that is being sent begins, and how long it is.
+    start: u16,
+    length: u16,
+    /// Offset of the data stage in the block buffer.
+    offset: u16,
+    /// Where an answer from memory begins.
+    memory: Option<u32>,
+    dfu: Device<'a>,
+    identity: Identity<'a>,
+    info: [u8; info::LEN],
+    /// The answer, or the current packet of it if it comes from memory.
+    reply: Reply,
 }
 
 impl<'a> Control<'a> {
-    /// For the sealed configuration, or for none. `serial` is the serial number in ASCII
-    /// ([`super::serial_number`]).
-    pub const fn new(config: Result<Config<'a>, ConfigFault>, serial: &'a [u8; 12]) -> Self {
-        let dfu = Device::new(match &config {
-            Ok(config) => Some(*config),
-            Err(_) => None,
-        });
+    /// For the sealed configuration, or for none. `unique_id` is the chip's 96 bits in the order of
+    /// their bytes in memory.
+    #[inline(never)]
+    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
+        let identity = Identity::new(&config, unique_id);
         Self {
-            identity: Identity { config, serial },
-            dfu,
+            dfu: Device::new(config.ok(), identity.transfer_size()),
+            identity,
             info: [0; info::LEN],
             reply: [0; REPLY],
             memory: None,
             stage: Stage::Idle,
             done: 0,
             total: 0,
+            start: 0,
             length: 0,
             empty_packet: false,
             offset: 0,
@@ -101,8 +104,7 @@ impl<'a> Control<'a> {
 
     /// The bytes that [`Step::Send`] sends.
     pub fn packet(&self) -> &[u8] {
-        let start = if self.memory.is_some() { 0 } else { self.done - self.length };
-        self.reply.get(start.into()..).and_then(|rest| rest.get(..self.length.into())).unwrap_or(&[])
+        self.reply.get(self.start.into()..(self.start + self.length).into()).unwrap_or(&[])
     }
 
     /// The device address in force.
@@ -140,6 +142,7 @@ impl<'a> Control<'a> {
     }
 
     /// A SETUP packet came; it ends whatever was under way.
+    #[inline(never)]
     pub fn setup(&mut self, bytes: &[u8; 8], memory: &impl Memory) -> Step {
         let setup = Setup::decode(bytes);
         let answer = match setup.request_type {
@@ -186,6 +189,7 @@ impl<'a> Control<'a> {
 
     /// An OUT packet came. `block` is the block buffer: transfer size and
     /// [`crate::dfu::device::PADDING`] long, and left alone while a [`Job::Program`] is under way.
+    #[inline(never)]
     pub fn out_packet(&mut self, data: &[u8], block: &mut [u8], memory: &impl Memory) -> Step {
         match self.stage {
             // The host may end the data stage early.
@@ -217,12 +221,16 @@ impl<'a> Control<'a> {
             self.stage = Stage::StatusOut;
             return Step::Receive;
         }
+        self.start = self.done;
         if let Some(address) = self.memory {
-            let Some(bytes) = memory.bytes(address.wrapping_add(self.done.into()), self.length.into()) else {
-                self.dfu.refuse(Status::Vendor);
-                return self.stall();
+            self.start = 0;
+            match memory.bytes(address.wrapping_add(self.done.into()), self.length.into()) {
+                Some(bytes) => put(&mut self.reply, bytes),
+                None => {
+                    self.dfu.refuse(Status::Vendor);
+                    return self.stall();
+                }
             };
-            self.reply.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         }
         self.done += self.length;
         Step::Send(self.length as u8)
@@ -231,11 +239,10 @@ impl<'a> Control<'a> {
     fn data_out(&mut self, data: &[u8], block: &mut [u8], memory: &impl Memory) -> Step {
         // Each packet but the last is full, and the last one ends where wLength said.
         let expected = (self.total - self.done).min(PACKET as u16);
-        let room = block.get_mut(usize::from(self.offset + self.done)..).unwrap_or(&mut []);
-        if data.len() != expected.into() || room.len() < data.len() {
+        if data.len() != expected.into() {
             return self.stall();
         }
-        room.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+        put(block.get_mut((self.offset + self.done).into()..).unwrap_or_default(), data);
         self.done += expected;
         if self.done < self.total {
             return Step::Receive;
@@ -265,6 +272,7 @@ impl<'a> Control<'a> {
     }
 
     /// USB 2.0, section 9.4.
+    #[inline(never)]
     fn standard(&mut self, setup: &Setup) -> Answer {
         const GET_STATUS: u8 = 0;
         const CLEAR_FEATURE: u8 = 1;
@@ -303,12 +311,13 @@ impl<'a> Control<'a> {
         }
     }
 
+    #[inline(never)]
     fn descriptor(&mut self, value: u16) -> Answer {
         let [index, kind] = value.to_le_bytes();
         let reply = &mut self.reply;
         let length = match (kind, index) {
             (kind::DEVICE, 0) => Some(self.identity.device(reply)),
-            (kind::CONFIGURATION, 0) => Some(self.identity.configuration(self.dfu.transfer_size(), reply)),
+            (kind::CONFIGURATION, 0) => Some(self.identity.configuration(reply)),
             (kind::STRING, _) => self.identity.string(index, reply),
             // The device qualifier among them: full speed only.
             _ => None,

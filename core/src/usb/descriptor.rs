@@ -2,7 +2,7 @@
 //! usable one, from a fixed identity that says so.
 
 use super::PACKET;
-use crate::config::{Config, ConfigFault, Text};
+use crate::config::{Config, ConfigFault, text};
 
 /// bDescriptorType values (USB 2.0, table 9-5).
 pub mod kind {
@@ -11,12 +11,12 @@ pub mod kind {
     pub const STRING: u8 = 3;
 }
 
-/// String indexes.
+/// String indexes; the first three in the order of [`crate::config::Text`]. The memory string's is
+/// not 0: dfu-util takes that for "no name".
 const MANUFACTURER: u8 = 1;
 const PRODUCT: u8 = 2;
-const SERIAL: u8 = 3;
-/// The memory string; dfu-util takes index 0 for "no name".
-const INTERFACE: u8 = 4;
+const INTERFACE: u8 = 3;
+const SERIAL: u8 = 4;
 /// Where Windows looks for the Microsoft OS string.
 const MICROSOFT: u8 = 0xEE;
 
@@ -25,9 +25,6 @@ pub const COMPATIBLE_ID_REQUEST: u8 = 0x20;
 /// wIndex of the compatible id descriptor (Microsoft OS 1.0 descriptors).
 pub const COMPATIBLE_ID_INDEX: u16 = 4;
 
-const DEFAULT_VID: u16 = 0x0483;
-const DEFAULT_PID: u16 = 0xDF11;
-
 /// Room for the longest answer, a string descriptor of 254 bytes.
 pub type Reply = [u8; REPLY];
 pub const REPLY: usize = 256;
@@ -35,65 +32,68 @@ pub const REPLY: usize = 256;
 /// What the descriptors are made from.
 #[derive(Debug)]
 pub struct Identity<'a> {
-    pub config: Result<Config<'a>, ConfigFault>,
-    pub serial: &'a [u8; 12],
+    /// idVendor, idProduct, bcdDevice, wTransferSize.
+    usb: &'a [u8; 8],
+    /// Manufacturer, product and memory string.
+    strings: &'a [u8],
+    serial: [u8; 12],
 }
 
 impl<'a> Identity<'a> {
+    pub fn new(config: &Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
+        let serial = serial_number(unique_id);
+        let (usb, strings) = match config {
+            Ok(config) => (config.usb(), config.strings()),
+            Err(ConfigFault::Missing) => (&FALLBACK, NOT_SEALED),
+            Err(_) => (&FALLBACK, BROKEN),
+        };
+        Self { usb, strings, serial }
+    }
+
+    pub fn transfer_size(&self) -> u16 {
+        u16::from_le_bytes([self.usb[6], self.usb[7]])
+    }
+
     /// Writes the device descriptor; its length.
     pub fn device(&self, out: &mut Reply) -> u32 {
-        let (vid, pid, bcd) = match &self.config {
-            Ok(c) => (c.vid(), c.pid(), c.bcd_device()),
-            Err(fault) => (DEFAULT_VID, DEFAULT_PID, *fault as u16),
-        };
-        let ([v0, v1], [p0, p1], [b0, b1]) = (vid.to_le_bytes(), pid.to_le_bytes(), bcd.to_le_bytes());
         let length = put(out, &DEVICE);
-        put(&mut out[DEVICE_VID..], &[v0, v1, p0, p1, b0, b1]);
+        put(&mut out[DEVICE_VID..], &self.usb[..6]);
         length
     }
 
     /// Writes the configuration, interface and DFU functional descriptors; their length.
-    pub fn configuration(&self, transfer_size: u16, out: &mut Reply) -> u32 {
+    pub fn configuration(&self, out: &mut Reply) -> u32 {
         let length = put(out, &CONFIGURATION);
-        put(&mut out[CONFIGURATION_TRANSFER_SIZE..], &transfer_size.to_le_bytes());
+        put(&mut out[CONFIGURATION_TRANSFER_SIZE..], &self.usb[6..]);
         length
-    }
-
-    /// The characters of a string other than 0.
-    fn characters(&self, index: u8) -> Option<&'a [u8]> {
-        let text = match index {
-            MANUFACTURER => Text::Manufacturer,
-            PRODUCT => Text::Product,
-            INTERFACE => Text::Memory,
-            SERIAL => return Some(self.serial),
-            // The last unit is the vendor code and a zero byte.
-            MICROSOFT => return Some(b"MSFT100\x20"),
-            _ => return None,
-        };
-        Some(match (&self.config, text) {
-            (Ok(config), text) => config.text(text),
-            (Err(_), Text::Manufacturer) => b"Surefoot",
-            (Err(ConfigFault::Missing), Text::Product) => b"Surefoot: no configuration",
-            (Err(_), Text::Product) => b"Surefoot: bad configuration",
-            // Readable only.
-            (Err(_), Text::Memory) => b"@No configuration/0x08000000/01*001Ka",
-        })
     }
 
     /// Writes a string descriptor; its length.
     pub fn string(&self, index: u8, out: &mut Reply) -> Option<u32> {
-        if index == 0 {
-            return Some(put(out, &LANGUAGES));
-        }
-        let characters = self.characters(index)?;
-        let length = 2 + 2 * characters.len() as u8;
-        put(out, &[length, kind::STRING]);
+        let characters = match index {
+            0 => return Some(put(out, &LANGUAGES)),
+            MANUFACTURER..=INTERFACE => text(self.strings, index - MANUFACTURER),
+            SERIAL => &self.serial,
+            // The last unit is the vendor code and a zero byte.
+            MICROSOFT => b"MSFT100\x20",
+            _ => return None,
+        };
+        let length = 2 + 2 * characters.len() as u32;
+        put(out, &[length as u8, kind::STRING]);
         for (pair, byte) in out.as_chunks_mut().0.iter_mut().skip(1).zip(characters) {
             *pair = [*byte, 0];
         }
-        Some(length.into())
+        Some(length)
     }
 }
+
+/// [`Config::usb`] without a usable configuration: ST's numbers and the smallest blocks.
+const FALLBACK: [u8; 8] = [0x83, 0x04, 0x11, 0xDF, 0, 0, 64, 0];
+/// The strings then say what is wrong, and offer memory that is readable only.
+const NOT_SEALED: &[u8] =
+    b"\x08Surefoot\x1aSurefoot: no configuration\x25@No configuration/0x08000000/01*001Ka";
+const BROKEN: &[u8] =
+    b"\x08Surefoot\x1bSurefoot: bad configuration\x26@Bad configuration/0x08000000/01*001Ka";
 
 const DEVICE: [u8; 18] = [
     18,
@@ -176,7 +176,7 @@ pub fn put(out: &mut [u8], bytes: &[u8]) -> u32 {
 
 /// Twelve digits as ST's ROM bootloader makes them from the unique id (96 bits, in the order of
 /// their bytes in memory), so that a board keeps its serial number in both bootloaders.
-pub fn serial_number(id: &[u8; 12]) -> [u8; 12] {
+fn serial_number(id: &[u8; 12]) -> [u8; 12] {
     let mut out = [0; 12];
     for (i, digit) in out.iter_mut().enumerate() {
         // Bytes 11 down to 6; 2 is added to 10 and 0 to 8.

@@ -8,7 +8,6 @@ mod descriptor;
 
 pub use control::{Control, Step};
 pub(crate) use descriptor::put;
-pub use descriptor::serial_number;
 
 /// Bytes of a packet on endpoint 0 (bMaxPacketSize0), full speed.
 pub const PACKET: usize = 64;
