@@ -37,7 +37,7 @@ pub struct BoardError {
     /// The key as in "layout.application"; empty for the file as a whole.
     pub key: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
 }
 
 impl fmt::Display for BoardError {

@@ -34,7 +34,7 @@ pub fn load(path: &Path) -> Result<Board> {
             file: None,
             place: None,
             key: String::new(),
-            fault: Fault::Unreadable(e.to_string()),
+            fault: Box::new(Fault::Unreadable(e.to_string())),
         })
     })?;
     parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(in_file)
@@ -56,6 +56,10 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
     let button = button(&mut file, &chip, clocks.hse.is_some(), led)?;
     let boot = boot(&mut file)?;
     let (policy, keys) = validation(&mut file, folder)?;
+    if keys.iter().any(|k| k.bytes == keys::EXAMPLE && !k.revoked) {
+        warnings
+            .push("the example key is in the list, whose private half is published: anybody can sign".into());
+    }
     file.finish()?;
     let board = Board {
         name,

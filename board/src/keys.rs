@@ -4,6 +4,12 @@ use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
 use std::path::Path;
 
+/// boards/keys/example.pub.pem: its private half is published with the source.
+pub const EXAMPLE: [u8; 32] = [
+    0xE2, 0xEE, 0xFD, 0xD5, 0x36, 0xC6, 0xEA, 0xFA, 0xB3, 0x39, 0x47, 0x3F, 0x43, 0x68, 0x9D, 0x3F, 0x27,
+    0x02, 0xC3, 0xB1, 0x41, 0x93, 0xEB, 0x68, 0x7B, 0xEC, 0x91, 0xE9, 0x82, 0x43, 0x4F, 0xB2,
+];
+
 /// Reads one key. A name that is not 64 hex digits is a file, relative to `folder`.
 /// The error is a sentence and a remedy.
 pub fn read(text: &str, folder: &Path) -> Result<[u8; 32], (String, String)> {
@@ -46,7 +52,7 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
         return None;
     }
     let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
         let pair = std::str::from_utf8(pair).ok()?;
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }

@@ -15,7 +15,12 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// The error for `key` at byte `offset`.
     pub fn error(&self, key: &str, offset: usize, fault: Fault) -> BoardError {
-        BoardError { file: None, place: Some(Place::of(self.text, offset)), key: key.to_string(), fault }
+        BoardError {
+            file: None,
+            place: Some(Place::of(self.text, offset)),
+            key: key.to_string(),
+            fault: Box::new(fault),
+        }
     }
 
     /// The whole file as a section.
