@@ -3,7 +3,9 @@
 //! [`device`] says what a peripheral model is.
 
 pub mod device;
+pub mod otg;
 pub mod time;
+pub mod usb;
 pub mod violation;
 
 pub use time::Nanos;

@@ -217,7 +217,10 @@ impl Bench {
             (0x40, TAKE, _) => {
                 self.device.block.clear();
                 self.device.expecting = length;
-                return if length == 0 { self.send(&[]) } else { () };
+                if length == 0 {
+                    self.send(&[]);
+                }
+                return;
             }
             (0xC0, GIVE, _) => self.device.block.clone(),
             _ => {
@@ -361,7 +364,7 @@ fn bulk_packets_are_echoed_with_toggles_kept() {
 fn a_repeated_out_packet_is_acknowledged_and_dropped() {
     let (mut bench, mut host) = plugged();
     host.enumerate(&mut bench).expect("enumerates");
-    let mut send = |bench: &mut Bench| bench.with(|otg, ctx| otg.out(1, 1, false, b"one", ctx));
+    let send = |bench: &mut Bench| bench.with(|otg, ctx| otg.out(1, 1, false, b"one", ctx));
     assert_eq!(send(&mut bench), Reply::Ack);
     let at = bench.now + Nanos::millis(1);
     bench.run_to(at, false);

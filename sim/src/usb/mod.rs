@@ -9,6 +9,7 @@ use crate::device::Ctx;
 
 pub mod host;
 pub mod timing;
+mod transaction;
 
 /// A SETUP packet: bmRequestType, bRequest, wValue, wIndex, wLength as they are on the wire.
 pub type Setup = [u8; 8];
