@@ -37,6 +37,12 @@ pub struct Common {
 /// One verb per job.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Start a board: board file and keys from an example
+    New(verbs::new::Arguments),
+    /// Check a board's flash layout, draw it, write linker scripts
+    Layout(verbs::layout::Arguments),
+    /// Seal the bootloader for a board
+    Bootloader(verbs::bootloader::Arguments),
     /// Build, sign and look at images; make keys
     #[command(subcommand)]
     Image(verbs::image::Command),

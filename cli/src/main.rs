@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod board;
+mod draw;
 mod exit;
 mod number;
 mod output;
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
     }
     let ui = Ui { json: common.json, quiet: common.quiet, yes: common.yes };
     let done = match verb {
+        Verb::New(arguments) => verbs::new::run(arguments),
+        Verb::Layout(arguments) => verbs::layout::run(arguments),
+        Verb::Bootloader(arguments) => verbs::bootloader::run(arguments),
         Verb::Image(command) => verbs::image::run(command),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
     };

@@ -1,7 +1,8 @@
 //! `surefoot image`: keys, signing, looking.
 
 mod inspect;
-mod keygen;
+pub mod keygen;
+mod sign;
 
 use crate::output::Report;
 use crate::problem::Problem;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub enum Command {
     /// Make an Ed25519 key pair
     Keygen(keygen::Arguments),
+    /// Add manifest and signature, or a CRC-32; checks the result against the board
+    Sign(sign::Arguments),
     /// Show what is in an image
     Inspect(inspect::Arguments),
 }
@@ -20,6 +23,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<Report, Problem> {
     match command {
         Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Sign(arguments) => sign::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
     }
 }

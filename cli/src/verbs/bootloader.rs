@@ -1,0 +1,80 @@
+//! `surefoot bootloader`: the built-in binary, sealed for a board.
+
+use crate::board::{self, BoardFile, not_sealed};
+use crate::output::{Report, Table};
+use crate::problem::Problem;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use surefoot_board::{Board, SealError, Sealed, seal};
+use surefoot_core::config::{FEATURE_SIGNATURE, Policy};
+use surefoot_host::files::{self, Ids, Segments};
+use surefoot_images::{F4_CRC, F4_FULL};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    board: BoardFile,
+    /// The sealed bootloader: .bin, .hex or .dfu
+    #[arg(long, short, default_value = "bootloader.hex")]
+    out: PathBuf,
+    /// Seal this binary (.bin, .hex, .elf) and not the one that is built in
+    #[arg(long)]
+    firmware: Option<PathBuf>,
+}
+
+/// Seals and writes.
+pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+    let loaded = board::load(&arguments.board.board)?;
+    let board = &loaded.board;
+    let sealed = match &arguments.firmware {
+        None => built_in(board),
+        Some(path) => {
+            let file = files::read(path, Some(board.bootloader().base)).or_else(|e| match e {
+                // A file with addresses of its own needs none.
+                files::FileError::AddressGiven(_) => files::read(path, None),
+                other => Err(other),
+            });
+            let segments = file.map_err(|e| Problem::from(e).about(path))?.segments;
+            seal(&segments.flat(segments.start(), segments.end()), board)
+        }
+    };
+    let sealed = sealed.map_err(|e| not_sealed(&e))?;
+    let segments = Segments::one(sealed.base, sealed.image.clone()).map_err(files::FileError::from)?;
+    let format = files::write(&arguments.out, &segments, Ids::default())?;
+    let [major, minor, patch] = sealed.header.version;
+    let version = format!("{major}.{minor}.{patch}");
+    let signatures = sealed.header.features & FEATURE_SIGNATURE != 0;
+    let mut table = Table::default();
+    table
+        .row("written", format!("{} ({format})", arguments.out.display()))
+        .row("bootloader", format!("{version}, {} build", if signatures { "full" } else { "CRC-only" }))
+        .row("sealed for", format!("{} (id 0x{:08X}), {}", board.name, board.id, board.chip.name))
+        .row(
+            "flash",
+            format!("0x{:08X}, {} of {} bytes", sealed.base, sealed.image.len(), board.bootloader().length),
+        )
+        .row("next", "write it once, with a debug probe or over ST's ROM bootloader; then `surefoot flash`");
+    let json = json!({
+        "out": arguments.out,
+        "format": format.to_string(),
+        "version": version,
+        "signatures": signatures,
+        "base": sealed.base,
+        "size": sealed.image.len(),
+        "board": board.name,
+        "board_id": board.id,
+        "resealed": sealed.resealed,
+        "warnings": board.warnings,
+    });
+    Ok(Report::new(json, table.text()))
+}
+
+/// The full build, or the small one where only that fits and the policy allows it.
+pub fn built_in(board: &Board) -> Result<Sealed, SealError> {
+    match seal(F4_FULL.binary, board) {
+        Err(SealError::TooBig { .. }) if board.policy != Policy::Signature => seal(F4_CRC.binary, board),
+        done => done,
+    }
+}

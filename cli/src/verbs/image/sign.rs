@@ -1,0 +1,153 @@
+//! `surefoot image sign`: an application with its manifest or CRC-32, proved before it is written.
+
+use super::inspect::manifest_json;
+use crate::board::{self, BoardFile, Loaded};
+use crate::exit::Exit;
+use crate::output::{GOOD, Report, Table};
+use crate::problem::Problem;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+use surefoot_core::config::Policy;
+use surefoot_core::image::Version;
+use surefoot_host::files::{self, Ids, Segments};
+use surefoot_host::image::{self, CrcPlace, Identity, keys};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The application: ELF, HEX, BIN or DFU file
+    file: PathBuf,
+    #[command(flatten)]
+    board: BoardFile,
+    /// Private key (PEM, PKCS#8); without it the manifest carries no signature
+    #[arg(long, short)]
+    key: Option<PathBuf>,
+    /// Version, as in 1.2.3
+    #[arg(long = "version", id = "image-version", default_value = "0.0.0", value_parser = version)]
+    version: Version,
+    /// Security counter: rises when older images must not come back
+    #[arg(long, default_value_t = 0)]
+    counter: u32,
+    /// Where a BIN goes [default: the board's slot]
+    #[arg(long, value_parser = crate::number::address)]
+    address: Option<u32>,
+    /// The result: .bin, .hex or .dfu
+    #[arg(long, short)]
+    out: PathBuf,
+    /// No manifest, but a bare CRC-32 behind the image or in the region's last word
+    #[arg(long, value_enum, conflicts_with_all = ["key", "counter", "again"])]
+    crc: Option<CrcName>,
+    /// Replace the manifest of an image that has one
+    #[arg(long)]
+    again: bool,
+    /// For every board of this chip
+    #[arg(long)]
+    any_board: bool,
+    /// Write it even if this board would refuse it (to test boards)
+    #[arg(long)]
+    unchecked: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CrcName {
+    Image,
+    Region,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    let parts: Vec<u16> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| EXPECTED)?;
+    match parts[..] {
+        [major, minor, patch] => Ok(Version { major, minor, patch }),
+        _ => Err(EXPECTED.into()),
+    }
+}
+
+const EXPECTED: &str = "a version such as 1.2.3 is expected, each part at most 65535";
+
+/// Signs, proves and writes.
+pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+    let loaded = board::load(&arguments.board.board)?;
+    let input = read(&arguments, &loaded)?;
+    let slot = loaded.board.slot();
+    let flat = image::flat(&input, slot).map_err(|e| Problem::from(e).about(&arguments.file))?;
+    let segments = match arguments.crc {
+        Some(place) => {
+            let place = match place {
+                CrcName::Image => CrcPlace::Image,
+                CrcName::Region => CrcPlace::Region,
+            };
+            image::with_crc(flat, slot, place).map_err(|e| Problem::from(e).about(&arguments.file))?
+        }
+        None => {
+            let key = arguments.key.as_deref().map(keys::read_private).transpose()?;
+            let identity = Identity {
+                version: arguments.version,
+                security_counter: arguments.counter,
+                device_id: loaded.board.device_id(),
+                board_id: if arguments.any_board { 0 } else { loaded.board.id },
+            };
+            let signed = image::sign(flat, slot, identity, key.as_ref(), arguments.again)
+                .map_err(|e| Problem::from(e).about(&arguments.file))?;
+            Segments::one(slot.base, signed).map_err(files::FileError::from)?
+        }
+    };
+    if !arguments.unchecked {
+        check(&arguments, &loaded, &segments)?;
+    }
+    let usb = &loaded.board.usb;
+    let format = files::write(&arguments.out, &segments, Ids { vid: usb.vid, pid: usb.pid, device: 0xFFFF })?;
+    Ok(report(&arguments, &loaded, &segments, format))
+}
+
+fn read(arguments: &Arguments, loaded: &Loaded) -> Result<Segments, Problem> {
+    let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
+    let address = arguments.address.or(is_raw.then_some(loaded.board.slot().base));
+    let file = files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))?;
+    Ok(file.segments)
+}
+
+/// Proves the result as the board will. A missing key gets its own remedy.
+fn check(arguments: &Arguments, loaded: &Loaded, segments: &Segments) -> Result<(), Problem> {
+    if loaded.board.policy == Policy::Signature && arguments.key.is_none() {
+        return Err(Problem::new(
+            Exit::Image,
+            "image.not-signed",
+            format!("board {} takes signed images only, and no key was given", loaded.board.name),
+            "The board's policy is \"signature\".",
+            "Add --key PRIVATE.pem, or --unchecked to write it all the same.",
+        ));
+    }
+    let proof = image::check(loaded.config()?, loaded.board.slot(), segments);
+    proof.map(|_| ()).map_err(|e| Problem::from(e).about(&arguments.file))
+}
+
+fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: files::Format) -> Report {
+    let seen = image::inspect(segments);
+    let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
+    let room = loaded.board.slot().length;
+    let mut table = Table::default();
+    table
+        .row("written", format!("{} ({format})", arguments.out.display()))
+        .row("image", format!("0x{:08X}, {} of {room} bytes", seen.base, seen.length));
+    if let Some(view) = view {
+        let m = &view.manifest;
+        let v = m.version;
+        table.row("version", format!("{}.{}.{}, counter {}", v.major, v.minor, v.patch, m.security_counter));
+        if arguments.key.is_some() {
+            table.row("signed by", format!("key {}", super::keygen::hex(&m.key_id)));
+        }
+    }
+    if !arguments.unchecked {
+        table.row("checked", format!("{GOOD}board {} will boot it{GOOD:#}", loaded.board.name));
+    }
+    let json = json!({
+        "out": arguments.out,
+        "format": format.to_string(),
+        "base": seen.base,
+        "length": seen.length,
+        "checked": !arguments.unchecked,
+        "manifest": view.map(manifest_json),
+    });
+    Report::new(json, table.text())
+}

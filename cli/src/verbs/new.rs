@@ -1,0 +1,192 @@
+//! `surefoot new`: a board file to start from, with its keys, and what to do next.
+
+use super::image::keygen::public_beside;
+use crate::board::refused;
+use crate::exit::Exit;
+use crate::output::{BOLD, Report};
+use crate::problem::Problem;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use surefoot_board::Board;
+use surefoot_host::files::{self, FileError};
+use surefoot_host::image::keys;
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The board's name; the folder of this name is made and filled
+    name: String,
+    /// The example to start from
+    #[arg(long, value_enum, default_value = "f4-discovery")]
+    example: Example,
+    /// What an image must bring
+    #[arg(long, value_enum, default_value = "signature")]
+    policy: PolicyName,
+    /// Trust this public key and make no pair
+    #[arg(long, conflicts_with = "no_keys")]
+    key: Option<PathBuf>,
+    /// Make no keys
+    #[arg(long)]
+    no_keys: bool,
+    /// Put the files here and not into a folder of the board's name
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Example {
+    #[value(name = "f4-discovery")]
+    F4Discovery,
+}
+
+impl Example {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::F4Discovery => include_str!("../../../boards/f4-discovery.toml"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PolicyName {
+    None,
+    Crc,
+    Signature,
+}
+
+/// Writes the files.
+pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+    let name = arguments.name.as_str();
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        return Err(Problem::new(
+            Exit::Usage,
+            "new.name",
+            format!("{name:?} cannot be a board's name"),
+            "It becomes a folder and goes into images.",
+            "Use letters, digits, - and _.",
+        ));
+    }
+    let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
+    let file = folder.join("board.toml");
+    if file.exists() {
+        return Err(Problem::new(
+            Exit::Input,
+            "new.exists",
+            format!("{} exists already", file.display()),
+            "A board file is never written over.",
+            "Choose another name, or move the file away.",
+        ));
+    }
+    make_folder(&folder)?;
+    let keys = keys_for(&arguments, name, &folder)?;
+    let text = filled(arguments.example.text(), name, arguments.policy, keys.public_name.as_deref());
+    let board = Board::parse(&text, &folder).map_err(|e| refused(&e))?;
+    files::write_bytes(&file, text.as_bytes())?;
+    let json = json!({
+        "board": file,
+        "id": board.id,
+        "chip": board.chip.name,
+        "private_key": keys.private,
+        "public_key": keys.public_name.map(|n| folder.join(n)),
+    });
+    Ok(Report::new(json, next_steps(&board, &file, keys.private.as_deref(), arguments.policy)))
+}
+
+struct Keys {
+    private: Option<PathBuf>,
+    /// As the board file names it, relative to its folder.
+    public_name: Option<String>,
+}
+
+fn keys_for(arguments: &Arguments, name: &str, folder: &Path) -> Result<Keys, Problem> {
+    if let Some(key) = &arguments.key {
+        keys::read_public(key)?;
+        let target = folder.join("keys").join(format!("{name}.pub.pem"));
+        make_folder(&folder.join("keys"))?;
+        files::write_bytes(&target, &files::read_bytes(key)?)?;
+        return Ok(Keys { private: None, public_name: Some(format!("keys/{name}.pub.pem")) });
+    }
+    if arguments.no_keys || arguments.policy != PolicyName::Signature {
+        return Ok(Keys { private: None, public_name: None });
+    }
+    make_folder(&folder.join("keys"))?;
+    let private = folder.join("keys").join(format!("{name}.pem"));
+    keys::write_pair(&keys::generate()?, &private, &public_beside(&private))?;
+    Ok(Keys { private: Some(private), public_name: Some(format!("keys/{name}.pub.pem")) })
+}
+
+fn make_folder(folder: &Path) -> Result<(), FileError> {
+    std::fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.to_owned(), source })
+}
+
+/// The example with its name, policy and keys replaced; everything else, comments too, stays.
+fn filled(example: &str, name: &str, policy: PolicyName, key: Option<&str>) -> String {
+    let policy = match policy {
+        PolicyName::None => "none",
+        PolicyName::Crc => "crc",
+        PolicyName::Signature => "signature",
+    };
+    let keys = key.map_or(String::new(), |k| format!("{k:?}"));
+    let mut text = String::new();
+    for (index, line) in example.lines().enumerate() {
+        let key = line.split('=').next().unwrap_or("").trim();
+        match key {
+            _ if index == 0 && line.starts_with('#') => {
+                text.push_str(&format!("# {name}: from the example, {}", line.trim_start_matches("# ")));
+            }
+            "name" => text.push_str(&format!("name = {name:?}")),
+            "policy" => text.push_str(&format!("policy = {policy:?}")),
+            "keys" => text.push_str(&format!("keys = [{keys}]")),
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: PolicyName) -> String {
+    let file = file.display();
+    let slot = board.slot();
+    let sign = match (policy, private) {
+        (PolicyName::Signature, Some(key)) => format!(" --key {}", key.display()),
+        (PolicyName::Signature, None) => " --key PRIVATE.pem".to_owned(),
+        _ => String::new(),
+    };
+    let keep = private.map_or(String::new(), |key| {
+        format!(
+            "Keep {} secret and a copy of it safe: who has it can sign, without it nobody can.\n",
+            key.display()
+        )
+    });
+    format!(
+        "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, application at 0x{:08X} with {} bytes.\n{keep}\n\
+         Next:\n  \
+         1. set chip, pins, crystal and layout in {file}\n  \
+         2. surefoot layout --board {file} --out link      (memory.x, .ld and header for the application)\n  \
+         3. surefoot bootloader --board {file} --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
+         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out app.dfu\n  \
+         5. surefoot flash app.dfu --board {file}      (without hardware: --link sim:board.state)\n",
+        board.chip.name,
+        board.bootloader().length,
+        slot.base,
+        slot.length,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_makes_a_board_under_every_policy() {
+        for example in Example::value_variants() {
+            for policy in [PolicyName::None, PolicyName::Crc] {
+                let text = filled(example.text(), "mine", policy, None);
+                let board = Board::parse(&text, Path::new(".")).expect("a good board");
+                assert_eq!(board.name, "mine");
+                assert_eq!(board.keys.len(), 0);
+            }
+        }
+    }
+}
