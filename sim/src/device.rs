@@ -171,6 +171,8 @@ pub struct Effects {
     pub(crate) attention: bool,
     /// The core must go back to the board before its next instruction.
     pub(crate) stop: bool,
+    /// The access ends in a bus fault.
+    pub(crate) bus_error: bool,
     /// Broken rules.
     pub(crate) violations: Violations,
 }
@@ -214,6 +216,10 @@ impl Ctx<'_> {
         self.effects.reset = Some(cause);
         self.effects.stop = true;
     }
+    /// Ends the access in a bus fault, as the silicon does.
+    pub fn bus_error(&mut self) {
+        self.effects.bus_error = true;
+    }
     /// Records a broken rule with the manual's section.
     pub fn violation(&mut self, kind: Kind, section: &'static str, what: impl Into<String>) {
         let what = what.into();
@@ -221,10 +227,30 @@ impl Ctx<'_> {
     }
     /// A write that sets reserved bits: records it. `allowed` are the bits that may be written.
     pub fn reserved(&mut self, value: u32, allowed: u32, section: &'static str, register: &str) {
-        if value & !allowed != 0 {
-            let bits = value & !allowed;
-            self.violation(Kind::Reserved, section, format!("{register}: reserved bits {bits:#010x} set"));
+        self.reserved_kept(value, 0, allowed, section, register);
+    }
+    /// As [`Ctx::reserved`], for a register whose reserved bits are not all zero: they must be
+    /// written as `reset` has them.
+    pub fn reserved_kept(
+        &mut self,
+        value: u32,
+        reset: u32,
+        allowed: u32,
+        section: &'static str,
+        register: &str,
+    ) {
+        let bits = (value ^ reset) & !allowed;
+        if bits != 0 {
+            self.violation(Kind::Reserved, section, format!("{register}: reserved bits {bits:#010x} changed"));
         }
+    }
+    /// A write to a register that only reads: records it.
+    pub fn read_only(&mut self, section: &'static str, register: &str) {
+        self.violation(Kind::Access, section, format!("{register} is read-only"));
+    }
+    /// A feature that the model leaves out and will not pretend: records it.
+    pub fn unmodelled(&mut self, section: &'static str, what: impl Into<String>) {
+        self.violation(Kind::Unmodelled, section, what);
     }
     /// An access to an offset at which the peripheral has nothing: records it, reads as zero.
     pub fn nothing(&mut self, peripheral: &str, offset: u32, section: &'static str) -> u32 {

@@ -1,12 +1,47 @@
 //! The virtual board: the shipped ARM binary runs on it, register by register.
 //!
-//! [`device`] says what a peripheral model is.
+//! [`Board`] is one board: a core ([`cpu`]), memories, and one model for each peripheral. Each
+//! model's file opens with what it covers and what it leaves out, and cites the manual: RM0090 is
+//! ST's reference manual of the STM32F4 (Rev 19), DS8626 the data sheet of the STM32F405/407,
+//! ES0182 its errata sheet.
+//!
+//! The models are stricter than silicon: what the manual forbids is recorded as a [`Violation`].
+//!
+//! House rule 7 (unsafe code only where it must be): [`memory`] and [`cpu`].
 
+pub mod backup;
+pub mod board;
+mod bus;
+pub mod chip;
+mod clock;
+pub mod cpu;
+pub mod crc;
+pub mod debug;
+mod decode;
 pub mod device;
+pub mod exti;
+pub mod fault;
+pub mod flash;
+pub mod gpio;
+pub mod iwdg;
+pub mod memory;
+mod models;
 pub mod otg;
+pub mod pwr;
+pub mod random;
+pub mod rcc;
 pub mod time;
+pub mod timer;
+pub mod usart;
 pub mod usb;
 pub mod violation;
 
+pub use board::{Board, BoardOptions, Faults, Stop};
+pub use chip::ChipModel;
+pub use device::{Pin, ResetCause};
+pub use fault::{Cut, When};
+pub use gpio::Edge;
+pub use rcc::Hse;
 pub use time::Nanos;
+pub use usart::{Line, Parity, Sent};
 pub use violation::{Kind, Violation};

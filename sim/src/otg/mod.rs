@@ -12,6 +12,8 @@
 //! Leaves out: host role, OTG role change, SRP and HNP, isochronous transfers (refused), test modes, the end of
 //! periodic frame interrupt, DCFG.NZLSOHSK, direct access to the FIFO RAM.
 
+#[cfg(test)]
+pub(crate) mod bench;
 mod buffers;
 mod endpoint;
 mod fifo;

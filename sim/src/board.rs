@@ -1,0 +1,652 @@
+//! One virtual board: a core, its bus, and the loop that moves time.
+//!
+//! The core runs until the next event of a model, of SysTick, or the caller's limit; while it
+//! sleeps, or stands still because its flash is busy, time jumps there. Any number of boards live
+//! in a process, each on whatever thread it is moved to.
+//!
+//! What is outside the chip and has its own life (a USB host, a serial peer) drives the board from
+//! outside: it runs the board up to an instant and then acts on it.
+
+use crate::bus::{Bus, LINES, STRETCH, ctx};
+use crate::chip::ChipModel;
+use crate::clock::CycleClock;
+use crate::cpu::{Core, Cpu, Exit, Order};
+use crate::device::{Clocks, Ctx, Effects, Peripheral, Pin, Pins, ResetCause};
+use crate::fault::Cut;
+use crate::gpio::Edge;
+use crate::memory::{BootMemory, FLASH, Memory};
+use crate::models::Models;
+use crate::otg::OtgFs;
+use crate::random::Random;
+use crate::rcc::{HSI_HZ, Hse};
+use crate::time::Nanos;
+use crate::usart::{Line, Sent};
+use crate::violation::{Kind, Violation};
+
+/// DS8626 table 22: reset temporisation after power-on, typical.
+const POWER_ON_DELAY: Nanos = Nanos::micros(1_500);
+/// RM0090 section 7.1.1: a reset pulse lasts at least 20 us.
+const RESET_DELAY: Nanos = Nanos::micros(20);
+
+/// What is fitted to the chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardOptions {
+    /// The chip.
+    pub chip: ChipModel,
+    /// On the HSE pins.
+    pub hse: Hse,
+    /// A 32.768 kHz crystal is fitted.
+    pub lse: bool,
+    /// The LSI of this specimen, 17-47 kHz (DS8626 table 32; typically 32 kHz).
+    pub lsi_hz: u32,
+    /// A battery on VBAT keeps the backup domain while the supply is off.
+    pub battery: bool,
+    /// What RAM holds after power-on, and what an operation that a reset tears leaves.
+    pub seed: u64,
+}
+
+impl BoardOptions {
+    /// An 8 MHz crystal, no LSE, no battery.
+    pub fn new(chip: ChipModel) -> Self {
+        Self { chip, hse: Hse::Crystal(8_000_000), lse: false, lsi_hz: 32_000, battery: false, seed: 1 }
+    }
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The time was over.
+    Limit,
+    /// The condition holds.
+    Condition,
+    /// The supply failed where [`Board::cut`] said.
+    PowerCut,
+    /// The core locked up. Told once; only a reset helps, which a watchdog may still bring.
+    Lockup,
+    /// The board has no supply; time passed.
+    Off,
+}
+
+/// The fault registers of the core (ARM DDI 0403E sections B3.2.15 to B3.2.18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// Configurable fault status.
+    pub cfsr: u32,
+    /// HardFault status.
+    pub hfsr: u32,
+    /// Address of a bus fault.
+    pub bfar: u32,
+    /// Number of the exception being handled: 3 in a HardFault handler, 0 in none.
+    pub exception: u16,
+}
+
+/// A board. See the module's head.
+pub struct Board {
+    // Before `bus`, so that it is dropped before the memory that is mapped into it.
+    cpu: Box<dyn Cpu>,
+    cold: Vec<u8>,
+    bus: Bus,
+    options: BoardOptions,
+    powered: bool,
+    boot0: bool,
+    lockup_told: bool,
+    deep_sleep_told: bool,
+    last_reset: ResetCause,
+    resets: u64,
+    random: Random,
+}
+
+impl Board {
+    /// A board with an 8 MHz crystal and no supply yet.
+    pub fn new(chip: ChipModel) -> Self {
+        Self::with(BoardOptions::new(chip))
+    }
+
+    /// A board with these parts and no supply yet.
+    pub fn with(options: BoardOptions) -> Self {
+        let chip = options.chip.clone();
+        let mut cpu: Box<dyn Cpu> = Box::new(Core::new(chip.interrupts));
+        let memory = Memory::new(&chip, &mut *cpu);
+        let models = Models::new(&chip, options.hse, options.lse, options.lsi_hz);
+        let clocks = models.rcc.clocks();
+        let random = Random::new(options.seed);
+        let bus = Bus {
+            chip,
+            clock: CycleClock::start(Nanos(0), HSI_HZ),
+            memory,
+            models,
+            clocks,
+            pins: Pins::default(),
+            effects: Effects::default(),
+            lines: [false; LINES],
+            orders: Vec::new(),
+            next_event: Nanos::NEVER,
+            deadline: 0,
+            limit: Nanos(0),
+            held_until: Nanos(0),
+            operations: 0,
+            cut: None,
+            failure: None,
+        };
+        let cold = cpu.save();
+        let mut board = Self {
+            cpu,
+            cold,
+            bus,
+            options,
+            powered: false,
+            boot0: false,
+            lockup_told: false,
+            deep_sleep_told: false,
+            last_reset: ResetCause::PowerOn,
+            resets: 0,
+            random,
+        };
+        let seed = board.random.next();
+        board.bus.memory.scramble_rams(seed, &mut *board.cpu);
+        board
+    }
+
+    /// The present.
+    pub fn now(&self) -> Nanos {
+        self.bus.clock.nanos(self.cycles())
+    }
+
+    /// The clock tree.
+    pub fn clocks(&self) -> Clocks {
+        self.bus.clocks
+    }
+
+    /// The chip.
+    pub fn chip(&self) -> &ChipModel {
+        &self.bus.chip
+    }
+
+    /// What is fitted.
+    pub fn options(&self) -> &BoardOptions {
+        &self.options
+    }
+
+    /// Instructions retired since the core's last reset.
+    pub fn instructions(&self) -> u64 {
+        self.cpu.retired()
+    }
+
+    fn cycles(&self) -> u64 {
+        self.bus.clock.cycles(self.cpu.retired())
+    }
+
+    // ---- supply and resets ----
+
+    /// Switches the supply on. Nothing happens when it is on.
+    pub fn power_on(&mut self) {
+        if self.powered {
+            return;
+        }
+        self.powered = true;
+        self.start(ResetCause::PowerOn);
+    }
+
+    /// Switches the supply off: a flash operation under way is torn, RAM is lost.
+    pub fn power_off(&mut self) {
+        if self.powered {
+            let seed = self.random.next();
+            self.lose_power(seed);
+        }
+    }
+
+    /// True while the supply is on.
+    pub fn is_powered(&self) -> bool {
+        self.powered
+    }
+
+    /// A pulse on NRST.
+    pub fn reset_pin(&mut self) {
+        if self.powered {
+            self.start(ResetCause::Pin);
+        }
+    }
+
+    /// Levels of BOOT0 and of BOOT1 (PB2), sampled at the next reset (RM0090 section 2.4).
+    pub fn set_boot_pins(&mut self, boot0: bool, boot1: bool) {
+        self.boot0 = boot0;
+        self.set_pin(Pin::new('B', 2), Some(boot1));
+    }
+
+    /// Changes what is on the HSE pins, from the oscillator's next start on.
+    pub fn fit_hse(&mut self, hse: Hse) {
+        self.options.hse = hse;
+        self.bus.models.rcc.fit_hse(hse);
+    }
+
+    /// Fits or takes out the battery.
+    pub fn fit_battery(&mut self, battery: bool) {
+        self.options.battery = battery;
+    }
+
+    /// Why the chip was reset last.
+    pub fn reset_cause(&self) -> ResetCause {
+        self.last_reset
+    }
+
+    /// The reset flags, bits 25-31 of RCC_CSR.
+    pub fn reset_flags(&self) -> u32 {
+        self.bus.models.rcc.reset_flags()
+    }
+
+    /// Resets since the board was made, power-ons included.
+    pub fn resets(&self) -> u64 {
+        self.resets
+    }
+
+    /// Plans a power cut; it replaces one planned before.
+    pub fn cut(&mut self, cut: Cut) {
+        self.bus.cut = Some(cut);
+    }
+
+    /// Forgets a planned power cut.
+    pub fn no_cut(&mut self) {
+        self.bus.cut = None;
+        self.bus.failure = None;
+    }
+
+    /// Flash operations started since the board was made.
+    pub fn operations(&self) -> u64 {
+        self.bus.operations
+    }
+
+    fn start(&mut self, cause: ResetCause) {
+        let now = self.now();
+        self.resets += 1;
+        self.last_reset = cause;
+        (self.lockup_told, self.deep_sleep_told) = (false, false);
+        let Bus { models, memory, orders, .. } = &mut self.bus;
+        models.flash.tear(&mut self.random, memory, orders);
+        self.bus.with(now, |models, ctx| {
+            models.reset(ctx);
+            models.rcc.flag_reset(cause);
+            if models.flash.hardware_watchdog() {
+                models.iwdg.start(ctx.now);
+            }
+        });
+        let boot1 = self.bus.pins.level(Pin::new('B', 2));
+        let (mode, shown) = match (self.boot0, boot1) {
+            (false, _) => (0, BootMemory::Flash),
+            (true, false) => (1, BootMemory::System),
+            (true, true) => (3, BootMemory::Sram),
+        };
+        self.bus.models.syscfg.set_memory_mode(mode);
+        self.bus.memory.show_at_zero(shown, &mut *self.cpu);
+        self.bus.lines = [false; LINES];
+        self.flush_orders();
+        self.cpu.load(&self.cold);
+        let delay = if cause == ResetCause::PowerOn { POWER_ON_DELAY } else { RESET_DELAY };
+        self.bus.held_until = now + delay;
+        self.bus.clock = CycleClock::start(now, HSI_HZ);
+        self.bus.clocks = self.bus.models.rcc.clocks();
+        self.bus.schedule();
+        let base = match shown {
+            BootMemory::Flash => FLASH,
+            BootMemory::System => crate::memory::SYSTEM_MEMORY,
+            BootMemory::Sram => crate::memory::SRAM,
+        };
+        let word = |at| self.bus.memory.bytes(base + at, 4).map_or(0, crate::memory::little);
+        self.cpu.boot(word(0), word(4));
+    }
+
+    /// Orders that change translations are carried out; lines are lost with the core's state.
+    fn flush_orders(&mut self) {
+        for order in std::mem::take(&mut self.bus.orders) {
+            if let Order::Invalidate(..) = order {
+                self.cpu.order(order);
+            }
+        }
+    }
+
+    fn lose_power(&mut self, seed: u64) {
+        let now = self.now();
+        let mut random = Random::new(seed);
+        let Bus { models, memory, orders, .. } = &mut self.bus;
+        models.flash.tear(&mut random, memory, orders);
+        self.powered = false;
+        self.bus.failure = None;
+        self.bus.memory.scramble_rams(random.next(), &mut *self.cpu);
+        let battery = self.options.battery;
+        self.bus.with(now, |models, ctx| {
+            models.gpio.power_lost(ctx.now);
+            models.reset(ctx);
+            models.rcc.power_lost(battery);
+            if !battery {
+                models.backup.clear(true);
+            }
+        });
+        // A core state without SysTick and without interrupts, so that only time passes.
+        self.bus.lines = [false; LINES];
+        self.flush_orders();
+        self.cpu.load(&self.cold);
+        self.bus.clock = CycleClock::start(now, HSI_HZ);
+        self.bus.effects.reset = None;
+        self.bus.schedule();
+    }
+
+    // ---- time ----
+
+    /// Runs for a span of time.
+    pub fn run_for(&mut self, span: Nanos) -> Stop {
+        self.run_to(self.now() + span)
+    }
+
+    /// Runs up to an instant; the board stops at the first cycle that is not before it.
+    pub fn run_to(&mut self, instant: Nanos) -> Stop {
+        self.run(instant, &mut |_| false)
+    }
+
+    /// Runs until `condition` holds, for at most `span`. The condition is looked at when something
+    /// that the outside can see has changed: a pin, a byte on a serial line, an answer ready on
+    /// USB, a flash operation over, a backup register written, a reset.
+    pub fn run_until(&mut self, mut condition: impl FnMut(&Self) -> bool, span: Nanos) -> Stop {
+        if condition(self) {
+            return Stop::Condition;
+        }
+        self.run(self.now() + span, &mut condition)
+    }
+
+    fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
+        self.bus.limit = limit;
+        loop {
+            let now = self.now();
+            self.bus.effects.stop = false;
+            self.bus.advance(now);
+            if !self.powered {
+                if now < limit {
+                    self.skip_to(limit);
+                }
+                return Stop::Off;
+            }
+            if let Some(failure) = self.bus.failure.filter(|f| f.at <= now) {
+                self.lose_power(failure.seed);
+                return Stop::PowerCut;
+            }
+            if let Some(cause) = self.bus.effects.reset.take() {
+                self.start(cause);
+                self.bus.effects.attention = true;
+            }
+            if self.bus.models.syscfg.remapped() {
+                self.remap();
+            }
+            if std::mem::take(&mut self.bus.effects.attention) && condition(self) {
+                return Stop::Condition;
+            }
+            if self.now() >= limit {
+                return Stop::Limit;
+            }
+            if self.step(limit) && !std::mem::replace(&mut self.lockup_told, true) {
+                return Stop::Lockup;
+            }
+        }
+    }
+
+    /// One stretch of the core, or one jump in time. True when the core is locked up.
+    fn step(&mut self, limit: Nanos) -> bool {
+        let (cycles, now) = (self.cycles(), self.now());
+        while self.cpu.next_event().is_some_and(|at| at <= cycles) {
+            self.cpu.on_event(cycles);
+        }
+        let next = self.bus.next_event.min(limit);
+        if now < self.bus.held_until {
+            self.skip_to(self.bus.held_until.min(next));
+            return false;
+        }
+        let mut most = STRETCH;
+        if let Some(end) = self.bus.models.flash.busy_until() {
+            // Code in RAM goes on; it stalls when it comes to an instruction in flash.
+            if !self.cpu.asleep() && self.bus.fetches_flash(self.cpu.pc()) {
+                self.bus.held_until = end;
+                return false;
+            }
+            most = 1;
+        }
+        self.bus.deadline = self.bus.clock.cycles_at(next);
+        let end = self.bus.deadline.min(self.cpu.next_event().unwrap_or(u64::MAX));
+        let budget = end.saturating_sub(cycles).clamp(1, most);
+        let (exit, ran) = self.cpu.run(budget as u32, &mut self.bus);
+        if self.cpu.take_reset_request() {
+            self.bus.effects.reset = Some(ResetCause::Software);
+            return false;
+        }
+        match exit {
+            Exit::Asleep if ran == 0 => self.sleep(next),
+            Exit::Lockup if ran == 0 => {
+                if self.lockup_told {
+                    self.skip_to(next);
+                }
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Passes the time until something may wake the core.
+    fn sleep(&mut self, next: Nanos) {
+        const SCR: u32 = 0xE000_ED10;
+        const SLEEPDEEP: u32 = 1 << 2;
+        let cycles = self.cycles();
+        let deep = self.cpu.debug_read(SCR, cycles).unwrap_or(0) & SLEEPDEEP != 0;
+        if deep && !std::mem::replace(&mut self.deep_sleep_told, true) {
+            let (now, pc) = (self.now(), Some(self.cpu.pc()));
+            let what = "STOP or STANDBY is not modelled: the clocks go on".to_owned();
+            self.bus.violation(now, pc, Kind::Unmodelled, "RM0090 5.3", what);
+        }
+        let own = self.cpu.next_event().map_or(Nanos::NEVER, |at| self.bus.clock.nanos(at));
+        self.skip_to(next.min(own));
+    }
+
+    fn skip_to(&mut self, instant: Nanos) {
+        let cycles = self.bus.clock.cycles_at(instant).saturating_sub(self.cycles());
+        self.bus.clock.skip(cycles);
+    }
+
+    fn remap(&mut self) {
+        self.bus.models.syscfg.remap_done();
+        let shown = match self.bus.models.syscfg.memory_mode() {
+            1 => BootMemory::System,
+            3 => BootMemory::Sram,
+            _ => BootMemory::Flash,
+        };
+        self.bus.memory.show_at_zero(shown, &mut *self.cpu);
+    }
+
+    // ---- outside ----
+
+    /// Drives a pin from outside, or lets go of it.
+    pub fn set_pin(&mut self, pin: Pin, level: Option<bool>) {
+        let now = self.now();
+        self.bus.with(now, |models, _| models.gpio.drive(pin, level));
+    }
+
+    /// The level at a pin.
+    pub fn pin(&self, pin: Pin) -> bool {
+        self.bus.pins.level(pin)
+    }
+
+    /// What the chip itself drives onto a pin.
+    pub fn pin_output(&self, pin: Pin) -> Option<bool> {
+        self.bus.models.gpio.output(pin).filter(|_| self.powered)
+    }
+
+    /// Edges of a pin that the chip drove, since the board was made.
+    pub fn pin_trace(&self, pin: Pin) -> Vec<Edge> {
+        self.bus.models.gpio.edges().iter().filter(|e| e.pin == pin).copied().collect()
+    }
+
+    /// The peer of USART1-3 (by that number) sends bytes, behind what it is still sending.
+    pub fn uart_rx(&mut self, usart: usize, line: Line, bytes: &[u8]) {
+        let now = self.now();
+        self.bus.with(now, |models, ctx| models.usart[usart - 1].send_to_chip(bytes, line, ctx.now));
+    }
+
+    /// What USART1-3 (by that number) sent since the last call.
+    pub fn uart_tx(&mut self, usart: usize) -> Vec<Sent> {
+        self.bus.models.usart[usart - 1].take_sent()
+    }
+
+    /// The USB device block with a context at the present, for the host end of the cable.
+    pub fn usb<R>(&mut self, f: impl FnOnce(&mut OtgFs, &mut Ctx) -> R) -> R {
+        let now = self.now();
+        self.bus.with(now, |models, ctx| f(&mut models.otg, ctx))
+    }
+
+    /// The USB device block, to look at.
+    pub fn usb_ref(&self) -> &OtgFs {
+        &self.bus.models.otg
+    }
+
+    // ---- looking inside ----
+
+    /// Broken rules since the board was made or since [`Board::take_violations`].
+    pub fn violations(&self) -> &[Violation] {
+        self.bus.effects.violations.list()
+    }
+
+    /// Broken rules, which are then forgotten.
+    pub fn take_violations(&mut self) -> Vec<Violation> {
+        let list = self.bus.effects.violations.list().to_vec();
+        self.bus.effects.violations.clear();
+        list
+    }
+
+    /// Fails with the list of broken rules, if there are any that `expected` does not accept.
+    ///
+    /// # Panics
+    ///
+    /// With every unexpected violation in the message.
+    pub fn assert_no_violations(&self, expected: impl Fn(&Violation) -> bool) {
+        let bad: Vec<String> =
+            self.violations().iter().filter(|v| !expected(v)).map(ToString::to_string).collect();
+        assert!(bad.is_empty(), "{} violations of the manual:\n{}", bad.len(), bad.join("\n"));
+    }
+
+    /// Bytes of flash, RAM or system memory, as a debugger reads them; `None` outside.
+    pub fn read_memory(&self, address: u32, length: usize) -> Option<&[u8]> {
+        self.bus.memory.bytes(address, length)
+    }
+
+    /// A word of flash, RAM or system memory.
+    pub fn read_word(&self, address: u32) -> Option<u32> {
+        self.read_memory(address, 4).map(crate::memory::little)
+    }
+
+    /// Writes RAM as a debugger does. False outside of RAM.
+    pub fn write_memory(&mut self, address: u32, bytes: &[u8]) -> bool {
+        let Some(ram) = self.bus.memory.ram_mut(address) else { return false };
+        let at = (address - ram.base) as usize;
+        let Some(cells) = ram.bytes_mut().get_mut(at..at + bytes.len()) else { return false };
+        cells.copy_from_slice(bytes);
+        self.cpu.order(Order::Invalidate(address, address + bytes.len() as u32));
+        true
+    }
+
+    /// Puts bytes into flash as a programmer does. False outside of flash.
+    pub fn write_flash(&mut self, address: u32, bytes: &[u8]) -> bool {
+        let Some(offset) = self.bus.memory.flash_offset(address) else { return false };
+        let end = offset as usize + bytes.len();
+        if end > self.bus.memory.flash.bytes().len() {
+            return false;
+        }
+        self.bus.memory.flash.load(offset as usize, bytes);
+        self.cpu.order(Order::Invalidate(address, address + bytes.len() as u32));
+        true
+    }
+
+    /// All of the flash array.
+    pub fn flash(&self) -> &[u8] {
+        self.bus.memory.flash.bytes()
+    }
+
+    /// A core register: 0-15, or 16 for xPSR.
+    pub fn register(&self, number: usize) -> u32 {
+        self.cpu.register(number)
+    }
+
+    /// Sets a core register: 0-15, or 16 for xPSR.
+    pub fn set_register(&mut self, number: usize, value: u32) {
+        self.cpu.set_register(number, value);
+    }
+
+    /// The next instruction's address.
+    pub fn pc(&self) -> u32 {
+        self.cpu.pc()
+    }
+
+    /// True while the core sleeps.
+    pub fn asleep(&self) -> bool {
+        self.cpu.asleep()
+    }
+
+    /// True when the core is in the system memory: the application jumped into the ROM.
+    pub fn in_rom(&self) -> bool {
+        (crate::memory::SYSTEM_MEMORY..crate::memory::OTP).contains(&self.pc())
+    }
+
+    /// The core's fault registers.
+    pub fn faults(&mut self) -> Faults {
+        let cycles = self.cycles();
+        let mut read = |address| self.cpu.debug_read(address, cycles).unwrap_or(0);
+        let (cfsr, hfsr, bfar) = (read(0xE000_ED28), read(0xE000_ED2C), read(0xE000_ED38));
+        Faults { cfsr, hfsr, bfar, exception: self.cpu.register(16) as u16 & 0x1FF }
+    }
+
+    /// A word of the system control space, as a debugger reads it.
+    pub fn read_system(&mut self, address: u32) -> Option<u32> {
+        let cycles = self.cycles();
+        self.cpu.debug_read(address, cycles)
+    }
+
+    /// RTC_BKPxR.
+    pub fn backup_register(&self, number: usize) -> u32 {
+        self.bus.models.backup.register(number)
+    }
+
+    /// Sets RTC_BKPxR as a debugger would.
+    pub fn set_backup_register(&mut self, number: usize, value: u32) {
+        self.bus.models.backup.set_register(number, value);
+    }
+
+    /// The option bytes in the layout of FLASH_OPTCR.
+    pub fn option_bytes(&self) -> u32 {
+        self.bus.models.flash.options()
+    }
+
+    /// Sets the option bytes as a programmer does.
+    pub fn set_option_bytes(&mut self, options: u32) {
+        self.bus.models.flash.set_options(options);
+    }
+
+    /// True while the watchdog runs.
+    pub fn watchdog_running(&self) -> bool {
+        self.bus.models.iwdg.running()
+    }
+
+    /// Fills the RAM below `top` with a pattern, `length` bytes of it, to find the deepest stack
+    /// later. Use before the program runs.
+    pub fn paint_stack(&mut self, top: u32, length: u32) {
+        self.write_memory(top - length, &[PAINT; 1].repeat(length as usize));
+    }
+
+    /// Bytes below `top` that something wrote since [`Board::paint_stack`].
+    pub fn stack_depth(&self, top: u32, length: u32) -> u32 {
+        let bytes = self.read_memory(top - length, length as usize).unwrap_or(&[]);
+        length - bytes.iter().take_while(|&&b| b == PAINT).count() as u32
+    }
+}
+
+/// What the stack is painted with.
+const PAINT: u8 = 0xA5;
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let chip = self.bus.chip.name;
+        write!(f, "Board({chip}, {}, pc {:#010x}, powered {})", self.now(), self.pc(), self.powered)
+    }
+}

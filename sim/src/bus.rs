@@ -1,0 +1,361 @@
+//! The bus: decodes an access, checks the peripheral's clock, calls the model, and carries out
+//! what the model caused.
+//!
+//! Everything that a snapshot of the registers needs is in [`Models`]. Time between accesses is
+//! the board's business ([`crate::board`]).
+
+use std::mem;
+
+use crate::chip::ChipModel;
+use crate::clock::CycleClock;
+use crate::cpu::{Access, CpuBus, Order};
+use crate::decode::{Place, decode};
+use crate::device::{Clocks, Ctx, Effects, Peripheral, Pins, lane};
+use crate::fault::Cut;
+use crate::flash::{Started, Target};
+use crate::memory::{BootMemory, FLASH, Memory, little};
+use crate::models::Models;
+use crate::time::Nanos;
+use crate::violation::{Kind, Violation};
+
+/// Most interrupt lines of the chips modelled.
+pub(crate) const LINES: usize = 96;
+
+/// Most instructions the core runs in one go, so that nothing is far from the board's loop.
+pub(crate) const STRETCH: u64 = 1 << 26;
+
+/// When and how the supply fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PowerFailure {
+    pub(crate) at: Nanos,
+    pub(crate) seed: u64,
+}
+
+/// All of the board but the core.
+pub(crate) struct Bus {
+    pub(crate) chip: ChipModel,
+    pub(crate) clock: CycleClock,
+    pub(crate) memory: Memory,
+    pub(crate) models: Models,
+    pub(crate) clocks: Clocks,
+    pub(crate) pins: Pins,
+    pub(crate) effects: Effects,
+    pub(crate) lines: [bool; LINES],
+    pub(crate) orders: Vec<Order>,
+    /// The models' next event.
+    pub(crate) next_event: Nanos,
+    /// Where the present stretch of the core ends: the next event or the run's limit.
+    pub(crate) deadline: u64,
+    /// The run's limit.
+    pub(crate) limit: Nanos,
+    /// The core stands still until then.
+    pub(crate) held_until: Nanos,
+    /// Flash operations started since the board was made.
+    pub(crate) operations: u64,
+    pub(crate) cut: Option<Cut>,
+    pub(crate) failure: Option<PowerFailure>,
+}
+
+/// Builds a [`Ctx`] from the bus's fields beside a borrowed model.
+macro_rules! ctx {
+    ($bus:expr, $now:expr, $pc:expr) => {
+        Ctx {
+            now: $now,
+            pc: $pc,
+            clocks: &$bus.clocks,
+            pins: &$bus.pins,
+            effects: &mut $bus.effects,
+        }
+    };
+}
+pub(crate) use ctx;
+
+impl Bus {
+    /// Calls `f` with the models and a context at `now`, then carries out what it caused.
+    pub(crate) fn with<R>(&mut self, now: Nanos, f: impl FnOnce(&mut Models, &mut Ctx) -> R) -> R {
+        let result = f(&mut self.models, &mut ctx!(self, now, None));
+        let cycles = self.clock.cycles_at(now);
+        self.carry_out(now, cycles);
+        result
+    }
+
+    /// Everything the models had to do by `now`.
+    pub(crate) fn advance(&mut self, now: Nanos) {
+        if now < self.next_event {
+            return;
+        }
+        // A model's event may make another due at the same instant; two rounds settle a chain
+        // (oscillator, PLL), and what is still due is due again at once in the board's loop.
+        for _ in 0..2 {
+            self.models.flash.finish(&mut ctx!(self, now, None), &mut self.memory, &mut self.orders);
+            for model in self.models.each() {
+                if model.next_event().is_some_and(|at| at <= now) {
+                    model.advance(&mut ctx!(self, now, None));
+                }
+            }
+            let cycles = self.clock.cycles_at(now);
+            self.carry_out(now, cycles);
+            if now < self.next_event {
+                break;
+            }
+        }
+    }
+
+    /// Carries out what models caused: lines to the core, pins, clocks, flash operations.
+    pub(crate) fn carry_out(&mut self, now: Nanos, cycles: u64) {
+        if let Some(operation) = self.models.flash.take_started() {
+            self.flash_started(now, operation);
+        }
+        for (pin, level) in mem::take(&mut self.effects.driven) {
+            self.models.gpio.drive_function(pin, level);
+        }
+        if self.models.syscfg.take_changed() | self.models.gpio.take_changed() {
+            self.models.gpio.settle(&mut self.pins, now, &mut self.effects);
+            self.models.exti.pins(&self.models.syscfg, &self.pins, &mut ctx!(self, now, None));
+        }
+        for (line, level) in mem::take(&mut self.effects.exti) {
+            self.models.exti.drive(line, level, &mut ctx!(self, now, None));
+        }
+        if self.models.iwdg.running() {
+            self.models.rcc.force_lsi(now);
+        }
+        if self.models.rcc.take_changed() {
+            self.rcc_changed(now, cycles);
+        }
+        let open = self.models.pwr.backup_open();
+        (self.models.rcc.backup_open, self.models.backup.open) = (open, open);
+        if self.models.syscfg.remapped() {
+            self.effects.stop = true;
+        }
+        for (line, high) in self.effects.lines.drain(..) {
+            let state = &mut self.lines[usize::from(line)];
+            if *state != high {
+                *state = high;
+                self.orders.push(Order::Line(line, high));
+            }
+        }
+        self.schedule();
+    }
+
+    /// Finds the next event anew.
+    pub(crate) fn schedule(&mut self) {
+        let next = self.models.each_ref().into_iter().filter_map(Peripheral::next_event).min();
+        let next = next.unwrap_or(Nanos::NEVER);
+        let failure = self.failure.map_or(Nanos::NEVER, |f| f.at);
+        let event = next.min(self.models.flash.busy_until().unwrap_or(Nanos::NEVER)).min(failure);
+        if event != self.next_event {
+            self.next_event = event;
+            self.deadline = self.clock.cycles_at(event.min(self.limit));
+        }
+    }
+
+    /// The RCC changed: resets it asks for, and the clock tree.
+    fn rcc_changed(&mut self, now: Nanos, cycles: u64) {
+        if let Some(bits) = self.models.rcc.take_resets() {
+            self.models.reset_bits(bits, &mut ctx!(self, now, None));
+        }
+        if self.models.rcc.take_backup_reset() {
+            self.models.backup.clear(false);
+        }
+        let before = self.clocks;
+        self.clocks = self.models.rcc.clocks();
+        if self.clocks == before {
+            return;
+        }
+        if self.clocks.hclk != before.hclk {
+            self.clock.change(cycles, self.clocks.hclk);
+            self.deadline = self.clock.cycles_at(self.next_event.min(self.limit));
+        }
+        for timer in &mut self.models.timers {
+            timer.clock_changed(&mut ctx!(self, now, None));
+        }
+        let scale_1 = self.models.pwr.scale_1();
+        self.models.rcc.check_limits(&self.chip, scale_1, &mut ctx!(self, now, None));
+        let chip = &self.chip;
+        self.models.flash.check_latency(chip, &mut ctx!(self, now, None));
+    }
+
+    /// A flash operation has started: counts it, holds the core if it fetches from flash, and
+    /// looks whether the supply is to fail here.
+    fn flash_started(&mut self, now: Nanos, start: Started) {
+        self.operations += 1;
+        if let Some(cut) = self.cut.filter(|c| c.operation == self.operations) {
+            let failure = cut.failure(now, start.ends);
+            self.failure = Some(failure);
+            if failure.at == now {
+                self.models.flash.forget_operation();
+            }
+            self.cut = None;
+        }
+        // RM0090 section 3.6: while an operation runs, a fetch from the one bank stalls.
+        if start.pc.is_some_and(|pc| self.fetches_flash(pc)) {
+            self.held_until = self.held_until.max(start.ends);
+        }
+        self.effects.stop = true;
+    }
+
+    /// True when an instruction at `pc` comes out of the flash array.
+    pub(crate) fn fetches_flash(&self, pc: u32) -> bool {
+        self.memory.flash_offset(pc).is_some()
+            || (pc < self.memory.flash.bytes().len() as u32
+                && self.memory.at_zero() == BootMemory::Flash)
+    }
+
+    pub(crate) fn violation(
+        &mut self,
+        now: Nanos,
+        pc: Option<u32>,
+        kind: Kind,
+        section: &'static str,
+        what: String,
+    ) {
+        self.effects.violations.push(Violation { at: now, pc, kind, section, what });
+    }
+
+    fn dispatch(&mut self, a: Access, now: Nanos, cycles: u64) -> Option<u32> {
+        let place = decode(a.address);
+        if let Some((enable, name)) = place.gate() {
+            match self.models.rcc.enabled_since(enable) {
+                None => {
+                    let what = format!("{name} accessed with its clock off");
+                    self.violation(now, Some(a.pc), Kind::Unclocked, "RM0090 7.3.10-7.3.14", what);
+                    return Some(0);
+                }
+                // ES0182 2.2.13: two AHB cycles after the enable; the very next instruction is
+                // too early.
+                Some(since) if cycles <= since + 1 => {
+                    let what = format!("{name} accessed right after its clock was enabled");
+                    self.violation(now, Some(a.pc), Kind::Sequence, "ES0182 2.2.13", what);
+                }
+                Some(_) => {}
+            }
+        }
+        let Place::Peripheral(id, offset) = place else {
+            return self.dispatch_rest(place, a, now);
+        };
+        self.models.debug.cycles = cycles;
+        let mut ctx = ctx!(self, now, Some(a.pc));
+        let value = match (self.models.get(id), a.write) {
+            (Some(model), Some(value)) => {
+                model.write(offset, a.width, value, &mut ctx);
+                0
+            }
+            (Some(model), None) => model.read(offset, a.width, &mut ctx),
+            (None, Some(value)) => {
+                self.models.flash.write_register(offset, a.width, value, &mut ctx, &self.chip);
+                0
+            }
+            (None, None) => self.models.flash.read_register(offset, a.width, &mut ctx),
+        };
+        (!mem::take(&mut self.effects.bus_error)).then_some(value)
+    }
+
+    fn dispatch_rest(&mut self, place: Place, a: Access, now: Nanos) -> Option<u32> {
+        let mut ctx = ctx!(self, now, Some(a.pc));
+        match (place, a.write) {
+            (Place::Flash(offset), None) => self.read_array(offset, a, now),
+            (Place::Flash(offset), Some(value)) => {
+                if self.memory.flash_offset(FLASH + offset).is_none() {
+                    return self.unmapped(a, now);
+                }
+                let target = Target::Main(offset);
+                self.models.flash.store(target, a.width, value, &mut ctx, &self.chip, &self.memory);
+                Some(0)
+            }
+            (Place::Otp(offset), None) => {
+                let at = offset as usize;
+                Some(little(&self.memory.otp[at..at + a.width.bytes() as usize]))
+            }
+            (Place::Otp(offset), Some(value)) => {
+                let target = Target::Otp(offset);
+                self.models.flash.store(target, a.width, value, &mut ctx, &self.chip, &self.memory);
+                Some(0)
+            }
+            (Place::Signature(offset), None) => {
+                let word = match offset & !3 {
+                    0 => self.chip.unique_id[0],
+                    4 => self.chip.unique_id[1],
+                    8 => self.chip.unique_id[2],
+                    // The upper half-word at 0x1FFF7A20 is the flash size in KiB.
+                    _ => (self.chip.flash_length() >> 10) << 16 | 0xFFFF,
+                };
+                Some(lane(word, offset, a.width))
+            }
+            (Place::OptionBytes(offset), None) => {
+                Some(lane(self.models.flash.option_word(offset & !3), offset, a.width))
+            }
+            (Place::BackupSram(offset), _) => Some(self.models.backup.sram(offset, a, &mut ctx)),
+            (Place::Unmodelled(name), _) => {
+                let what = format!("{name} is not modelled");
+                self.violation(now, Some(a.pc), Kind::Unmodelled, "surefoot-sim", what);
+                Some(0)
+            }
+            _ => self.plain_or_unmapped(a, now),
+        }
+    }
+
+    /// A read of flash that the core did not make in place: address 0 remapped, or routed.
+    fn read_array(&mut self, offset: u32, a: Access, now: Nanos) -> Option<u32> {
+        let width = a.width.bytes() as usize;
+        if offset as usize + width > self.memory.flash.bytes().len() {
+            return self.unmapped(a, now);
+        }
+        Some(self.memory.flash.read(offset as usize, width))
+    }
+
+    /// RAM that the core reaches through the bus, or nothing.
+    fn plain_or_unmapped(&mut self, a: Access, now: Nanos) -> Option<u32> {
+        let width = a.width.bytes() as usize;
+        if let Some(ram) = self.memory.ram_mut(a.address) {
+            let at = (a.address - ram.base) as usize;
+            let bytes = &mut ram.bytes_mut()[at..at + width];
+            if let Some(value) = a.write {
+                bytes.copy_from_slice(&value.to_le_bytes()[..width]);
+            }
+            return Some(little(bytes));
+        }
+        if a.write.is_none()
+            && let Some(bytes) = self.memory.bytes(a.address, width)
+        {
+            return Some(little(bytes));
+        }
+        self.unmapped(a, now)
+    }
+
+    /// Nothing answers: a violation, and a bus fault for the core (RM0090 section 2.3).
+    fn unmapped(&mut self, a: Access, now: Nanos) -> Option<u32> {
+        let doing = if a.write.is_some() { "write to" } else { "read of" };
+        let what = format!("{doing} {:#010x}, where there is nothing", a.address);
+        self.violation(now, Some(a.pc), Kind::Unmapped, "RM0090 2.3", what);
+        None
+    }
+}
+
+impl CpuBus for Bus {
+    fn access(&mut self, a: Access) -> Option<u32> {
+        let cycles = self.clock.cycles(a.retired);
+        let now = self.clock.nanos(cycles);
+        self.advance(now);
+        let answer = self.dispatch(a, now, cycles);
+        self.models.rcc.note_cycles(cycles);
+        self.carry_out(now, cycles);
+        answer
+    }
+
+    fn cycles(&self, retired: u64) -> u64 {
+        self.clock.cycles(retired)
+    }
+
+    fn orders(&mut self) -> Vec<Order> {
+        mem::take(&mut self.orders)
+    }
+
+    fn carry_on(&mut self, retired: u64, event: Option<u64>) -> Option<u32> {
+        if self.effects.stop || self.models.flash.is_busy() {
+            return None;
+        }
+        let end = self.deadline.min(event.unwrap_or(u64::MAX));
+        let left = end.saturating_sub(self.clock.cycles(retired)).min(STRETCH);
+        (left > 0).then_some(left as u32)
+    }
+}

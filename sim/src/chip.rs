@@ -1,0 +1,120 @@
+//! What a chip is to the virtual board: memories, identity, limits.
+//!
+//! Only the STM32F405/407 register models exist so far; the limits and sizes that differ between
+//! parts are here, so that a part with the same registers is one more constructor.
+
+/// A run of equal sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sectors {
+    /// Bytes of each.
+    pub size: u32,
+    /// How many.
+    pub count: u8,
+}
+
+/// A RAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RamModel {
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+/// A chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChipModel {
+    /// The part's name.
+    pub name: &'static str,
+    /// DEV_ID of DBGMCU_IDCODE (RM0090 section 38.6.1).
+    pub device_id: u16,
+    /// REV_ID of DBGMCU_IDCODE.
+    pub revision: u16,
+    /// The flash map in ascending order.
+    pub sectors: Vec<Sectors>,
+    /// SRAM first; adjacent blocks are one. Then core-coupled memory.
+    pub rams: Vec<RamModel>,
+    /// The 96-bit unique id (RM0090 section 39.1).
+    pub unique_id: [u32; 3],
+    /// Interrupt lines (RM0090 table 61).
+    pub interrupts: u32,
+    /// Fastest HCLK in hertz (DS8626 table 14).
+    pub hclk_max: u32,
+    /// Fastest HCLK at voltage scale 2 (RM0090 section 5.1.3).
+    pub hclk_max_scale_2: u32,
+    /// Fastest APB1 clock.
+    pub pclk1_max: u32,
+    /// Fastest APB2 clock.
+    pub pclk2_max: u32,
+    /// Hertz of HCLK that each flash wait state buys at 2.7-3.6 V (RM0090 table 10).
+    pub wait_state_hz: u32,
+    /// First word of the ROM stub's vector table.
+    pub rom_stack: u32,
+}
+
+impl ChipModel {
+    /// STM32F405 or STM32F407 with 1 MB of flash (RM0090 section 3.4, table 5).
+    pub fn stm32f407vg() -> Self {
+        Self {
+            name: "STM32F407VG",
+            device_id: 0x413,
+            revision: 0x100F,
+            sectors: vec![
+                Sectors { size: 16 << 10, count: 4 },
+                Sectors { size: 64 << 10, count: 1 },
+                Sectors { size: 128 << 10, count: 7 },
+            ],
+            rams: vec![
+                RamModel { base: 0x2000_0000, length: 128 << 10 },
+                RamModel { base: 0x1000_0000, length: 64 << 10 },
+            ],
+            unique_id: [0x0038_0025, 0x3135_470E, 0x3037_3439],
+            interrupts: 82,
+            hclk_max: 168_000_000,
+            hclk_max_scale_2: 144_000_000,
+            pclk1_max: 42_000_000,
+            pclk2_max: 84_000_000,
+            wait_state_hz: 30_000_000,
+            rom_stack: 0x2000_2D40,
+        }
+    }
+
+    /// The 512 KB variant of the same die.
+    pub fn stm32f407ve() -> Self {
+        let mut chip = Self::stm32f407vg();
+        chip.name = "STM32F407VE";
+        chip.sectors[2].count = 3;
+        chip
+    }
+
+    /// Bytes of main flash.
+    pub fn flash_length(&self) -> u32 {
+        self.sectors.iter().map(|s| s.size * u32::from(s.count)).sum()
+    }
+
+    /// Number of sectors.
+    pub fn sector_count(&self) -> u8 {
+        self.sectors.iter().map(|s| s.count).sum()
+    }
+
+    /// Offset and length of a sector.
+    pub fn sector(&self, number: u8) -> Option<(u32, u32)> {
+        let (mut offset, mut first) = (0, 0);
+        for s in &self.sectors {
+            if number < first + s.count {
+                return Some((offset + u32::from(number - first) * s.size, s.size));
+            }
+            offset += u32::from(s.count) * s.size;
+            first += s.count;
+        }
+        None
+    }
+
+    /// The sector that holds an offset.
+    pub fn sector_at(&self, offset: u32) -> Option<u8> {
+        (0..self.sector_count()).find(|&n| {
+            let (start, length) = self.sector(n).expect("below the count");
+            offset >= start && offset - start < length
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! The address map (RM0090 section 2.3, table 1): what answers where, and which clock it needs.
+
+use crate::memory::{FLASH, OTP, OTP_LENGTH};
+
+/// A model in [`crate::models::Models`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    /// TIM2-TIM5 as 0-3.
+    Timer(u8),
+    Rtc,
+    Iwdg,
+    /// USART1-USART3 as 0-2.
+    Usart(u8),
+    Pwr,
+    Syscfg,
+    Exti,
+    /// All ports; the offset counts on from port A.
+    Gpio,
+    Crc,
+    Rcc,
+    Flash,
+    Otg,
+    Debug,
+}
+
+/// What is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A register at an offset from its peripheral's base.
+    Peripheral(Id, u32),
+    /// The flash array, by its own address or the alias at 0.
+    Flash(u32),
+    Otp(u32),
+    /// Unique id and flash size, from 0x1FFF7A10.
+    Signature(u32),
+    OptionBytes(u32),
+    BackupSram(u32),
+    /// The chip has it, the simulator does not.
+    Unmodelled(&'static str),
+    /// RAM, system memory or nothing.
+    Other,
+}
+
+/// An enable register of the RCC and a bit in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Enable {
+    pub(crate) bus: BusEnable,
+    pub(crate) bit: u8,
+}
+
+/// The RCC's enable registers, in the order of their offsets (0x30-0x44).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BusEnable {
+    Ahb1 = 0,
+    Ahb2 = 1,
+    Apb1 = 3,
+    Apb2 = 4,
+}
+
+/// The place of an address.
+pub(crate) fn decode(address: u32) -> Place {
+    const SIGNATURE: u32 = OTP + OTP_LENGTH as u32;
+    match address {
+        0x0000_0000..0x0010_0000 => Place::Flash(address),
+        FLASH..0x0820_0000 => Place::Flash(address - FLASH),
+        OTP..SIGNATURE => Place::Otp(address - OTP),
+        SIGNATURE..0x1FFF_7A1C => Place::Signature(address - SIGNATURE),
+        0x1FFF_7A22..0x1FFF_7A24 => Place::Signature(address - SIGNATURE),
+        0x1FFF_C000..0x1FFF_C010 => Place::OptionBytes(address - 0x1FFF_C000),
+        0x4000_0000..0x4003_0000 => peripheral(address),
+        0x4004_0000..0x4008_0000 => Place::Unmodelled("USB OTG HS"),
+        0x5000_0000..0x5004_0000 => Place::Peripheral(Id::Otg, address - 0x5000_0000),
+        0x5005_0000..0x5005_0400 => Place::Unmodelled("DCMI"),
+        0x5006_0800..0x5006_0C00 => Place::Unmodelled("RNG"),
+        0x6000_0000..0xA000_0000 => Place::Unmodelled("external memory"),
+        0xA000_0000..0xA000_1000 => Place::Unmodelled("FSMC"),
+        0xE000_1000..0xE000_1008 | 0xE000_E01C..0xE000_E020 | 0xE004_2000..0xE004_2010 => {
+            Place::Peripheral(Id::Debug, address - 0xE000_0000)
+        }
+        _ => Place::Other,
+    }
+}
+
+fn peripheral(address: u32) -> Place {
+    let offset = address & 0x3FF;
+    let at = |id| Place::Peripheral(id, offset);
+    match address & !0x3FF {
+        0x4000_0000 => at(Id::Timer(0)),
+        0x4000_0400 => at(Id::Timer(1)),
+        0x4000_0800 => at(Id::Timer(2)),
+        0x4000_0C00 => at(Id::Timer(3)),
+        0x4000_1000 | 0x4000_1400 => Place::Unmodelled("TIM6/TIM7"),
+        0x4000_1800..=0x4000_2000 => Place::Unmodelled("TIM12-TIM14"),
+        0x4000_2800 => at(Id::Rtc),
+        0x4000_2C00 => Place::Unmodelled("WWDG"),
+        0x4000_3000 => at(Id::Iwdg),
+        0x4000_3400..=0x4000_4000 => Place::Unmodelled("SPI2/SPI3/I2S"),
+        0x4000_4400 => at(Id::Usart(1)),
+        0x4000_4800 => at(Id::Usart(2)),
+        0x4000_4C00 | 0x4000_5000 => Place::Unmodelled("UART4/UART5"),
+        0x4000_5400..=0x4000_5C00 => Place::Unmodelled("I2C1-I2C3"),
+        0x4000_6400 | 0x4000_6800 => Place::Unmodelled("CAN"),
+        0x4000_7000 => at(Id::Pwr),
+        0x4000_7400 => Place::Unmodelled("DAC"),
+        0x4001_0000 | 0x4001_0400 => Place::Unmodelled("TIM1/TIM8"),
+        0x4001_1000 => at(Id::Usart(0)),
+        0x4001_1400 => Place::Unmodelled("USART6"),
+        0x4001_2000 => Place::Unmodelled("ADC"),
+        0x4001_2C00 => Place::Unmodelled("SDIO"),
+        0x4001_3000 => Place::Unmodelled("SPI1"),
+        0x4001_3800 => at(Id::Syscfg),
+        0x4001_3C00 => at(Id::Exti),
+        0x4001_4000..=0x4001_4800 => Place::Unmodelled("TIM9-TIM11"),
+        0x4002_0000..=0x4002_2000 => Place::Peripheral(Id::Gpio, address - 0x4002_0000),
+        0x4002_3000 => at(Id::Crc),
+        0x4002_3800 => at(Id::Rcc),
+        0x4002_3C00 => at(Id::Flash),
+        0x4002_4000..=0x4002_4C00 => Place::BackupSram(address - 0x4002_4000),
+        0x4002_6000 | 0x4002_6400 => Place::Unmodelled("DMA"),
+        0x4002_8000..=0x4002_9000 => Place::Unmodelled("Ethernet"),
+        _ => Place::Other,
+    }
+}
+
+impl Place {
+    /// The clock that must run for an access, with the peripheral's name (RM0090 sections
+    /// 7.3.10 to 7.3.14). EXTI, IWDG, RTC, RCC and FLASH have none of their own.
+    pub(crate) fn gate(self) -> Option<(Enable, &'static str)> {
+        use BusEnable::{Ahb1, Ahb2, Apb1, Apb2};
+        let (bus, bit, name) = match self {
+            Self::Peripheral(id, offset) => match id {
+                Id::Timer(n) => (Apb1, n, ["TIM2", "TIM3", "TIM4", "TIM5"][usize::from(n)]),
+                Id::Usart(0) => (Apb2, 4, "USART1"),
+                Id::Usart(1) => (Apb1, 17, "USART2"),
+                Id::Usart(_) => (Apb1, 18, "USART3"),
+                Id::Pwr => (Apb1, 28, "PWR"),
+                Id::Syscfg => (Apb2, 14, "SYSCFG"),
+                Id::Gpio => (Ahb1, (offset >> 10) as u8, GPIO_NAMES[(offset >> 10) as usize]),
+                Id::Crc => (Ahb1, 12, "CRC"),
+                Id::Otg => (Ahb2, 7, "OTG FS"),
+                Id::Rtc | Id::Iwdg | Id::Exti | Id::Rcc | Id::Flash | Id::Debug => return None,
+            },
+            Self::BackupSram(_) => (Ahb1, 18, "backup SRAM"),
+            _ => return None,
+        };
+        Some((Enable { bus, bit }, name))
+    }
+}
+
+const GPIO_NAMES: [&str; 9] =
+    ["GPIOA", "GPIOB", "GPIOC", "GPIOD", "GPIOE", "GPIOF", "GPIOG", "GPIOH", "GPIOI"];

@@ -1,0 +1,132 @@
+//! All peripheral models of a board: its register state, cloned for a snapshot.
+
+use crate::backup::Backup;
+use crate::chip::ChipModel;
+use crate::crc::Crc;
+use crate::debug::Debug;
+use crate::decode::{BusEnable, Id};
+use crate::device::{Ctx, Peripheral};
+use crate::exti::{Exti, Syscfg};
+use crate::flash::FlashInterface;
+use crate::gpio::Gpio;
+use crate::iwdg::Iwdg;
+use crate::otg::OtgFs;
+use crate::pwr::Pwr;
+use crate::rcc::{Hse, Rcc};
+use crate::timer::Timer;
+use crate::usart::Usart;
+
+/// The models.
+#[derive(Clone, Debug)]
+pub(crate) struct Models {
+    pub(crate) rcc: Rcc,
+    pub(crate) pwr: Pwr,
+    pub(crate) backup: Backup,
+    pub(crate) flash: FlashInterface,
+    pub(crate) gpio: Gpio,
+    pub(crate) exti: Exti,
+    pub(crate) syscfg: Syscfg,
+    pub(crate) crc: Crc,
+    pub(crate) iwdg: Iwdg,
+    pub(crate) usart: [Usart; 3],
+    pub(crate) timers: [Timer; 4],
+    pub(crate) debug: Debug,
+    pub(crate) otg: OtgFs,
+}
+
+impl Models {
+    pub(crate) fn new(chip: &ChipModel, hse: Hse, lse: bool, lsi_hz: u32) -> Self {
+        Self {
+            rcc: Rcc::new(hse, lse, lsi_hz),
+            pwr: Pwr::new(),
+            backup: Backup::new(),
+            flash: FlashInterface::new(),
+            gpio: Gpio::new(),
+            exti: Exti::new(),
+            syscfg: Syscfg::new(),
+            crc: Crc::new(),
+            iwdg: Iwdg::new(lsi_hz),
+            usart: [0, 1, 2].map(Usart::new),
+            timers: [0, 1, 2, 3].map(Timer::new),
+            debug: Debug::new(chip),
+            otg: OtgFs::new(),
+        }
+    }
+
+    /// The model behind an address; flash is not one of them, it needs the memory.
+    pub(crate) fn get(&mut self, id: Id) -> Option<&mut dyn Peripheral> {
+        Some(match id {
+            Id::Timer(n) => &mut self.timers[usize::from(n)],
+            Id::Rtc => &mut self.backup,
+            Id::Iwdg => &mut self.iwdg,
+            Id::Usart(n) => &mut self.usart[usize::from(n)],
+            Id::Pwr => &mut self.pwr,
+            Id::Syscfg => &mut self.syscfg,
+            Id::Exti => &mut self.exti,
+            Id::Gpio => &mut self.gpio,
+            Id::Crc => &mut self.crc,
+            Id::Rcc => &mut self.rcc,
+            Id::Otg => &mut self.otg,
+            Id::Debug => &mut self.debug,
+            Id::Flash => return None,
+        })
+    }
+
+    /// Those that do something by themselves.
+    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 10] {
+        let [u1, u2, u3] = &mut self.usart;
+        let [t2, t3, t4, t5] = &mut self.timers;
+        [&mut self.rcc, &mut self.iwdg, u1, u2, u3, t2, t3, t4, t5, &mut self.otg]
+    }
+
+    /// As [`Models::each`], to look at.
+    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 10] {
+        let [u1, u2, u3] = &self.usart;
+        let [t2, t3, t4, t5] = &self.timers;
+        [&self.rcc, &self.iwdg, u1, u2, u3, t2, t3, t4, t5, &self.otg]
+    }
+
+    /// System reset (RM0090 section 7.1.1).
+    pub(crate) fn reset(&mut self, ctx: &mut Ctx) {
+        self.flash.reset(ctx);
+        self.gpio.reset(ctx);
+        self.exti.reset(ctx);
+        self.syscfg.reset(ctx);
+        self.crc.reset(ctx);
+        self.pwr.reset(ctx);
+        self.debug.reset(ctx);
+        for model in self.each() {
+            model.reset(ctx);
+        }
+    }
+
+    /// What the RCC's reset registers reset.
+    pub(crate) fn reset_bits(&mut self, bits: [u32; 5], ctx: &mut Ctx) {
+        let bit = |bus: BusEnable, bit: u8| bits[bus as usize] & 1 << bit != 0;
+        for port in 0..crate::device::PORTS {
+            if bit(BusEnable::Ahb1, port as u8) {
+                self.gpio.reset_port(port);
+            }
+        }
+        for n in 0..4 {
+            if bit(BusEnable::Apb1, n) {
+                self.timers[usize::from(n)].reset(ctx);
+            }
+        }
+        let [u1, u2, u3] = &mut self.usart;
+        let others: [(BusEnable, u8, &mut dyn Peripheral); 7] = [
+            (BusEnable::Ahb1, 12, &mut self.crc),
+            (BusEnable::Ahb2, 7, &mut self.otg),
+            (BusEnable::Apb1, 17, u2),
+            (BusEnable::Apb1, 18, u3),
+            (BusEnable::Apb1, 28, &mut self.pwr),
+            (BusEnable::Apb2, 4, u1),
+            (BusEnable::Apb2, 14, &mut self.syscfg),
+        ];
+        for (bus, n, model) in others {
+            if bit(bus, n) {
+                model.reset(ctx);
+            }
+        }
+    }
+}

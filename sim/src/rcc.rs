@@ -1,0 +1,601 @@
+//! Reset and clock control of the STM32F405/407 (RM0090 chapter 7).
+//!
+//! Covers: oscillators and PLL with their start-up times (7.2.1-7.2.6), a crystal that is missing
+//! or dead, switch status, prescalers, limits of the PLL's factors and of every bus clock (7.3.2,
+//! 7.3.3, DS8626 table 14), clock gates and peripheral resets (7.3.5-7.3.14), backup domain
+//! control (7.3.20), reset flags (7.3.21), interrupts of the ready flags (7.3.4).
+//!
+//! Leaves out: the clock security system, PLLI2S, spread spectrum and the clock outputs (their
+//! registers are stored), low-power clock enables (stored), drift and jitter.
+
+use crate::chip::ChipModel;
+use crate::decode::Enable;
+use crate::device::{Clocks, Ctx, Peripheral, ResetCause, Width, lane, merged};
+use crate::time::Nanos;
+use crate::violation::Kind;
+
+/// What is soldered to the OSC_IN/OSC_OUT pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hse {
+    /// Nothing.
+    None,
+    /// A crystal of so many hertz.
+    Crystal(u32),
+    /// A crystal that never starts.
+    DeadCrystal,
+    /// A clock signal of so many hertz, for HSEBYP.
+    Clock(u32),
+}
+
+/// HSI frequency (RM0090 section 7.2.2).
+pub const HSI_HZ: u32 = 16_000_000;
+/// DS8626 table 31: HSI start-up, typical.
+const HSI_START: Nanos = Nanos(2_200);
+/// DS8626 table 29: HSE start-up with a crystal, typical.
+const HSE_START: Nanos = Nanos::millis(2);
+/// DS8626 table 33: PLL lock time, between the figures for 1 and 2 MHz input.
+const PLL_LOCK: Nanos = Nanos::micros(200);
+/// DS8626 table 32: LSI start-up, typical.
+const LSI_START: Nanos = Nanos::micros(15);
+/// DS8626 table 30: LSE start-up, typical.
+const LSE_START: Nanos = Nanos::secs(2);
+
+const HSION: u32 = 1 << 0;
+const HSIRDY: u32 = 1 << 1;
+const HSEON: u32 = 1 << 16;
+const HSERDY: u32 = 1 << 17;
+const HSEBYP: u32 = 1 << 18;
+const CSSON: u32 = 1 << 19;
+const PLLON: u32 = 1 << 24;
+const PLLRDY: u32 = 1 << 25;
+const PLLI2SON: u32 = 1 << 26;
+const CR_RESET: u32 = 0x0000_7883; // HSICAL is the factory's; this one is the model's
+const CR_WRITABLE: u32 = 0xF8 | HSION | HSEON | HSEBYP | CSSON | PLLON | PLLI2SON;
+const CR_KNOWN: u32 = 0x0F0F_FFFB;
+const PLLCFGR_RESET: u32 = 0x2400_3010;
+const PLLCFGR_KNOWN: u32 = 0x0F43_7FFF;
+const PLLSRC_HSE: u32 = 1 << 22;
+const CFGR_KNOWN: u32 = 0xFFFF_FCFF;
+const LSION: u32 = 1 << 0;
+const LSIRDY: u32 = 1 << 1;
+const RMVF: u32 = 1 << 24;
+const RESET_FLAGS: u32 = 0xFE00_0000;
+
+/// Enable, reset and low-power registers: offsets from 0x10, 0x30 and 0x50 in steps of 4. Index 2
+/// is AHB3, 3 and 4 are APB1 and APB2 after a gap.
+const GATES: [(u32, usize); 5] = [(0x00, 0), (0x04, 1), (0x08, 2), (0x10, 3), (0x14, 4)];
+const ENABLE_KNOWN: [u32; 5] = [0x7E74_11FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5F33];
+const RESET_KNOWN: [u32; 5] = [0x2260_11FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5933];
+const LOW_POWER_RESET: [u32; 5] = [0x7E67_91FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5F33];
+const ENABLE_RESET: [u32; 5] = [0x0010_0000, 0, 0, 0, 0];
+
+/// An oscillator or PLL: off, starting, or ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Off,
+    /// Ready at that instant; `NEVER` for a dead crystal.
+    Starting(Nanos),
+    Ready,
+}
+
+impl Source {
+    fn event(self) -> Option<Nanos> {
+        match self {
+            Self::Starting(at) if at != Nanos::NEVER => Some(at),
+            _ => None,
+        }
+    }
+    fn bits(self, on: u32, ready: u32) -> u32 {
+        match self {
+            Self::Off => 0,
+            Self::Starting(_) => on,
+            Self::Ready => on | ready,
+        }
+    }
+}
+
+/// The model.
+#[derive(Clone, Debug)]
+pub struct Rcc {
+    hse_fitted: Hse,
+    lse_fitted: bool,
+    lsi_hz: u32,
+    hsi: Source,
+    hse: Source,
+    pll: Source,
+    lsi: Source,
+    lse: Source,
+    cr: u32,
+    pllcfgr: u32,
+    cfgr: u32,
+    /// SWS: what the system runs on.
+    running: u32,
+    cir: u32,
+    resets: [u32; 5],
+    enables: [u32; 5],
+    low_power: [u32; 5],
+    bdcr: u32,
+    csr: u32,
+    others: [u32; 2], // SSCGR, PLLI2SCFGR
+    lsi_forced: bool,
+    /// Cycle count of the access that set each enable bit.
+    since: [[u64; 32]; 5],
+    new_enables: [u32; 5],
+    new_resets: [u32; 5],
+    changed: bool,
+    backup_reset: bool,
+    /// PWR_CR.DBP, kept up to date by the bus.
+    pub(crate) backup_open: bool,
+}
+
+impl Rcc {
+    /// After power-on with these oscillators fitted.
+    pub(crate) fn new(hse: Hse, lse_fitted: bool, lsi_hz: u32) -> Self {
+        Self {
+            hse_fitted: hse,
+            lse_fitted,
+            lsi_hz,
+            hsi: Source::Ready,
+            hse: Source::Off,
+            pll: Source::Off,
+            lsi: Source::Off,
+            lse: Source::Off,
+            cr: CR_RESET,
+            pllcfgr: PLLCFGR_RESET,
+            cfgr: 0,
+            running: 0,
+            cir: 0,
+            resets: [0; 5],
+            enables: ENABLE_RESET,
+            low_power: LOW_POWER_RESET,
+            bdcr: 0,
+            csr: 0,
+            others: [0, 0x2000_3000],
+            lsi_forced: false,
+            since: [[0; 32]; 5],
+            new_enables: [0; 5],
+            new_resets: [0; 5],
+            changed: true,
+            backup_reset: false,
+            backup_open: false,
+        }
+    }
+
+    /// Sets the reset flags (RM0090 section 7.3.21). Every reset source pulls NRST low inside the
+    /// chip, so PINRSTF is always among them (section 7.1.1).
+    pub(crate) fn flag_reset(&mut self, cause: ResetCause) {
+        const PIN: u32 = 1 << 26;
+        self.csr |= PIN
+            | match cause {
+                ResetCause::PowerOn => 1 << 27 | 1 << 25,
+                ResetCause::BrownOut => 1 << 25,
+                ResetCause::Pin => 0,
+                ResetCause::Software => 1 << 28,
+                ResetCause::IndependentWatchdog => 1 << 29,
+                ResetCause::WindowWatchdog => 1 << 30,
+            };
+    }
+
+    /// The reset flags, bits 25-31 of RCC_CSR.
+    pub fn reset_flags(&self) -> u32 {
+        self.csr & RESET_FLAGS
+    }
+
+    /// Power was lost: everything but the backup domain, and that too without a battery.
+    pub(crate) fn power_lost(&mut self, keep_backup: bool) {
+        self.csr = 0;
+        if !keep_backup {
+            self.bdcr = 0;
+            self.lse = Source::Off;
+        }
+    }
+
+    /// Changes what is on the oscillator pins; for the next start of the HSE.
+    pub(crate) fn fit_hse(&mut self, hse: Hse) {
+        self.hse_fitted = hse;
+    }
+
+    /// The present clocks (RM0090 figure 21).
+    pub fn clocks(&self) -> Clocks {
+        let sysclk = match self.running {
+            0 => HSI_HZ,
+            1 => self.hse_hz(),
+            _ => self.vco_hz() / self.pll_p(),
+        };
+        let hclk = sysclk >> ahb_shift(self.cfgr >> 4);
+        let (s1, s2) = (apb_shift(self.cfgr >> 10), apb_shift(self.cfgr >> 13));
+        let q = self.pllcfgr >> 24 & 15;
+        let pll48 = if self.pll == Source::Ready { self.vco_hz() / q.max(1) } else { 0 };
+        let lsi = if self.lsi == Source::Ready { self.lsi_hz } else { 0 };
+        Clocks {
+            sysclk,
+            hclk,
+            pclk1: hclk >> s1,
+            pclk2: hclk >> s2,
+            // Section 7.2: timers run at PCLK when its prescaler is 1, else at twice PCLK.
+            timers1: hclk >> s1.saturating_sub(1),
+            timers2: hclk >> s2.saturating_sub(1),
+            pll48,
+            lsi,
+        }
+    }
+
+    /// True when the PLL is on, locked or not.
+    pub fn pll_on(&self) -> bool {
+        self.pll != Source::Off
+    }
+
+    /// Since which cycle a peripheral's clock runs; `None` when it does not, or when the
+    /// peripheral is held in reset.
+    pub(crate) fn enabled_since(&self, enable: Enable) -> Option<u64> {
+        let (bus, bit) = (enable.bus as usize, usize::from(enable.bit));
+        let on = self.enables[bus] & !self.resets[bus] & 1 << bit != 0;
+        on.then_some(self.since[bus][bit])
+    }
+
+    /// Notes at which cycle count the last access was, for the enables it set.
+    pub(crate) fn note_cycles(&mut self, cycles: u64) {
+        for (bus, new) in self.new_enables.iter_mut().enumerate() {
+            while *new != 0 {
+                self.since[bus][new.trailing_zeros() as usize] = cycles;
+                *new &= *new - 1;
+            }
+        }
+    }
+
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Bits newly set in the reset registers since the last call, by bus.
+    pub(crate) fn take_resets(&mut self) -> Option<[u32; 5]> {
+        let new = std::mem::take(&mut self.new_resets);
+        (new != [0; 5]).then_some(new)
+    }
+
+    /// True once after BDRST.
+    pub(crate) fn take_backup_reset(&mut self) -> bool {
+        std::mem::take(&mut self.backup_reset)
+    }
+
+    /// A running IWDG keeps the LSI on (RM0090 section 7.2.5).
+    pub(crate) fn force_lsi(&mut self, now: Nanos) {
+        if !self.lsi_forced {
+            self.lsi_forced = true;
+            if self.lsi == Source::Off {
+                self.lsi = Source::Starting(now + LSI_START);
+            }
+        }
+    }
+
+    /// Clocks above their limits; called after each change.
+    pub(crate) fn check_limits(&self, chip: &ChipModel, scale_1: bool, ctx: &mut Ctx) {
+        let c = *ctx.clocks;
+        let hclk_max = if scale_1 { chip.hclk_max } else { chip.hclk_max_scale_2 };
+        for (name, hz, most) in [
+            ("HCLK", c.hclk, hclk_max),
+            ("PCLK1", c.pclk1, chip.pclk1_max),
+            ("PCLK2", c.pclk2, chip.pclk2_max),
+        ] {
+            if hz > most {
+                let what = format!("{name} is {hz} Hz, above {most} Hz");
+                ctx.violation(Kind::Range, "DS8626 table 14, RM0090 5.1.3", what);
+            }
+        }
+    }
+
+    fn hse_hz(&self) -> u32 {
+        match self.hse_fitted {
+            Hse::Crystal(hz) | Hse::Clock(hz) => hz,
+            Hse::None | Hse::DeadCrystal => 0,
+        }
+    }
+
+    fn pll_input(&self) -> u32 {
+        if self.pllcfgr & PLLSRC_HSE != 0 { self.hse_hz() } else { HSI_HZ }
+    }
+
+    fn vco_hz(&self) -> u32 {
+        let (m, n) = (u64::from(self.pllcfgr & 0x3F), u64::from(self.pllcfgr >> 6 & 0x1FF));
+        (u64::from(self.pll_input()) * n / m.max(1)) as u32
+    }
+
+    fn pll_p(&self) -> u32 {
+        2 * (self.pllcfgr >> 16 & 3) + 2
+    }
+
+    fn register(&self, offset: u32) -> Option<u32> {
+        Some(match offset {
+            0x00 => {
+                self.cr
+                    | self.hsi.bits(HSION, HSIRDY)
+                    | self.hse.bits(HSEON, HSERDY)
+                    | self.pll.bits(PLLON, PLLRDY)
+            }
+            0x04 => self.pllcfgr,
+            0x08 => self.cfgr & !0xC | self.running << 2,
+            0x0C => self.cir,
+            0x70 => self.bdcr & !3 | self.lse.bits(1, 2),
+            0x74 => self.csr & RESET_FLAGS | self.lsi.bits(self.csr & LSION, LSIRDY),
+            0x80 => self.others[0],
+            0x84 => self.others[1],
+            _ => {
+                let gate = |base: u32| GATES.iter().find(|g| g.0 + base == offset).map(|g| g.1);
+                match (gate(0x10), gate(0x30), gate(0x50)) {
+                    (Some(bus), _, _) => self.resets[bus],
+                    (_, Some(bus), _) => self.enables[bus],
+                    (_, _, Some(bus)) => self.low_power[bus],
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    fn write_cr(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 7.3.1";
+        ctx.reserved(value, CR_KNOWN, SECTION, "RCC_CR");
+        let byp_changed = (value ^ self.cr) & HSEBYP != 0;
+        if byp_changed && self.hse != Source::Off {
+            ctx.violation(Kind::Sequence, SECTION, "HSEBYP changed while the HSE is on");
+        }
+        if value & (CSSON | PLLI2SON) != 0 {
+            ctx.unmodelled(SECTION, "CSSON and PLLI2SON are not modelled");
+        }
+        self.cr = self.cr & !CR_WRITABLE | value & CR_WRITABLE & !(HSION | HSEON | PLLON);
+        let hsi_start = ctx.now + HSI_START;
+        self.hsi = self.switch(self.hsi, value & HSION != 0, self.uses_hsi(), hsi_start, "HSI", ctx);
+        let hse_start = match (self.hse_fitted, value & HSEBYP != 0) {
+            (Hse::Crystal(_), false) => ctx.now + HSE_START,
+            (Hse::Clock(_), true) => ctx.now + Nanos::micros(1),
+            _ => Nanos::NEVER,
+        };
+        self.hse = self.switch(self.hse, value & HSEON != 0, self.uses_hse(), hse_start, "HSE", ctx);
+        if value & PLLON != 0 && self.pll == Source::Off {
+            self.check_pll(ctx);
+        }
+        let ready = if self.pllcfgr & PLLSRC_HSE != 0 { self.hse } else { self.hsi } == Source::Ready;
+        let lock = if ready { ctx.now + PLL_LOCK } else { Nanos::NEVER };
+        self.pll = self.switch(self.pll, value & PLLON != 0, self.running == 2, lock, "PLL", ctx);
+        self.changed = true;
+    }
+
+    fn switch(
+        &self,
+        source: Source,
+        on: bool,
+        in_use: bool,
+        ready: Nanos,
+        name: &str,
+        ctx: &mut Ctx,
+    ) -> Source {
+        match (source, on) {
+            (Source::Off, true) => Source::Starting(ready),
+            (Source::Starting(_) | Source::Ready, false) if in_use => {
+                let what = format!("{name} switched off while the system clock depends on it");
+                ctx.violation(Kind::Sequence, "RM0090 7.3.1", what);
+                source
+            }
+            (_, false) => Source::Off,
+            (_, true) => source,
+        }
+    }
+
+    fn uses_hsi(&self) -> bool {
+        self.running == 0 || self.running == 2 && self.pllcfgr & PLLSRC_HSE == 0
+    }
+
+    fn uses_hse(&self) -> bool {
+        self.running == 1 || self.running == 2 && self.pllcfgr & PLLSRC_HSE != 0
+    }
+
+    /// The PLL's limits (RM0090 section 7.3.2), when it is switched on.
+    fn check_pll(&self, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 7.3.2";
+        let (m, n, q) = (self.pllcfgr & 0x3F, self.pllcfgr >> 6 & 0x1FF, self.pllcfgr >> 24 & 15);
+        let mut range = |name: &str, value: u32, least: u32, most: u32| {
+            if value < least || value > most {
+                let what = format!("{name} is {value}, not in {least}..={most}");
+                ctx.violation(Kind::Range, SECTION, what);
+            }
+        };
+        range("PLLM", m, 2, 63);
+        range("PLLN", n, 50, 432);
+        range("PLLQ", q, 2, 15);
+        let (source, ready) = match self.pllcfgr & PLLSRC_HSE {
+            0 => ("HSI", self.hsi),
+            _ => ("HSE", self.hse),
+        };
+        if ready != Source::Ready {
+            let what = format!("PLL switched on before its source {source} is ready");
+            return ctx.violation(Kind::Sequence, "RM0090 7.2.3", what);
+        }
+        range("the VCO's input in Hz", self.pll_input() / m.max(1), 950_000, 2_100_000);
+        range("the VCO's output in Hz", self.vco_hz(), 100_000_000, 432_000_000);
+        range("the PLL's output in Hz", self.vco_hz() / self.pll_p(), 24_000_000, 168_000_000);
+    }
+
+    fn write_cfgr(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 7.3.3";
+        ctx.reserved(value, CFGR_KNOWN, SECTION, "RCC_CFGR");
+        if value & 3 == 3 {
+            ctx.violation(Kind::Range, SECTION, "SW is 3");
+        }
+        self.cfgr = value & CFGR_KNOWN;
+        self.try_switch();
+        self.changed = true;
+    }
+
+    /// The switch waits until its target is ready (RM0090 section 7.2.6).
+    fn try_switch(&mut self) {
+        let target = self.cfgr & 3;
+        let source = match target {
+            0 => self.hsi,
+            1 => self.hse,
+            2 => self.pll,
+            _ => return,
+        };
+        if source == Source::Ready {
+            self.running = target;
+        }
+    }
+
+    fn write_gate(&mut self, offset: u32, value: u32, ctx: &mut Ctx) -> bool {
+        let gate = |base: u32| GATES.iter().find(|g| g.0 + base == offset).map(|g| g.1);
+        if let Some(bus) = gate(0x10) {
+            ctx.reserved(value, RESET_KNOWN[bus], "RM0090 7.3.5-7.3.9", "RCC reset register");
+            self.new_resets[bus] |= value & !self.resets[bus];
+            self.resets[bus] = value & RESET_KNOWN[bus];
+        } else if let Some(bus) = gate(0x30) {
+            ctx.reserved(value, ENABLE_KNOWN[bus], "RM0090 7.3.10-7.3.14", "RCC enable register");
+            self.new_enables[bus] |= value & !self.enables[bus];
+            self.enables[bus] = value & ENABLE_KNOWN[bus];
+        } else if let Some(bus) = gate(0x50) {
+            self.low_power[bus] = value & LOW_POWER_RESET[bus];
+        } else {
+            return false;
+        }
+        self.changed = true;
+        true
+    }
+
+    fn write_bdcr(&mut self, value: u32, ctx: &mut Ctx) {
+        const SECTION: &str = "RM0090 7.3.20";
+        if !self.backup_open {
+            let what = "RCC_BDCR written while PWR_CR.DBP is clear";
+            return ctx.violation(Kind::Protected, SECTION, what);
+        }
+        ctx.reserved(value, 0x0001_8307, SECTION, "RCC_BDCR");
+        if value & 1 << 16 != 0 {
+            (self.bdcr, self.lse, self.backup_reset) = (1 << 16, Source::Off, true);
+            self.changed = true;
+            return;
+        }
+        let select = self.bdcr & 0x300;
+        if select != 0 && value & 0x300 != select {
+            ctx.violation(Kind::Sequence, SECTION, "RTCSEL changed without a backup domain reset");
+        }
+        self.bdcr = value & 0x8304 | select;
+        if select == 0 {
+            self.bdcr |= value & 0x300;
+        }
+        let start = if self.lse_fitted { ctx.now + LSE_START } else { Nanos::NEVER };
+        self.lse = match (self.lse, value & 1 != 0) {
+            (Source::Off, true) => Source::Starting(start),
+            (_, false) => Source::Off,
+            (other, true) => other,
+        };
+    }
+
+    fn write_csr(&mut self, value: u32, ctx: &mut Ctx) {
+        ctx.reserved(value, RESET_FLAGS | RMVF | 3, "RM0090 7.3.21", "RCC_CSR");
+        if value & RMVF != 0 {
+            self.csr &= !RESET_FLAGS;
+        }
+        self.csr = self.csr & !LSION | value & LSION;
+        self.lsi = match (self.lsi, value & LSION != 0 || self.lsi_forced) {
+            (Source::Off, true) => Source::Starting(ctx.now + LSI_START),
+            (_, false) => Source::Off,
+            (other, true) => other,
+        };
+        self.changed = true;
+    }
+
+    /// RM0090 section 7.3.4: ready flags appear only where their interrupt is enabled.
+    fn interrupt(&self, ctx: &mut Ctx) {
+        ctx.irq(5, self.cir & self.cir >> 8 & 0x3F != 0);
+    }
+
+    fn ready(&mut self, bit: u32) {
+        self.cir |= self.cir >> 8 & 1 << bit;
+    }
+}
+
+impl Peripheral for Rcc {
+    fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
+        match self.register(offset & !3) {
+            Some(value) => lane(value, offset, width),
+            None => ctx.nothing("RCC", offset, "RM0090 7.3.24"),
+        }
+    }
+
+    fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
+        let at = offset & !3;
+        let Some(old) = self.register(at) else {
+            ctx.nothing("RCC", offset, "RM0090 7.3.24");
+            return;
+        };
+        let value = merged(old, offset, width, value);
+        match at {
+            0x00 => self.write_cr(value, ctx),
+            0x04 => {
+                const SECTION: &str = "RM0090 7.3.2";
+                ctx.reserved_kept(value, PLLCFGR_RESET, PLLCFGR_KNOWN, SECTION, "RCC_PLLCFGR");
+                if self.pll != Source::Off {
+                    ctx.violation(Kind::Sequence, SECTION, "RCC_PLLCFGR written while the PLL is on");
+                } else {
+                    self.pllcfgr = value & PLLCFGR_KNOWN | PLLCFGR_RESET & !PLLCFGR_KNOWN;
+                }
+            }
+            0x08 => self.write_cfgr(value, ctx),
+            0x0C => {
+                ctx.reserved(value, 0x00BF_3FBF, "RM0090 7.3.4", "RCC_CIR");
+                self.cir = self.cir & !(value >> 16) & 0xBF | value & 0x3F00;
+                self.interrupt(ctx);
+            }
+            0x70 => self.write_bdcr(value, ctx),
+            0x74 => self.write_csr(value, ctx),
+            0x80 => self.others[0] = value,
+            0x84 => self.others[1] = value,
+            _ => {
+                self.write_gate(at, value, ctx);
+            }
+        }
+    }
+
+    fn next_event(&self) -> Option<Nanos> {
+        [self.hsi, self.hse, self.pll, self.lsi, self.lse].into_iter().filter_map(Source::event).min()
+    }
+
+    fn advance(&mut self, ctx: &mut Ctx) {
+        let mut done = 0u32;
+        let sources = [&mut self.lsi, &mut self.lse, &mut self.hsi, &mut self.hse, &mut self.pll];
+        for (bit, source) in sources.into_iter().enumerate() {
+            if source.event().is_some_and(|at| at <= ctx.now) {
+                *source = Source::Ready;
+                done |= 1 << bit;
+            }
+        }
+        for bit in 0..5 {
+            if done & 1 << bit != 0 {
+                self.ready(bit);
+            }
+        }
+        self.try_switch();
+        self.interrupt(ctx);
+        self.changed = true;
+    }
+
+    fn reset(&mut self, ctx: &mut Ctx) {
+        let (bdcr, lse, csr) = (self.bdcr, self.lse, self.csr & RESET_FLAGS);
+        *self = Self::new(self.hse_fitted, self.lse_fitted, self.lsi_hz);
+        (self.bdcr, self.lse, self.csr) = (bdcr, lse, csr);
+        ctx.irq(5, false);
+    }
+}
+
+/// HPRE: 0xxx is 1, then 2, 4, 8, 16, 64, 128, 256, 512.
+fn ahb_shift(hpre: u32) -> u32 {
+    match hpre & 15 {
+        0..8 => 0,
+        n @ 8..12 => n - 7,
+        n => n - 6,
+    }
+}
+
+/// PPRE: 0xx is 1, then 2, 4, 8, 16.
+fn apb_shift(ppre: u32) -> u32 {
+    match ppre & 7 {
+        0..4 => 0,
+        n => n - 3,
+    }
+}
