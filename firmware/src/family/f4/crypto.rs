@@ -11,9 +11,6 @@ impl Crypto for Software {
     }
 
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-        let Ok(key) = salty::PublicKey::try_from(key) else {
-            return false;
-        };
-        key.verify(message, &salty::Signature::from(signature)).is_ok()
+        surefoot_ed25519::verify(key, message, signature)
     }
 }
