@@ -7,26 +7,32 @@
 //! What is outside the chip and has its own life (a USB host, a serial peer) drives the board from
 //! outside: it runs the board up to an instant and then acts on it.
 
-use crate::bus::{Bus, LINES, STRETCH, ctx};
+mod inspect;
+mod outside;
+mod program;
+mod snapshot;
+
+use crate::bus::{Bus, LINES, STRETCH};
 use crate::chip::ChipModel;
 use crate::clock::CycleClock;
 use crate::cpu::{Core, Cpu, Exit, Order};
-use crate::device::{Clocks, Ctx, Effects, Peripheral, Pin, Pins, ResetCause};
+use crate::device::{Clocks, Effects, Pin, Pins, ResetCause};
 use crate::fault::Cut;
-use crate::gpio::Edge;
 use crate::memory::{BootMemory, FLASH, Memory};
 use crate::models::Models;
-use crate::otg::OtgFs;
 use crate::random::Random;
 use crate::rcc::{HSI_HZ, Hse};
 use crate::time::Nanos;
-use crate::usart::{Line, Sent};
-use crate::violation::{Kind, Violation};
+use crate::violation::Kind;
 
 /// DS8626 table 22: reset temporisation after power-on, typical.
 const POWER_ON_DELAY: Nanos = Nanos::micros(1_500);
 /// RM0090 section 7.1.1: a reset pulse lasts at least 20 us.
 const RESET_DELAY: Nanos = Nanos::micros(20);
+
+pub use inspect::Faults;
+pub use program::LoadError;
+pub use snapshot::Snapshot;
 
 /// What is fitted to the chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,19 +71,6 @@ pub enum Stop {
     Lockup,
     /// The board has no supply; time passed.
     Off,
-}
-
-/// The fault registers of the core (ARM DDI 0403E sections B3.2.15 to B3.2.18).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Faults {
-    /// Configurable fault status.
-    pub cfsr: u32,
-    /// HardFault status.
-    pub hfsr: u32,
-    /// Address of a bus fault.
-    pub bfar: u32,
-    /// Number of the exception being handled: 3 in a HardFault handler, 0 in none.
-    pub exception: u16,
 }
 
 /// A board. See the module's head.
@@ -456,193 +449,7 @@ impl Board {
         };
         self.bus.memory.show_at_zero(shown, &mut *self.cpu);
     }
-
-    // ---- outside ----
-
-    /// Drives a pin from outside, or lets go of it.
-    pub fn set_pin(&mut self, pin: Pin, level: Option<bool>) {
-        let now = self.now();
-        self.bus.with(now, |models, _| models.gpio.drive(pin, level));
-    }
-
-    /// The level at a pin.
-    pub fn pin(&self, pin: Pin) -> bool {
-        self.bus.pins.level(pin)
-    }
-
-    /// What the chip itself drives onto a pin.
-    pub fn pin_output(&self, pin: Pin) -> Option<bool> {
-        self.bus.models.gpio.output(pin).filter(|_| self.powered)
-    }
-
-    /// Edges of a pin that the chip drove, since the board was made.
-    pub fn pin_trace(&self, pin: Pin) -> Vec<Edge> {
-        self.bus.models.gpio.edges().iter().filter(|e| e.pin == pin).copied().collect()
-    }
-
-    /// The peer of USART1-3 (by that number) sends bytes, behind what it is still sending.
-    pub fn uart_rx(&mut self, usart: usize, line: Line, bytes: &[u8]) {
-        let now = self.now();
-        self.bus.with(now, |models, ctx| models.usart[usart - 1].send_to_chip(bytes, line, ctx.now));
-    }
-
-    /// What USART1-3 (by that number) sent since the last call.
-    pub fn uart_tx(&mut self, usart: usize) -> Vec<Sent> {
-        self.bus.models.usart[usart - 1].take_sent()
-    }
-
-    /// The USB device block with a context at the present, for the host end of the cable.
-    pub fn usb<R>(&mut self, f: impl FnOnce(&mut OtgFs, &mut Ctx) -> R) -> R {
-        let now = self.now();
-        self.bus.with(now, |models, ctx| f(&mut models.otg, ctx))
-    }
-
-    /// The USB device block, to look at.
-    pub fn usb_ref(&self) -> &OtgFs {
-        &self.bus.models.otg
-    }
-
-    // ---- looking inside ----
-
-    /// Broken rules since the board was made or since [`Board::take_violations`].
-    pub fn violations(&self) -> &[Violation] {
-        self.bus.effects.violations.list()
-    }
-
-    /// Broken rules, which are then forgotten.
-    pub fn take_violations(&mut self) -> Vec<Violation> {
-        let list = self.bus.effects.violations.list().to_vec();
-        self.bus.effects.violations.clear();
-        list
-    }
-
-    /// Fails with the list of broken rules, if there are any that `expected` does not accept.
-    ///
-    /// # Panics
-    ///
-    /// With every unexpected violation in the message.
-    pub fn assert_no_violations(&self, expected: impl Fn(&Violation) -> bool) {
-        let bad: Vec<String> =
-            self.violations().iter().filter(|v| !expected(v)).map(ToString::to_string).collect();
-        assert!(bad.is_empty(), "{} violations of the manual:\n{}", bad.len(), bad.join("\n"));
-    }
-
-    /// Bytes of flash, RAM or system memory, as a debugger reads them; `None` outside.
-    pub fn read_memory(&self, address: u32, length: usize) -> Option<&[u8]> {
-        self.bus.memory.bytes(address, length)
-    }
-
-    /// A word of flash, RAM or system memory.
-    pub fn read_word(&self, address: u32) -> Option<u32> {
-        self.read_memory(address, 4).map(crate::memory::little)
-    }
-
-    /// Writes RAM as a debugger does. False outside of RAM.
-    pub fn write_memory(&mut self, address: u32, bytes: &[u8]) -> bool {
-        let Some(ram) = self.bus.memory.ram_mut(address) else { return false };
-        let at = (address - ram.base) as usize;
-        let Some(cells) = ram.bytes_mut().get_mut(at..at + bytes.len()) else { return false };
-        cells.copy_from_slice(bytes);
-        self.cpu.order(Order::Invalidate(address, address + bytes.len() as u32));
-        true
-    }
-
-    /// Puts bytes into flash as a programmer does. False outside of flash.
-    pub fn write_flash(&mut self, address: u32, bytes: &[u8]) -> bool {
-        let Some(offset) = self.bus.memory.flash_offset(address) else { return false };
-        let end = offset as usize + bytes.len();
-        if end > self.bus.memory.flash.bytes().len() {
-            return false;
-        }
-        self.bus.memory.flash.load(offset as usize, bytes);
-        self.cpu.order(Order::Invalidate(address, address + bytes.len() as u32));
-        true
-    }
-
-    /// All of the flash array.
-    pub fn flash(&self) -> &[u8] {
-        self.bus.memory.flash.bytes()
-    }
-
-    /// A core register: 0-15, or 16 for xPSR.
-    pub fn register(&self, number: usize) -> u32 {
-        self.cpu.register(number)
-    }
-
-    /// Sets a core register: 0-15, or 16 for xPSR.
-    pub fn set_register(&mut self, number: usize, value: u32) {
-        self.cpu.set_register(number, value);
-    }
-
-    /// The next instruction's address.
-    pub fn pc(&self) -> u32 {
-        self.cpu.pc()
-    }
-
-    /// True while the core sleeps.
-    pub fn asleep(&self) -> bool {
-        self.cpu.asleep()
-    }
-
-    /// True when the core is in the system memory: the application jumped into the ROM.
-    pub fn in_rom(&self) -> bool {
-        (crate::memory::SYSTEM_MEMORY..crate::memory::OTP).contains(&self.pc())
-    }
-
-    /// The core's fault registers.
-    pub fn faults(&mut self) -> Faults {
-        let cycles = self.cycles();
-        let mut read = |address| self.cpu.debug_read(address, cycles).unwrap_or(0);
-        let (cfsr, hfsr, bfar) = (read(0xE000_ED28), read(0xE000_ED2C), read(0xE000_ED38));
-        Faults { cfsr, hfsr, bfar, exception: self.cpu.register(16) as u16 & 0x1FF }
-    }
-
-    /// A word of the system control space, as a debugger reads it.
-    pub fn read_system(&mut self, address: u32) -> Option<u32> {
-        let cycles = self.cycles();
-        self.cpu.debug_read(address, cycles)
-    }
-
-    /// RTC_BKPxR.
-    pub fn backup_register(&self, number: usize) -> u32 {
-        self.bus.models.backup.register(number)
-    }
-
-    /// Sets RTC_BKPxR as a debugger would.
-    pub fn set_backup_register(&mut self, number: usize, value: u32) {
-        self.bus.models.backup.set_register(number, value);
-    }
-
-    /// The option bytes in the layout of FLASH_OPTCR.
-    pub fn option_bytes(&self) -> u32 {
-        self.bus.models.flash.options()
-    }
-
-    /// Sets the option bytes as a programmer does.
-    pub fn set_option_bytes(&mut self, options: u32) {
-        self.bus.models.flash.set_options(options);
-    }
-
-    /// True while the watchdog runs.
-    pub fn watchdog_running(&self) -> bool {
-        self.bus.models.iwdg.running()
-    }
-
-    /// Fills the RAM below `top` with a pattern, `length` bytes of it, to find the deepest stack
-    /// later. Use before the program runs.
-    pub fn paint_stack(&mut self, top: u32, length: u32) {
-        self.write_memory(top - length, &[PAINT; 1].repeat(length as usize));
-    }
-
-    /// Bytes below `top` that something wrote since [`Board::paint_stack`].
-    pub fn stack_depth(&self, top: u32, length: u32) -> u32 {
-        let bytes = self.read_memory(top - length, length as usize).unwrap_or(&[]);
-        length - bytes.iter().take_while(|&&b| b == PAINT).count() as u32
-    }
 }
-
-/// What the stack is painted with.
-const PAINT: u8 = 0xA5;
 
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -59,16 +59,9 @@ pub(crate) struct Bus {
 /// Builds a [`Ctx`] from the bus's fields beside a borrowed model.
 macro_rules! ctx {
     ($bus:expr, $now:expr, $pc:expr) => {
-        Ctx {
-            now: $now,
-            pc: $pc,
-            clocks: &$bus.clocks,
-            pins: &$bus.pins,
-            effects: &mut $bus.effects,
-        }
+        Ctx { now: $now, pc: $pc, clocks: &$bus.clocks, pins: &$bus.pins, effects: &mut $bus.effects }
     };
 }
-pub(crate) use ctx;
 
 impl Bus {
     /// Calls `f` with the models and a context at `now`, then carries out what it caused.
@@ -197,8 +190,7 @@ impl Bus {
     /// True when an instruction at `pc` comes out of the flash array.
     pub(crate) fn fetches_flash(&self, pc: u32) -> bool {
         self.memory.flash_offset(pc).is_some()
-            || (pc < self.memory.flash.bytes().len() as u32
-                && self.memory.at_zero() == BootMemory::Flash)
+            || (pc < self.memory.flash.bytes().len() as u32 && self.memory.at_zero() == BootMemory::Flash)
     }
 
     pub(crate) fn violation(

@@ -241,7 +241,11 @@ impl Ctx<'_> {
     ) {
         let bits = (value ^ reset) & !allowed;
         if bits != 0 {
-            self.violation(Kind::Reserved, section, format!("{register}: reserved bits {bits:#010x} changed"));
+            self.violation(
+                Kind::Reserved,
+                section,
+                format!("{register}: reserved bits {bits:#010x} changed"),
+            );
         }
     }
     /// A write to a register that only reads: records it.

@@ -34,9 +34,7 @@ impl Cut {
             When::Before => start,
             When::After => end,
             // Never at the very start or end: those are the other two cases.
-            When::Inside => {
-                start + Nanos(1 + Random::new(self.seed).below(span.saturating_sub(2).max(1)))
-            }
+            When::Inside => start + Nanos(1 + Random::new(self.seed).below(span.saturating_sub(2).max(1))),
         };
         PowerFailure { at, seed: self.seed }
     }

@@ -317,7 +317,10 @@ impl FlashInterface {
     }
 
     fn interrupt(&self, ctx: &mut Ctx) {
-        ctx.irq(4, self.sr & EOP != 0 && self.cr & EOPIE != 0 || self.sr & OPERR != 0 && self.cr & ERRIE != 0);
+        ctx.irq(
+            4,
+            self.sr & EOP != 0 && self.cr & EOPIE != 0 || self.sr & OPERR != 0 && self.cr & ERRIE != 0,
+        );
     }
 
     fn write_key(&mut self, value: u32, ctx: &mut Ctx) {
@@ -497,17 +500,14 @@ impl FlashInterface {
 
 /// One key of an unlock sequence. RM0090 section 3.6.1: a wrong one returns a bus error and locks
 /// the register until the next reset.
-fn key(
-    lock: Lock,
-    value: u32,
-    keys: [u32; 2],
-    register: &str,
-    section: &'static str,
-    ctx: &mut Ctx,
-) -> Lock {
+fn key(lock: Lock, value: u32, keys: [u32; 2], register: &str, section: &'static str, ctx: &mut Ctx) -> Lock {
     match lock {
         Lock::Locked(n) if keys[usize::from(n)] == value => {
-            if n == 0 { Lock::Locked(1) } else { Lock::Open }
+            if n == 0 {
+                Lock::Locked(1)
+            } else {
+                Lock::Open
+            }
         }
         Lock::Open => {
             ctx.violation(Kind::Sequence, section, format!("{register} written while unlocked"));

@@ -47,17 +47,7 @@ impl Port {
             1 => (0x0000_0280, 0x0000_00C0, 0x0000_0100),
             _ => (0, 0, 0),
         };
-        Self {
-            moder,
-            otyper: 0,
-            ospeedr,
-            pupdr,
-            odr: 0,
-            afr: [0; 2],
-            locked: 0,
-            lock_step: 0,
-            lock_pins: 0,
-        }
+        Self { moder, otyper: 0, ospeedr, pupdr, odr: 0, afr: [0; 2], locked: 0, lock_step: 0, lock_pins: 0 }
     }
 
     fn function(&self, pin: usize) -> Function {

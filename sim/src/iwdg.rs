@@ -114,8 +114,7 @@ impl Peripheral for Iwdg {
             0x4 => self.prescaler.written,
             0x8 => self.reload.written,
             0xC => {
-                u32::from(self.prescaler.arrives.is_some())
-                    | u32::from(self.reload.arrives.is_some()) << 1
+                u32::from(self.prescaler.arrives.is_some()) | u32::from(self.reload.arrives.is_some()) << 1
             }
             _ => ctx.nothing("IWDG", offset, "RM0090 21.4.5"),
         }

@@ -36,7 +36,7 @@ pub mod usart;
 pub mod usb;
 pub mod violation;
 
-pub use board::{Board, BoardOptions, Faults, Stop};
+pub use board::{Board, BoardOptions, Faults, LoadError, Snapshot, Stop};
 pub use chip::ChipModel;
 pub use device::{Pin, ResetCause};
 pub use fault::{Cut, When};

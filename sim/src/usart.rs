@@ -161,11 +161,7 @@ impl Usart {
     fn line(&self, clocks: &Clocks) -> Option<Line> {
         let clock = if self.index == 0 { clocks.pclk2 } else { clocks.pclk1 };
         // Section 30.3.4: BRR is the divider in sixteenths, or in eighths with OVER8.
-        let divider = if self.cr[0] & OVER8 != 0 {
-            (self.brr >> 4) * 8 + (self.brr & 7)
-        } else {
-            self.brr
-        };
+        let divider = if self.cr[0] & OVER8 != 0 { (self.brr >> 4) * 8 + (self.brr & 7) } else { self.brr };
         let least = if self.cr[0] & OVER8 != 0 { 8 } else { 16 };
         let parity = match (self.cr[0] & PCE != 0, self.cr[0] & PS != 0) {
             (false, _) => Parity::None,
@@ -274,11 +270,8 @@ impl Usart {
             let bit = ones ^ u32::from(line.parity == Parity::Odd);
             self.sr |= if bit == 0 { FE } else { 0 };
         } else {
-            let seen = if line.parity == Parity::None {
-                1
-            } else {
-                ones ^ u32::from(line.parity == Parity::Odd)
-            };
+            let seen =
+                if line.parity == Parity::None { 1 } else { ones ^ u32::from(line.parity == Parity::Odd) };
             self.sr |= if seen != ones ^ u32::from(own.parity == Parity::Odd) { PE } else { 0 };
         }
     }
@@ -295,8 +288,7 @@ impl Usart {
     }
 
     fn write_control(&mut self, index: usize, value: u32, ctx: &mut Ctx) {
-        let (known, left_out) =
-            [(CR1_KNOWN, CR1_UNMODELLED), (0x7F6F, 0x4F60), (0x0FFF, 0x07FE)][index];
+        let (known, left_out) = [(CR1_KNOWN, CR1_UNMODELLED), (0x7F6F, 0x4F60), (0x0FFF, 0x07FE)][index];
         ctx.reserved(value, known, "RM0090 30.6", "USART_CR1-CR3");
         if value & left_out != 0 {
             let what = format!("{}_CR{}: bits {:#x}", NAMES[self.index], index + 1, value & left_out);

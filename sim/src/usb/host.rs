@@ -284,14 +284,11 @@ impl UsbHost {
     }
 
     fn learn_endpoints(&mut self, configuration: &[u8]) {
-        let mut at = 0;
-        while let Some(&length) = configuration.get(at).filter(|&&length| length >= 2) {
-            let descriptor = configuration.get(at..at + usize::from(length)).unwrap_or_default();
-            if let [7, 5, address, _, low, high, ..] = *descriptor {
+        for part in configuration_parts(configuration) {
+            if let [7, 5, address, _, low, high, ..] = *part {
                 let size = usize::from(u16::from_le_bytes([low, high])) & 0x7FF;
                 self.packets[usize::from(address >> 7)][usize::from(address & 0xF)] = size;
             }
-            at += usize::from(length);
         }
     }
 
@@ -380,7 +377,7 @@ impl UsbHost {
     ///
     /// # Errors
     ///
-    /// Any of [`Error`]; [`Error::Timeout`] if no packet at all came.
+    /// Any of [`Error`].
     pub fn read(
         &mut self,
         port: &mut impl Port,
@@ -388,24 +385,39 @@ impl UsbHost {
         length: usize,
         limit: Nanos,
     ) -> Result<Vec<u8>, Error> {
-        let (deadline, number) = (port.now() + limit, usize::from(endpoint & 0xF));
         let mut received = Vec::new();
+        self.receive(port, endpoint, length, &mut received, limit)?;
+        Ok(received)
+    }
+
+    /// As [`UsbHost::read`], adding to `received`, so that a transfer can go on after [`Error::Timeout`].
+    ///
+    /// # Errors
+    ///
+    /// Any of [`Error`].
+    pub fn receive(
+        &mut self,
+        port: &mut impl Port,
+        endpoint: u8,
+        length: usize,
+        received: &mut Vec<u8>,
+        limit: Nanos,
+    ) -> Result<(), Error> {
+        let (deadline, number) = (port.now() + limit, usize::from(endpoint & 0xF));
         while received.len() < length {
             let toggle = self.toggles[1][number];
-            match self.packet_in(port, endpoint & 0xF, toggle, deadline) {
-                Err(Error::Timeout) if !received.is_empty() => break,
-                result => {
-                    let packet = result?;
-                    self.toggles[1][number] = !toggle;
-                    received.extend_from_slice(&packet);
-                    if packet.len() < self.packets[1][number] {
-                        break;
-                    }
-                }
+            let packet = self.packet_in(port, endpoint & 0xF, toggle, deadline)?;
+            self.toggles[1][number] = !toggle;
+            received.extend_from_slice(&packet);
+            if received.len() > length {
+                return Err(Error::Protocol("more data than asked for"));
+            }
+            if packet.len() < self.packets[1][number] {
+                break;
             }
         }
         self.end(port);
-        Ok(received)
+        Ok(())
     }
 
     /// Writes `data` to a bulk or interrupt endpoint, packet by packet; an empty slice is one empty packet.
@@ -420,23 +432,68 @@ impl UsbHost {
         data: &[u8],
         limit: Nanos,
     ) -> Result<(), Error> {
+        self.send(port, endpoint, data, &mut 0, limit)
+    }
+
+    /// As [`UsbHost::write`], from `sent` on, so that a transfer can go on after [`Error::Timeout`].
+    ///
+    /// # Errors
+    ///
+    /// Any of [`Error`].
+    pub fn send(
+        &mut self,
+        port: &mut impl Port,
+        endpoint: u8,
+        data: &[u8],
+        sent: &mut usize,
+        limit: Nanos,
+    ) -> Result<(), Error> {
         let (deadline, number) = (port.now() + limit, usize::from(endpoint & 0xF));
         let size = self.packets[0][number].max(1);
-        let empty: [&[u8]; 1] = [&[]];
-        let packets: Vec<&[u8]> = if data.is_empty() { empty.to_vec() } else { data.chunks(size).collect() };
-        for packet in packets {
+        loop {
+            let packet = &data[*sent..data.len().min(*sent + size)];
             let toggle = self.toggles[0][number];
             self.packet_out(port, endpoint & 0xF, toggle, packet, deadline)?;
             self.toggles[0][number] = !toggle;
+            *sent += packet.len();
+            if *sent == data.len() {
+                self.end(port);
+                return Ok(());
+            }
         }
-        self.end(port);
+    }
+
+    /// SET_INTERFACE; the toggles of all endpoints start at DATA0.
+    ///
+    /// # Errors
+    ///
+    /// Any of [`Error`].
+    pub fn set_interface(&mut self, port: &mut impl Port, interface: u8, setting: u8) -> Result<(), Error> {
+        self.control_out(port, &[1, 11, setting, 0, interface, 0, 0, 0], &[], self.patience.control)?;
+        self.toggles = [[false; 16]; 2];
         Ok(())
+    }
+
+    /// Lets time pass with frames running.
+    pub fn idle(&mut self, port: &mut impl Port, span: Nanos) {
+        advance(port, port.now() + span);
     }
 
     /// After CLEAR_FEATURE(ENDPOINT_HALT) an endpoint starts at DATA0 again.
     pub fn clear_toggle(&mut self, endpoint: u8) {
         self.toggles[usize::from(endpoint >> 7)][usize::from(endpoint & 0xF)] = false;
     }
+}
+
+/// The descriptors that a configuration consists of; stops at one with an impossible length.
+pub fn configuration_parts(configuration: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = configuration;
+    std::iter::from_fn(move || {
+        let length = usize::from(*rest.first()?);
+        let (part, after) = rest.split_at_checked(length).filter(|_| length >= 2)?;
+        rest = after;
+        Some(part)
+    })
 }
 
 /// GET_DESCRIPTOR.

@@ -8,6 +8,7 @@
 use crate::device::Ctx;
 
 pub mod host;
+pub mod redir;
 pub mod timing;
 mod transaction;
 
