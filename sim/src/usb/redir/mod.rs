@@ -116,13 +116,21 @@ impl Redirector {
     ///
     /// The socket's; a guest that breaks the protocol is [`ErrorKind::InvalidData`].
     pub fn poll(&mut self, port: &mut impl Port, wait: Duration) -> std::io::Result<bool> {
+        match self.round(port, wait) {
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                Ok(false)
+            }
+            result => result,
+        }
+    }
+
+    fn round(&mut self, port: &mut impl Port, wait: Duration) -> std::io::Result<bool> {
         self.socket.set_read_timeout(Some(wait.max(Duration::from_micros(100))))?;
         let mut buffer = [0; 16384];
         match self.socket.read(&mut buffer) {
             Ok(0) => return Ok(false),
             Ok(length) => self.codec.feed(&buffer[..length]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
             Err(error) => return Err(error),
         }
         self.follow_wall_clock(port);
