@@ -9,5 +9,6 @@
 pub mod explain;
 pub mod files;
 pub mod image;
+pub mod job;
 pub mod link;
 pub mod texts;

@@ -1,0 +1,278 @@
+//! Why a job stopped, with its remedy.
+
+use super::target::SectorInfo;
+use crate::explain::{Explain, sentence};
+use crate::image::{ImageError, Refused};
+use crate::link::LinkError;
+use crate::texts;
+use surefoot_core::config::{ConfigFault, Slot};
+use surefoot_core::dfu::{State, Status};
+use surefoot_core::image::ImageFault;
+use surefoot_core::port::FlashFault;
+
+/// Why a job stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The link.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The image does not go into the slot.
+    #[error(transparent)]
+    Image(ImageError),
+    /// The board would not boot it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// File and device do not go together.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// The memory string cannot be read.
+    #[error("the device's memory string {0:?} cannot be read")]
+    Memory(String),
+    /// The device reported an error.
+    #[error("the device reported {} while {doing}", status_name(*.status))]
+    Device {
+        /// Its status.
+        status: Status,
+        /// Its state.
+        state: State,
+        /// What was being done.
+        doing: String,
+        /// What our bootloader says of the flash.
+        fault: Option<FlashFault>,
+    },
+    /// The device broke the protocol.
+    #[error("the device broke the DFU protocol while {doing}: {what}")]
+    Protocol {
+        /// What was being done.
+        doing: String,
+        /// What it did.
+        what: String,
+    },
+    /// What was read back is not what was written.
+    #[error("at 0x{address:08X} the flash holds 0x{found:02X}, and 0x{wanted:02X} was written")]
+    Mismatch {
+        /// The first byte that differs.
+        address: u32,
+        /// In the file.
+        wanted: u8,
+        /// In the flash.
+        found: u8,
+    },
+    /// The board is back in update mode because it refused the image.
+    #[error("the board refused the image after the transfer{}", after(.0))]
+    NotBooted(Option<ImageFault>),
+    /// The board did not leave update mode.
+    #[error("the board did not leave update mode")]
+    StillThere,
+}
+
+/// What does not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bootloader's configuration cannot be used.
+    #[error("the bootloader's configuration block cannot be used: {}", config_text(*.fault, *.number))]
+    Configuration {
+        /// Why, when this version knows it.
+        fault: Option<ConfigFault>,
+        /// The number on the wire.
+        number: u8,
+    },
+    /// Another chip.
+    #[error("the board file is for device id 0x{file:03X}, the connected chip is 0x{device:03X}")]
+    Chip {
+        /// The chip's.
+        device: u16,
+        /// The file's.
+        file: u16,
+    },
+    /// Another board.
+    #[error("the board file is for board 0x{file:08X}, the connected board is 0x{device:08X}")]
+    Board {
+        /// The board's.
+        device: u32,
+        /// The file's.
+        file: u32,
+    },
+    /// Another layout.
+    #[error("the connected board's slot is 0x{:08X} with {} bytes, the board file's 0x{:08X} with {}",
+        .device.base, .device.length, .file.base, .file.length)]
+    Layout {
+        /// The board's.
+        device: Slot,
+        /// The file's.
+        file: Slot,
+    },
+    /// The device does not let a host write there.
+    #[error("0x{address:08X} lies in 0x{:08X}..0x{:08X}, which the device does not let a host write",
+        .sector.base, .sector.end())]
+    Protected {
+        /// The first such byte.
+        address: u32,
+        /// Its sector.
+        sector: SectorInfo,
+    },
+    /// The device has no memory there.
+    #[error("the device has no flash at 0x{address:08X}")]
+    NoMemory {
+        /// The first such byte.
+        address: u32,
+    },
+    /// It cannot be read back.
+    #[error("the device does not let a host read 0x{address:08X}")]
+    Unreadable {
+        /// The first such byte.
+        address: u32,
+    },
+}
+
+fn config_text(fault: Option<ConfigFault>, number: u8) -> String {
+    fault.map_or(format!("fault {number}"), |f| texts::config_fault(f).what.to_owned())
+}
+
+fn after(fault: &Option<ImageFault>) -> String {
+    fault.map_or(String::new(), |f| format!(": {}", texts::image_fault(f).what))
+}
+
+/// A DFU status by its name in the standard.
+pub fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "OK",
+        Status::Target => "errTARGET",
+        Status::File => "errFILE",
+        Status::Write => "errWRITE",
+        Status::Erase => "errERASE",
+        Status::CheckErased => "errCHECK_ERASED",
+        Status::Program => "errPROG",
+        Status::Verify => "errVERIFY",
+        Status::Address => "errADDRESS",
+        Status::NotDone => "errNOTDONE",
+        Status::Firmware => "errFIRMWARE",
+        Status::Vendor => "errVENDOR",
+        Status::UsbReset => "errUSBR",
+        Status::PowerOnReset => "errPOR",
+        Status::Unknown => "errUNKNOWN",
+        Status::StalledPacket => "errSTALLEDPKT",
+    }
+}
+
+impl Explain for JobError {
+    fn code(&self) -> String {
+        match self {
+            Self::Link(e) => e.code(),
+            Self::Image(e) => e.code(),
+            Self::Refused(e) => e.code(),
+            Self::Refusal(e) => e.code(),
+            Self::Memory(_) => "device.memory-string".into(),
+            Self::Device { status, .. } => format!("device.{}", status_name(*status)),
+            Self::Protocol { .. } => "device.protocol".into(),
+            Self::Mismatch { .. } => "verify.mismatch".into(),
+            Self::NotBooted(Some(fault)) => format!("image.{}", texts::image_fault(*fault).name),
+            Self::NotBooted(None) => "image.refused".into(),
+            Self::StillThere => "device.still-there".into(),
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Link(e) => e.why(),
+            Self::Image(e) => e.why(),
+            Self::Refused(e) => e.why(),
+            Self::Refusal(e) => e.why(),
+            Self::Memory(_) => "Without it the sectors of the flash are not known.".into(),
+            Self::Device { fault: Some(fault), .. } => sentence(texts::flash_fault(*fault).what),
+            Self::Device { status, .. } => sentence(status_text(*status)),
+            Self::Protocol { .. } => "It may be a bootloader that follows another version of DFU.".into(),
+            Self::Mismatch { .. } => "A byte was lost on the way, or the flash did not take it.".into(),
+            Self::NotBooted(_) => "It proves each image before it runs it; nothing was started.".into(),
+            Self::StillThere => "It answered the leave request but stayed on the bus.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Link(e) => e.remedy(),
+            Self::Image(e) => e.remedy(),
+            Self::Refused(e) => e.remedy(),
+            Self::Refusal(e) => e.remedy(),
+            Self::Memory(_) => "Update the bootloader; ST's and ours begin with @Internal Flash.".into(),
+            Self::Device { fault: Some(fault), .. } => sentence(texts::flash_fault(*fault).remedy),
+            Self::Device { status: Status::Vendor, .. } => {
+                "Readout protection is on: take it off, which erases the chip.".into()
+            }
+            Self::Device { .. } | Self::Protocol { .. } | Self::StillThere => {
+                "Reset the board into update mode and flash again; the bootloader itself is untouched.".into()
+            }
+            Self::Mismatch { .. } => {
+                "Flash again; if it happens at the same address, the flash is worn out or the supply too low."
+                    .into()
+            }
+            Self::NotBooted(Some(fault)) => sentence(texts::image_fault(*fault).remedy),
+            Self::NotBooted(None) => "Look at it with `surefoot info` and flash another image.".into(),
+        }
+    }
+}
+
+fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Target => "the file is not for this device",
+        Status::File => "the file failed a check of the device",
+        Status::Write => "the memory cannot be written",
+        Status::Erase => "the erase failed",
+        Status::CheckErased => "the place was not erased before the write",
+        Status::Program => "programming failed",
+        Status::Verify => "what the device read back is not what was sent",
+        Status::Address => "the address is not one that a host may write",
+        Status::Firmware => "its firmware is damaged",
+        Status::Vendor => "ST's bootloader says so when the chip is read-protected",
+        Status::StalledPacket => "a request came that it does not know in its state",
+        _ => "it gives no further reason",
+    }
+}
+
+impl Explain for Refusal {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::Configuration { .. } => "configuration",
+            Self::Chip { .. } => "other-chip",
+            Self::Board { .. } => "other-board",
+            Self::Layout { .. } => "other-layout",
+            Self::Protected { .. } => "protected",
+            Self::NoMemory { .. } => "no-memory",
+            Self::Unreadable { .. } => "unreadable",
+        };
+        format!("plan.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Configuration { .. } => {
+                "Without it the bootloader knows neither its flash nor its keys.".into()
+            }
+            Self::Chip { .. } | Self::Board { .. } => "The image would be for other hardware.".into(),
+            Self::Layout { .. } => "The bootloader was sealed from another version of the board file.".into(),
+            Self::Protected { .. } => {
+                "The bootloader and its records are there, or the board keeps it free.".into()
+            }
+            Self::NoMemory { .. } => "The file holds more than the flash, or is for another chip.".into(),
+            Self::Unreadable { .. } => "The memory string says so.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Configuration { fault: Some(fault), .. } => sentence(texts::config_fault(*fault).remedy),
+            Self::Configuration { fault: None, .. } => "Update this tool to the bootloader's version.".into(),
+            Self::Chip { .. } | Self::Board { .. } => {
+                "Give the board file of the connected board with --board, or connect the other one.".into()
+            }
+            Self::Layout { .. } => "Take that version, or seal and write the bootloader anew.".into(),
+            Self::Protected { .. } => {
+                "Link the application for its slot (see `surefoot layout`); `surefoot info` draws what is writable."
+                    .into()
+            }
+            Self::NoMemory { .. } => "Check the chip, and the address of a BIN.".into(),
+            Self::Unreadable { .. } => "Leave this range out.".into(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Jobs: flash, verify, read, erase, boot.
+//!
+//! [`target`] learns what the device is, [`plan`] decides and checks everything before the first
+//! erase, and the driver carries the plan out with the core's DFU engine. Progress is reported
+//! through [`Progress`]; printing it is the command line's.
+
+mod error;
+mod plan;
+mod target;
+
+pub use error::{JobError, Refusal, status_name};
+pub use plan::{Erase, Options, Plan, plan};
+pub use target::{Kind, SectorInfo, Target};
+
+/// A part of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Sectors are erased; counted in bytes.
+    Erase,
+    /// Bytes are programmed.
+    Program,
+    /// Bytes are read back and compared.
+    Verify,
+    /// Bytes are read.
+    Read,
+}
+
+/// Who wants to know how far a job is.
+pub trait Progress {
+    /// `phase` begins and has `total` bytes.
+    fn begin(&mut self, phase: Phase, total: u64);
+    /// `bytes` more are done.
+    fn advance(&mut self, bytes: u64);
+    /// The phase is over, well or not.
+    fn end(&mut self);
+}
+
+/// Nobody does.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _phase: Phase, _total: u64) {}
+    fn advance(&mut self, _bytes: u64) {}
+    fn end(&mut self) {}
+}

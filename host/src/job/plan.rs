@@ -1,0 +1,264 @@
+//! The plan of an update: everything is decided and checked here, before the first erase.
+//!
+//! In order: the device itself, chip and board, the image against the slot and the board's policy,
+//! then each byte against the memory map. The result says which sectors are erased and which bytes
+//! are written; carrying it out decides nothing any more.
+
+use super::target::{Kind, SectorInfo, Target};
+use super::{JobError, Refusal};
+use crate::files::{Segment, Segments};
+use crate::image::{self, Refused, linked_for};
+use crate::texts;
+use surefoot_core::config::{Config, Policy, Slot};
+use surefoot_core::image::ImageFault;
+use surefoot_core::image::manifest;
+use surefoot_core::info::Info;
+
+/// Which sectors are erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Erase {
+    /// Those that the image touches; all of the slot where a remainder could be taken for the
+    /// image's end (policy `crc` without a manifest).
+    #[default]
+    Needed,
+    /// All of the slot, or all that the memory string allows.
+    All,
+}
+
+/// What the user wants otherwise than by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Which sectors are erased.
+    pub erase: Erase,
+    /// Transfer an image although the board would refuse it.
+    pub unchecked: bool,
+}
+
+/// What will be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The sectors to erase, ascending.
+    pub erase: Vec<SectorInfo>,
+    /// What to write, ascending.
+    pub write: Vec<Segment>,
+    /// Where the application starts; leaving jumps there.
+    pub start: u32,
+    /// What could not be checked, and why.
+    pub unproved: Vec<String>,
+}
+
+impl Plan {
+    /// Bytes to write.
+    pub fn bytes(&self) -> u64 {
+        self.write.iter().map(|s| s.bytes.len() as u64).sum()
+    }
+
+    /// Bytes to erase.
+    pub fn erased_bytes(&self) -> u64 {
+        self.erase.iter().map(|s| u64::from(s.size)).sum()
+    }
+}
+
+/// Plans to write `segments`. With a board file its `config` proves the image fully; without one
+/// what the device tells of itself is used.
+///
+/// # Errors
+/// [`JobError`], with the reason; nothing was changed.
+pub fn plan(
+    target: &Target,
+    config: Option<Config>,
+    segments: &Segments,
+    options: Options,
+) -> Result<Plan, JobError> {
+    let mut unproved = Vec::new();
+    let slot = match &target.kind {
+        Kind::Surefoot(info) => {
+            usable(info)?;
+            if let Some(config) = config {
+                same_board(info, config)?;
+            }
+            target.slot()
+        }
+        Kind::Rom => config.and_then(|c| c.slots().find(|s| s.contains(segments.start(), 1))),
+    };
+    // Over ST's ROM bootloader anything may be written, our own bootloader too.
+    let image_slot = slot.filter(|s| target.info().is_some() || s.contains(segments.start(), 1));
+    if let Some(slot) = image_slot {
+        fits(segments, slot)?;
+        let proof = match (config, target.info()) {
+            (Some(config), _) => prove(config, slot, segments),
+            (None, Some(info)) => prove_by_info(info, slot, segments, &mut unproved),
+            (None, None) => Ok(()),
+        };
+        match proof {
+            Err(refused) if !options.unchecked => return Err(refused.into()),
+            Err(refused) => unproved.push(refused.to_string()),
+            Ok(()) => {}
+        }
+    } else if !options.unchecked {
+        vectors_point_into(segments)?;
+    }
+    writable(target, segments)?;
+    let all = options.erase == Erase::All || needs_clean_slot(target, config, segments);
+    let erase = sectors_to_erase(target, segments, slot, all);
+    let start = slot.map_or(segments.start(), |s| s.base);
+    Ok(Plan { erase, write: segments.iter().cloned().collect(), start, unproved })
+}
+
+/// A bootloader with a broken configuration takes nothing.
+fn usable(info: &Info) -> Result<(), JobError> {
+    match texts::config_fault_by_number(info.config_fault) {
+        None if info.config_fault == 0 => Ok(()),
+        fault => Err(Refusal::Configuration { fault, number: info.config_fault }.into()),
+    }
+}
+
+/// The board file must be this board's.
+fn same_board(info: &Info, config: Config) -> Result<(), JobError> {
+    if info.device_id != 0 && info.device_id != config.device_id() {
+        return Err(Refusal::Chip { device: info.device_id, file: config.device_id() }.into());
+    }
+    if info.board_id != config.board_id() {
+        return Err(Refusal::Board { device: info.board_id, file: config.board_id() }.into());
+    }
+    let sealed = Slot { base: info.slot_base, length: info.slot_length };
+    match config.slots().find(|s| *s == sealed) {
+        Some(_) => Ok(()),
+        None => {
+            let file = config.slots().next().unwrap_or_default();
+            Err(Refusal::Layout { device: sealed, file }.into())
+        }
+    }
+}
+
+/// All of the image lies in the slot and begins there.
+fn fits(segments: &Segments, slot: Slot) -> Result<(), JobError> {
+    if segments.start() < slot.base {
+        let (start, slot) = (segments.start(), slot.base);
+        return Err(JobError::Image(image::ImageError::Start { start, slot }));
+    }
+    image::flat(segments, slot).map(|_| ()).map_err(JobError::Image)
+}
+
+fn prove(config: Config, slot: Slot, segments: &Segments) -> Result<(), Refused> {
+    image::check(config, slot, segments).map(|_| ())
+}
+
+/// Without a board file: the vector table, and the manifest as far as the device tells its ids.
+fn prove_by_info(
+    info: &Info,
+    slot: Slot,
+    segments: &Segments,
+    unproved: &mut Vec<String>,
+) -> Result<(), Refused> {
+    let head = segments.flat(slot.base, slot.base + 8);
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let (stack_pointer, reset_vector) = (word(0), word(4));
+    let refused = |fault| {
+        let linked_for = linked_for(reset_vector, slot);
+        Refused { fault, slot, stack_pointer, reset_vector, linked_for }
+    };
+    if stack_pointer == u32::MAX && reset_vector == u32::MAX {
+        return Err(refused(ImageFault::Erased));
+    }
+    // Every STM32's main RAM lies here; which part of it, only the board's configuration knows.
+    if !(0x2000_0000..=0x2100_0000).contains(&stack_pointer) || !stack_pointer.is_multiple_of(8) {
+        return Err(refused(ImageFault::StackPointer));
+    }
+    if !slot.contains(reset_vector & !1, 2) {
+        return Err(refused(ImageFault::ResetOutside));
+    }
+    if reset_vector & 1 == 0 {
+        return Err(refused(ImageFault::ResetThumb));
+    }
+    manifest_by_info(info, slot, segments, unproved).map_err(refused)
+}
+
+/// The manifest against the ids that the device tells; its keys it does not tell.
+fn manifest_by_info(
+    info: &Info,
+    slot: Slot,
+    segments: &Segments,
+    unproved: &mut Vec<String>,
+) -> Result<(), ImageFault> {
+    let policy = texts::policy_by_number(info.policy).unwrap_or(Policy::None);
+    let seen = image::inspect(segments);
+    let view = match seen.manifest {
+        _ if policy == Policy::None => return Ok(()),
+        Some(Ok(view)) => view,
+        Some(Err(manifest::ManifestFault::Checksum)) => return Err(ImageFault::ManifestChecksum),
+        Some(Err(manifest::ManifestFault::Missing)) => return Err(ImageFault::NoManifest),
+        Some(Err(_)) => return Err(ImageFault::ManifestFormat),
+        None if policy == Policy::Signature => return Err(ImageFault::NoManifest),
+        None if matches!(seen.last_word, image::LastWord::IsCrc(_)) => return Ok(()),
+        None => return Err(ImageFault::Crc),
+    };
+    let m = &view.manifest;
+    let table = [
+        (!view.length_matches, ImageFault::Length),
+        (m.load_address != slot.base, ImageFault::LoadAddress),
+        (m.device_id != 0 && m.device_id != info.device_id, ImageFault::Chip),
+        (m.board_id != 0 && m.board_id != info.board_id, ImageFault::Board),
+        (!view.crc_matches, ImageFault::Crc),
+        (!view.hash_matches, ImageFault::Hash),
+        (policy == Policy::Signature && m.algorithm == manifest::Algorithm::None, ImageFault::NotSigned),
+    ];
+    if let Some((_, fault)) = table.into_iter().find(|(bad, _)| *bad) {
+        return Err(fault);
+    }
+    if policy == Policy::Signature {
+        unproved
+            .push("the signature: the board's keys are in its board file, and --board was not given".into());
+    }
+    Ok(())
+}
+
+/// For a device that is not ours: an image that looks like a program must be linked for where it
+/// goes. Anything else (data) is the user's business.
+fn vectors_point_into(segments: &Segments) -> Result<(), JobError> {
+    let slot = Slot { base: segments.start(), length: segments.end() - segments.start() };
+    let seen = image::inspect(segments);
+    let (Some(stack_pointer), Some(reset_vector)) = (seen.stack_pointer, seen.reset_vector) else {
+        return Ok(());
+    };
+    let like_a_program = stack_pointer >> 24 == 0x20 && reset_vector & 1 == 1;
+    match linked_for(reset_vector, slot) {
+        Some(base) if like_a_program && base != slot.base => {
+            let fault = ImageFault::ResetOutside;
+            Err(Refused { fault, slot, stack_pointer, reset_vector, linked_for: Some(base) }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every byte lies in a sector that the device lets a host erase and write.
+fn writable(target: &Target, segments: &Segments) -> Result<(), JobError> {
+    for segment in segments {
+        let mut address = segment.address;
+        while address < segment.end() {
+            match target.sector(address) {
+                Some(sector) if sector.changeable() => address = sector.end(),
+                Some(sector) => return Err(Refusal::Protected { address, sector: *sector }.into()),
+                None => return Err(Refusal::NoMemory { address }.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A plain image under the policy `crc` ends at the last word that is not erased, so nothing of an
+/// older, longer one may remain.
+fn needs_clean_slot(target: &Target, config: Option<Config>, segments: &Segments) -> bool {
+    let policy = match (config, target.info()) {
+        (_, Some(info)) => texts::policy_by_number(info.policy),
+        (config, None) => config.map(|c| c.policy()),
+    };
+    policy == Some(Policy::Crc) && image::inspect(segments).manifest.is_none()
+}
+
+fn sectors_to_erase(target: &Target, segments: &Segments, slot: Option<Slot>, all: bool) -> Vec<SectorInfo> {
+    let touched = |s: &SectorInfo| segments.iter().any(|seg| seg.address < s.end() && s.base < seg.end());
+    let in_slot = |s: &SectorInfo| slot.is_none_or(|slot| slot.contains(s.base, s.size));
+    let wanted = |s: &&SectorInfo| s.changeable() && (touched(s) || (all && in_slot(s)));
+    target.sectors.iter().filter(wanted).copied().collect()
+}

@@ -1,0 +1,136 @@
+//! What is at the other end of a link: descriptors, memory, and what our bootloader tells of itself.
+
+use super::JobError;
+use crate::link::descriptors::Descriptors;
+use crate::link::{LinkError, Usb};
+use std::time::Duration;
+use surefoot_core::config::Slot;
+use surefoot_core::dfu::memory;
+use surefoot_core::info::{self, Info};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// No STM32 has as many; a string that says so is damaged.
+const MOST_SECTORS: usize = 16_384;
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A Surefoot bootloader.
+    Surefoot(Info),
+    /// ST's ROM bootloader, or another DfuSe device without the info request.
+    Rom,
+}
+
+/// One sector of the memory string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectorInfo {
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub size: u32,
+    /// It can be read.
+    pub readable: bool,
+    /// It can be erased.
+    pub erasable: bool,
+    /// It can be written.
+    pub writable: bool,
+}
+
+impl SectorInfo {
+    /// The first address behind it.
+    pub const fn end(&self) -> u32 {
+        self.base.saturating_add(self.size)
+    }
+    /// Erase and write.
+    pub const fn changeable(&self) -> bool {
+        self.erasable && self.writable
+    }
+}
+
+/// A device that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// From its descriptors.
+    pub descriptors: Descriptors,
+    /// Who it is.
+    pub kind: Kind,
+    /// The sectors of the internal flash, ascending.
+    pub sectors: Vec<SectorInfo>,
+}
+
+impl Target {
+    /// Asks the device at the other end of `link`.
+    ///
+    /// # Errors
+    /// [`JobError::Link`], [`JobError::Memory`].
+    pub fn read(link: &mut dyn Usb) -> Result<Self, JobError> {
+        let descriptors = Descriptors::read(link)?;
+        let kind = match read_info(link)? {
+            Some(info) => Kind::Surefoot(info),
+            None => Kind::Rom,
+        };
+        // A bootloader with a broken configuration block has no memory to offer.
+        let broken = matches!(kind, Kind::Surefoot(info) if info.config_fault != 0);
+        let sectors = if broken { Vec::new() } else { sectors(descriptors.memory())? };
+        Ok(Self { descriptors, kind, sectors })
+    }
+
+    /// The bootloader's own words, when it is ours.
+    pub fn info(&self) -> Option<&Info> {
+        match &self.kind {
+            Kind::Surefoot(info) => Some(info),
+            Kind::Rom => None,
+        }
+    }
+
+    /// The application's slot, when the bootloader is ours.
+    pub fn slot(&self) -> Option<Slot> {
+        let info = self.info().filter(|i| i.slot_length != 0)?;
+        Some(Slot { base: info.slot_base, length: info.slot_length })
+    }
+
+    /// The sector around `address`.
+    pub fn sector(&self, address: u32) -> Option<&SectorInfo> {
+        self.sectors.iter().find(|s| (s.base..s.end()).contains(&address))
+    }
+
+    /// True for DFU's "can upload" bit.
+    pub fn can_upload(&self) -> bool {
+        self.descriptors.attributes & 2 != 0
+    }
+}
+
+/// The info request; `None` when the device stalls it or answers something else.
+fn read_info(link: &mut dyn Usb) -> Result<Option<Info>, LinkError> {
+    let setup = [0xC0, info::REQUEST, 0, 0, 0, 0, info::LEN as u8, 0];
+    let mut bytes = [0; info::LEN];
+    match link.control_in(setup, &mut bytes, TIMEOUT) {
+        Ok(length) => Ok(Info::decode(&bytes[..length])),
+        Err(LinkError::Stall) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sectors of a memory string, one by one.
+fn sectors(text: &str) -> Result<Vec<SectorInfo>, JobError> {
+    let bad = || JobError::Memory(text.to_owned());
+    let string = memory::parse(text).map_err(|_| bad())?;
+    let mut sectors = Vec::new();
+    for group in string.groups() {
+        for index in 0..group.count {
+            sectors.push(SectorInfo {
+                // The parser keeps a group inside the address space.
+                base: group.base.wrapping_add(index.wrapping_mul(group.sector_size)),
+                size: group.sector_size,
+                readable: group.access.is_readable(),
+                erasable: group.access.is_erasable(),
+                writable: group.access.is_writable(),
+            });
+            if sectors.len() > MOST_SECTORS {
+                return Err(bad());
+            }
+        }
+    }
+    sectors.sort_by_key(|s| s.base);
+    Ok(sectors)
+}
