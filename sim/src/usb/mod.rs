@@ -5,7 +5,9 @@
 //! full-speed timing; [`redir`], a usbredir server for QEMU; and the libusb shim in its own crate.
 //! Leaves out low and high speed, hubs, isochronous transfers and line errors.
 
+use crate::Board;
 use crate::device::Ctx;
+use crate::time::Nanos;
 
 pub mod host;
 pub mod redir;
@@ -73,4 +75,25 @@ pub trait Wire {
     fn data_in(&mut self, address: u8, endpoint: u8, ctx: &mut Ctx) -> InReply;
     /// The host's ACK of the data packet that [`Wire::data_in`] gave. Without it the device sends it again.
     fn acknowledge(&mut self, address: u8, endpoint: u8, ctx: &mut Ctx);
+}
+
+/// A board's USB connector.
+impl host::Port for Board {
+    fn now(&self) -> Nanos {
+        Self::now(self)
+    }
+
+    fn run_to(&mut self, at: Nanos, watch: bool) {
+        if watch {
+            let before = self.usb_ref().changes();
+            let span = at.since(Self::now(self));
+            self.run_until(|board| board.usb_ref().changes() != before, span);
+        } else {
+            Self::run_to(self, at);
+        }
+    }
+
+    fn with_wire(&mut self, act: &mut dyn FnMut(&mut dyn Wire, &mut Ctx)) {
+        self.usb(|otg, ctx| act(otg, ctx));
+    }
 }
