@@ -23,10 +23,10 @@ pub fn digest(parts: &[&[u8]; 3]) -> [u8; 64] {
     }
     // FIPS 180-4, 5.1.2: a one, zeros, the length in bits.
     let mut pushed = push(0x80);
-    while pushed % 128 != 124 {
+    while pushed % 128 != 112 {
         pushed = push(0);
     }
-    for byte in (message * 8).to_be_bytes() {
+    for byte in (u128::from(message) * 8).to_be_bytes() {
         push(byte);
     }
     let mut out = [0; 64];
