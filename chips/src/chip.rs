@@ -1,7 +1,8 @@
 //! One chip: the table's entry and the overlay joined and corrected.
 //!
 //! Corrections made here: one-time programmable flash is no flash; windows of external memories
-//! are no RAM; RAM regions that touch are one.
+//! are no RAM; RAM regions that touch are one; a second bank that the metadata put inside the first
+//! (U3) stands behind it.
 
 use crate::overlay::{self, Clock, Supply, Timing};
 use crate::table::{Group, Kind, R};
@@ -188,7 +189,7 @@ impl Chip {
         let (family, part) = overlay::of(group.family, name);
         let flash: Vec<Flash> = group.memory.iter().map(|regions| flash(regions, family)).collect();
         let memories: Vec<Ram> = group.memory[0].iter().filter_map(internal_ram).collect();
-        let ram_base = part.and_then(|p| p.ram_base).or_else(|| family?.ram_base).unwrap_or(RAM);
+        let ram_base = family.and_then(|f| f.ram_base).unwrap_or(RAM);
         let stated = group.memory[0].iter().find(|r| r.1 == Kind::Flash).map_or(0, |r| r.5 as u8);
         Self {
             name,
@@ -208,7 +209,10 @@ impl Chip {
             flash,
             ram: contiguous(&memories, ram_base),
             memories,
-            program_units: family.map_or(vec![stated], |f| f.program_units.clone()),
+            program_units: part
+                .and_then(|p| p.program_units.clone())
+                .or_else(|| Some(family?.program_units.clone()))
+                .unwrap_or(vec![stated]),
             usb: group.usb.iter().map(usb).collect(),
             supplies: family.map_or(&[], |f| &f.supply),
             timings: family.map_or(&[], |f| &f.timing),
@@ -272,14 +276,8 @@ fn flash(regions: &[R], family: Option<&overlay::Family>) -> Flash {
             _ => behind,
         };
         let count = (size / erase) as u16;
-        groups.push(SectorGroup {
-            base: *base,
-            sector_size: *erase,
-            count,
-            bank,
-            first_number,
-            first_sector,
-        });
+        let base = groups.last().filter(|g| g.bank != bank).map_or(*base, |g| g.end().max(*base));
+        groups.push(SectorGroup { base, sector_size: *erase, count, bank, first_number, first_sector });
     }
     let banks = if groups.iter().any(|g| g.bank == 2) { Banks::Dual } else { Banks::Single };
     Flash { banks, groups, erased }
@@ -290,11 +288,12 @@ fn internal_ram(region: &R) -> Option<Ram> {
     (*kind == Kind::Ram && *base < EXTERNAL).then_some(Ram { name, base: *base, size: *size })
 }
 
-/// The run of RAM from `base` on.
+/// The first run of RAM from `base` on.
 fn contiguous(memories: &[Ram], base: u32) -> Ram {
     let mut sorted: Vec<&Ram> = memories.iter().filter(|m| m.base >= base).collect();
     sorted.sort_by_key(|m| m.base);
-    let mut run = Ram { name: "RAM", base, size: 0 };
+    // WB0 keeps the first words for its ROM, so the run may begin a little later.
+    let mut run = Ram { name: "RAM", base: sorted.first().map_or(base, |m| m.base), size: 0 };
     for memory in sorted {
         if memory.base > run.base + run.size {
             break;

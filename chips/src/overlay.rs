@@ -12,7 +12,19 @@ pub static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
 });
 
 /// Every overlay file.
-const FILES: &[(&str, &str)] = &[("f4.toml", include_str!("../overlay/f4.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("f4.toml", include_str!("../overlay/f4.toml")),
+    ("f0.toml", include_str!("../overlay/f0.toml")),
+    ("f1.toml", include_str!("../overlay/f1.toml")),
+    ("f7.toml", include_str!("../overlay/f7.toml")),
+    ("g0.toml", include_str!("../overlay/g0.toml")),
+    ("g4.toml", include_str!("../overlay/g4.toml")),
+    ("h5.toml", include_str!("../overlay/h5.toml")),
+    ("h7.toml", include_str!("../overlay/h7.toml")),
+    ("l4.toml", include_str!("../overlay/l4.toml")),
+    ("l5.toml", include_str!("../overlay/l5.toml")),
+    ("u5.toml", include_str!("../overlay/u5.toml")),
+];
 
 fn parse(text: &str) -> Result<Family, toml::de::Error> {
     toml::from_str(text)
@@ -66,7 +78,7 @@ pub struct Part {
     /// Instead of the family's.
     pub flash_size_address: Option<u32>,
     /// Instead of the family's.
-    pub ram_base: Option<u32>,
+    pub program_units: Option<Vec<u8>>,
     /// Clock limits.
     pub clock: Option<Clock>,
 }

@@ -113,8 +113,17 @@ fn read_all(folder: &Path) -> Result<Vec<Chip>> {
         }
         let chip = chip(&text, included[include].clone()).with_context(|| path.display().to_string())?;
         let has_flash = |r: &Region| r.kind == "Flash" && r.flash.is_some_and(|(erase, ..)| erase != 0);
-        if chip.memory.iter().flatten().any(has_flash) {
-            chips.push(chip);
+        if !chip.memory.iter().flatten().any(has_flash) {
+            continue;
+        }
+        // Parts with two cores come twice; the core that starts is the later one by name (cm7
+        // after cm4, cm4 after cm0p), and both see the same memories.
+        match chips.last_mut().filter(|last: &&mut Chip| last.name == chip.name) {
+            Some(last) => {
+                ensure!(last.memory == chip.memory, "the cores of {} differ", chip.name);
+                *last = chip;
+            }
+            None => chips.push(chip),
         }
     }
     Ok(chips)
