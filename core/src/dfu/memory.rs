@@ -41,6 +41,9 @@ impl Access {
     }
 }
 
+/// Most sectors of one group; a string with more is taken for broken.
+pub const MAX_COUNT: u32 = 0xFFFF;
+
 /// A run of equal sectors. It may end at the end of the address space, never behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -48,7 +51,7 @@ pub struct Group {
     pub base: u32,
     /// Bytes of each sector, at least 1.
     pub sector_size: u32,
-    /// Number of sectors, at least 1.
+    /// Number of sectors, 1 to [`MAX_COUNT`].
     pub count: u32,
     /// What may be done with them.
     pub access: Access,
@@ -88,7 +91,7 @@ pub enum Fault {
     NoSlash,
     /// No hexadecimal address `0x...` of at most 32 bits.
     Address,
-    /// No decimal number of sectors of at least 1.
+    /// No decimal number of sectors from 1 to [`MAX_COUNT`].
     Count,
     /// No `*` between count and size.
     NoStar,
@@ -143,6 +146,17 @@ impl<'a> MemoryString<'a> {
     /// The groups in their order; at least one.
     pub fn groups(&self) -> Groups<'a> {
         Groups::new(self.text, self.name_end)
+    }
+
+    /// All sectors, in the order of the groups.
+    pub fn sectors(&self) -> impl Iterator<Item = Sector> + use<'a> {
+        self.groups().flat_map(|group| {
+            (0..group.count).map(move |i| {
+                // Inside the address space, as the whole group is.
+                let base = group.base.wrapping_add(i.wrapping_mul(group.sector_size));
+                Sector { base, size: group.sector_size, access: group.access }
+            })
+        })
     }
 
     /// The sector that holds `address`.
@@ -207,11 +221,15 @@ impl<'a> Groups<'a> {
             self.expect(b',', Fault::Separator)?;
         }
         let start = self.position;
-        let count = self.number(10, Fault::Count).and_then(|n| self.positive(n, start, Fault::Count))?;
+        let count = self.number(10, Fault::Count)?;
+        if !(1..=MAX_COUNT).contains(&count) {
+            return Err(self.error_at(start, Fault::Count));
+        }
         self.expect(b'*', Fault::NoStar)?;
         let start = self.position;
-        let size = self.number(10, Fault::Size).and_then(|n| self.positive(n, start, Fault::Size))?;
-        let sector_size = self.unit()?.checked_mul(size).ok_or(self.error_at(start, Fault::Size))?;
+        let size = self.number(10, Fault::Size)?;
+        let sector_size = self.unit()?.checked_mul(size).filter(|&size| size != 0);
+        let sector_size = sector_size.ok_or(self.error_at(start, Fault::Size))?;
         let letter = self.peek().ok_or(self.error(Fault::Access))?;
         let access = Access::from_letter(letter).ok_or(self.error(Fault::Access))?;
         self.position += 1;
@@ -256,10 +274,6 @@ impl<'a> Groups<'a> {
             self.position += 1;
         }
         if self.position == start { Err(self.error(fault)) } else { Ok(value) }
-    }
-
-    fn positive(&self, value: u32, start: usize, fault: Fault) -> Result<u32, ParseError> {
-        if value == 0 { Err(self.error_at(start, fault)) } else { Ok(value) }
     }
 
     fn expect(&mut self, byte: u8, fault: Fault) -> Result<(), ParseError> {

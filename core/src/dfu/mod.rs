@@ -4,6 +4,7 @@
 //! and hands out flash jobs; the host end tells its driver which control transfers to make.
 
 pub mod device;
+pub mod host;
 pub mod memory;
 
 /// bRequest values (DFU 1.1, table 3.2).
