@@ -1,9 +1,10 @@
 //! Links: control transfers to a DFU device, over real USB or inside a virtual board.
 //!
 //! A link knows transfers and time, no DFU. [`usb`] is the operating system's USB; the virtual
-//! board's link stands in `sim`.
+//! board's is [`sim`].
 
 pub mod descriptors;
+pub mod sim;
 pub mod usb;
 
 use crate::explain::Explain;
@@ -51,6 +52,19 @@ pub trait Usb {
 
     /// The link's and the device's place, for messages.
     fn name(&self) -> String;
+
+    /// What the link noticed and the user should know: broken rules on a virtual board.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Ends the use of the link.
+    ///
+    /// # Errors
+    /// [`LinkError`] when a virtual board's state cannot be kept.
+    fn close(self: Box<Self>) -> Result<(), LinkError> {
+        Ok(())
+    }
 }
 
 /// Which device.
@@ -101,6 +115,9 @@ pub enum LinkError {
     /// The operating system's USB does not work.
     #[error("USB cannot be used: {0}")]
     System(String),
+    /// The virtual board booted its application.
+    #[error("the virtual board in {0} runs its application and is not in update mode")]
+    Running(String),
     /// The virtual board cannot be used.
     #[error("{0}")]
     Virtual(String),
@@ -124,6 +141,7 @@ impl Explain for LinkError {
             Self::Driver(_) => "driver",
             Self::Descriptors(_) => "descriptors",
             Self::System(_) => "system",
+            Self::Running(_) => "running",
             Self::Virtual(_) => "virtual",
         };
         format!("link.{name}")
@@ -144,6 +162,7 @@ impl Explain for LinkError {
             Self::Driver(_) => "Windows has bound another driver than WinUSB to it.".into(),
             Self::Descriptors(_) => "A bootloader offers a DFU interface with a memory string.".into(),
             Self::System(_) => "The system's USB support refused.".into(),
+            Self::Running(_) => "Nothing asked for update mode when its supply went on.".into(),
             Self::Virtual(_) => "The virtual board's state does not allow it.".into(),
         }
     }
@@ -172,6 +191,10 @@ impl Explain for LinkError {
             Self::System(_) => {
                 "Check that the user may list USB devices (in a container: pass /dev/bus/usb in).".into()
             }
+            Self::Running(file) => format!(
+                "Hold its button while the supply goes on: --link sim:{file},button, or let the application ask: \
+                 --link sim:{file},magic."
+            ),
             Self::Virtual(_) => "Start from a fresh state file: delete it and run the command again.".into(),
         }
     }

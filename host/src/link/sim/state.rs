@@ -1,0 +1,197 @@
+//! A virtual board and its state file: one line of JSON, then the flash.
+
+use crate::files::{self, FileError};
+use crate::link::LinkError;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use surefoot_core::config::{Pin as ConfigPin, Slot};
+use surefoot_sim::{Board, BoardOptions, ChipModel, Hse, Nanos, Pin};
+
+const FORMAT: u32 = 1;
+/// RTC_BKP0R to RTC_BKP19R (RM0090 section 26.6.20).
+const BACKUP_REGISTERS: usize = 20;
+
+/// What is soldered around the chip, from the board file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fitting {
+    /// The board's name.
+    pub board: String,
+    /// The chip's name.
+    pub chip: String,
+    /// Crystal or clock in hertz, 0 for none.
+    pub hse_hz: u32,
+    /// It is a clock.
+    pub hse_bypass: bool,
+    /// The button, as in the configuration block.
+    pub button: Option<u16>,
+    /// The LED, as in the configuration block.
+    pub led: Option<u16>,
+    /// First address of the slot.
+    pub slot_base: u32,
+    /// Bytes of the slot.
+    pub slot_length: u32,
+    /// The magic word that asks for update mode.
+    pub magic: u32,
+    /// The backup register for it.
+    pub backup_register: u8,
+}
+
+impl Fitting {
+    /// The application's slot.
+    pub fn slot(&self) -> Slot {
+        Slot { base: self.slot_base, length: self.slot_length }
+    }
+}
+
+/// What somebody does while the supply goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PowerOn {
+    /// Holds the button for two seconds.
+    pub button: bool,
+    /// Had the application write the magic word before.
+    pub magic: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    surefoot_board_state: u32,
+    fitting: Fitting,
+    /// Time in the board's life, nanoseconds.
+    now: u64,
+    backup: Vec<u32>,
+    option_bytes: u32,
+}
+
+/// A virtual board with what is around it.
+pub struct VirtualBoard {
+    /// The simulator's board.
+    pub board: Board,
+    /// What is around it.
+    pub fitting: Fitting,
+    /// The board's age when it was loaded.
+    age: u64,
+}
+
+impl VirtualBoard {
+    /// A new board with `bootloader` at the start of its flash, without supply.
+    ///
+    /// # Errors
+    /// [`LinkError::Virtual`] when there is no model of the chip.
+    pub fn new(fitting: Fitting, base: u32, bootloader: &[u8]) -> Result<Self, LinkError> {
+        let mut options = BoardOptions::new(model(&fitting.chip)?);
+        options.battery = true;
+        options.hse = match (fitting.hse_hz, fitting.hse_bypass) {
+            (0, _) => Hse::None,
+            (hz, false) => Hse::Crystal(hz),
+            (hz, true) => Hse::Clock(hz),
+        };
+        let mut board = Board::with(options);
+        board.load(base, bootloader).map_err(|e| LinkError::Virtual(e.to_string()))?;
+        Ok(Self { board, fitting, age: 0 })
+    }
+
+    /// The board in a state file.
+    ///
+    /// # Errors
+    /// [`LinkError::Virtual`] when the file is damaged or of another version.
+    pub fn load(path: &Path) -> Result<Self, LinkError> {
+        let bad = |why: &str| LinkError::Virtual(format!("{} is not a board's state: {why}", path.display()));
+        let bytes = files::read_bytes(path).map_err(|e| bad(&e.to_string()))?;
+        let end = bytes.iter().position(|&b| b == b'\n').ok_or_else(|| bad("it has no first line"))?;
+        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| bad(&e.to_string()))?;
+        if header.surefoot_board_state != FORMAT || header.backup.len() != BACKUP_REGISTERS {
+            return Err(bad("it is of another version"));
+        }
+        let flash = &bytes[end + 1..];
+        let mut loaded = Self::new(header.fitting, FLASH_BASE, flash)?;
+        if loaded.board.flash().len() != flash.len() {
+            return Err(bad("its flash has another size than the chip's"));
+        }
+        for (number, value) in header.backup.into_iter().enumerate() {
+            loaded.board.set_backup_register(number, value);
+        }
+        loaded.board.set_option_bytes(header.option_bytes);
+        loaded.age = header.now;
+        Ok(loaded)
+    }
+
+    /// Writes the state file.
+    ///
+    /// # Errors
+    /// [`LinkError::Virtual`].
+    pub fn save(&self, path: &Path) -> Result<(), LinkError> {
+        let header = Header {
+            surefoot_board_state: FORMAT,
+            fitting: self.fitting.clone(),
+            now: self.age + self.board.now().0,
+            backup: (0..BACKUP_REGISTERS).map(|n| self.board.backup_register(n)).collect(),
+            option_bytes: self.board.option_bytes(),
+        };
+        let failed = |e: String| LinkError::Virtual(format!("the board's state cannot be kept: {e}"));
+        let mut bytes = serde_json::to_vec(&header).map_err(|e| failed(e.to_string()))?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(self.board.flash());
+        files::write_bytes(path, &bytes).map_err(|e: FileError| failed(e.to_string()))
+    }
+
+    /// The board's age.
+    pub fn now(&self) -> Nanos {
+        Nanos(self.age + self.board.now().0)
+    }
+
+    /// Switches the supply on.
+    pub fn power_on(&mut self, how: PowerOn) {
+        if how.magic {
+            let register = usize::from(self.fitting.backup_register);
+            self.board.set_backup_register(register, self.fitting.magic);
+        }
+        self.hold_button(how.button);
+        self.board.power_on();
+        if how.button {
+            self.board.run_for(Nanos::secs(2));
+            self.hold_button(false);
+        }
+    }
+
+    /// Switches the supply off.
+    pub fn power_off(&mut self) {
+        self.board.power_off();
+    }
+
+    /// Presses the button, or lets it go: then its pin is at the other level.
+    pub fn hold_button(&mut self, pressed: bool) {
+        if let Some(button) = self.fitting.button.map(ConfigPin) {
+            let level = if pressed { button.active_high() } else { !button.active_high() };
+            self.board.set_pin(sim_pin(button), Some(level));
+        }
+    }
+
+    /// True while the core executes in the application's slot.
+    pub fn runs_application(&self) -> bool {
+        self.board.is_powered() && self.fitting.slot().contains(self.board.pc(), 2)
+    }
+
+    /// The LED's pin in the simulator's words.
+    pub fn led(&self) -> Option<(Pin, bool)> {
+        let led = ConfigPin(self.fitting.led?);
+        Some((sim_pin(led), led.active_high()))
+    }
+}
+
+const FLASH_BASE: u32 = 0x0800_0000;
+
+fn sim_pin(pin: ConfigPin) -> Pin {
+    Pin { port: pin.port(), number: pin.pin() }
+}
+
+/// The chips that have register models.
+fn model(chip: &str) -> Result<ChipModel, LinkError> {
+    // The part number's tenth character is the flash size; G is 1 MiB. F405 and F407 share their models.
+    let known = ["STM32F405", "STM32F407"].iter().any(|family| chip.starts_with(family));
+    match known && chip.as_bytes().get(10) == Some(&b'G') {
+        true => Ok(ChipModel::stm32f407vg()),
+        false => Err(LinkError::Virtual(format!(
+            "there is no virtual board for {chip}; there is one for the STM32F405 and STM32F407 with 1 MB"
+        ))),
+    }
+}
