@@ -8,7 +8,7 @@
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::{entry, exception};
 use stm32_metapac::gpio::vals::{Idr, Moder};
-use stm32_metapac::rcc::vals::{Pllm, Plln, Pllp, Pllq, Pllsrc, Sw};
+use stm32_metapac::rcc::vals::{Pllm, Plln, Pllp, Pllq, Pllsrc, Ppre, Sw};
 use stm32_metapac::{FLASH, GPIOA, GPIOD, IWDG, RCC};
 use surefoot_app::{Rom, jump_to_rom};
 
@@ -49,7 +49,8 @@ fn main() -> ! {
 
 /// HSI 16 MHz / 16 * 192 / 4 (RM0090 Rev 19, 7.3.2); one wait state (3.5.1, table 10).
 fn run_at_48_mhz() {
-    RCC.pllcfgr().write(|w| {
+    // The reserved bits of PLLCFGR are not all zero and stay as they are (7.3.2).
+    RCC.pllcfgr().modify(|w| {
         w.set_pllsrc(Pllsrc::HSI);
         w.set_pllm(Pllm::DIV16);
         w.set_plln(Plln::MUL192);
@@ -60,6 +61,8 @@ fn run_at_48_mhz() {
     FLASH.acr().modify(|w| w.set_latency(stm32_metapac::flash::vals::Latency::WS1));
     // Without a PLL the program stays on HSI, which is as good for what it shows.
     if (0..PATIENCE).any(|_| RCC.cr().read().pllrdy()) {
+        // APB1 goes up to 42 MHz.
+        RCC.cfgr().modify(|w| w.set_ppre1(Ppre::DIV2));
         RCC.cfgr().modify(|w| w.set_sw(Sw::PLL1_P));
     }
 }
