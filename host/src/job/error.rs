@@ -6,7 +6,7 @@ use crate::image::{ImageError, Refused};
 use crate::link::LinkError;
 use crate::texts;
 use surefoot_core::config::{ConfigFault, Slot};
-use surefoot_core::dfu::{State, Status};
+use surefoot_core::dfu::Status;
 use surefoot_core::image::ImageFault;
 use surefoot_core::port::FlashFault;
 
@@ -34,8 +34,6 @@ pub enum JobError {
     Device {
         /// Its status.
         status: Status,
-        /// Its state.
-        state: State,
         /// What was being done.
         doing: String,
         /// What our bootloader says of the flash.

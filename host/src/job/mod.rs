@@ -1,15 +1,18 @@
 //! Jobs: flash, verify, read, erase, boot.
 //!
 //! [`target`] learns what the device is, [`plan`] decides and checks everything before the first
-//! erase, and the driver carries the plan out with the core's DFU engine. Progress is reported
+//! erase, and [`Session`] carries the plan out with the core's DFU engine. Progress is reported
 //! through [`Progress`]; printing it is the command line's.
 
+mod driver;
 mod error;
 mod plan;
+mod run;
 mod target;
 
 pub use error::{JobError, Refusal, status_name};
 pub use plan::{Erase, Options, Plan, plan};
+pub use run::{Finish, Session};
 pub use target::{Kind, SectorInfo, Target};
 
 /// A part of a job.

@@ -102,7 +102,14 @@ pub fn plan(
     let all = options.erase == Erase::All || needs_clean_slot(target, config, segments);
     let erase = sectors_to_erase(target, segments, slot, all);
     let start = slot.map_or(segments.start(), |s| s.base);
-    Ok(Plan { erase, write: segments.iter().cloned().collect(), start, unproved })
+    Ok(Plan { erase, write: segments.iter().map(padded).collect(), start, unproved })
+}
+
+/// Whole words: what stands behind a segment's last byte in the same word is erased flash.
+fn padded(segment: &Segment) -> Segment {
+    let mut segment = segment.clone();
+    segment.bytes.resize(segment.bytes.len().next_multiple_of(4), 0xFF);
+    segment
 }
 
 /// A bootloader with a broken configuration takes nothing.

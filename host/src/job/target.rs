@@ -101,7 +101,7 @@ impl Target {
 }
 
 /// The info request; `None` when the device stalls it or answers something else.
-fn read_info(link: &mut dyn Usb) -> Result<Option<Info>, LinkError> {
+pub(super) fn read_info(link: &mut dyn Usb) -> Result<Option<Info>, LinkError> {
     let setup = [0xC0, info::REQUEST, 0, 0, 0, 0, info::LEN as u8, 0];
     let mut bytes = [0; info::LEN];
     match link.control_in(setup, &mut bytes, TIMEOUT) {
