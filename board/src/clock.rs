@@ -11,8 +11,8 @@ use surefoot_chips::{Chip, Clock, Supply};
 pub const HSI_HZ: u32 = 16_000_000;
 /// What the USB block needs.
 pub const USB_HZ: u32 = 48_000_000;
-/// AHB of the OTG FS block: at least this (RM0090, section 34.4.1).
-const AHB_MIN_HZ: u32 = 14_200_000;
+/// PLL output: at least this (DS8626, table "Main PLL characteristics"); OTG FS wants 14.2 MHz.
+const PLL_OUT_MIN_HZ: u32 = 24_000_000;
 /// VCO input (RM0090, section 7.3.2): 1 to 2 MHz, best 2 MHz.
 const VCO_IN_HZ: [u64; 2] = [1_000_000, 2_000_000];
 /// Reset value of RCC_PLLCFGR's bits 28-31: reserved on F405, PLLR = 2 on F446 and later.
@@ -142,8 +142,8 @@ pub fn solve(
     }
     let hse = hse_hz.map(|hz| pll(clock, hz, true, sysclk_hz));
     let hsi = pll(clock, HSI_HZ, false, sysclk_hz);
-    let too_fast = sysclk_hz > max;
-    let (Some(hsi), false, false) = (hsi, too_fast, hse == Some(None)) else {
+    let in_range = (PLL_OUT_MIN_HZ..=max).contains(&sysclk_hz);
+    let (Some(hsi), true, false) = (hsi, in_range, hse == Some(None)) else {
         let input = hse_hz.unwrap_or(HSI_HZ);
         return Err(ClockError::Sysclk {
             wanted: sysclk_hz,
@@ -201,7 +201,7 @@ fn pll(clock: &Clock, input: u32, from_hse: bool, sysclk: u32) -> Option<Pll> {
 fn reachable(clock: &Clock, input: u32, max: u32) -> Vec<u32> {
     let mut all: Vec<u32> = settings(clock, input, true)
         .map(|pll| (pll.vco_hz() / u64::from(pll.p)) as u32)
-        .filter(|hz| (AHB_MIN_HZ..=max).contains(hz))
+        .filter(|hz| (PLL_OUT_MIN_HZ..=max).contains(hz))
         .collect();
     all.sort_unstable();
     all.dedup();

@@ -35,6 +35,14 @@ impl Use {
         }
     }
 
+    /// The words for messages, with "the" before them.
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Staging => "staging area",
+            other => other.name(),
+        }
+    }
+
     /// True when the host may erase and write it.
     pub const fn writable(self) -> bool {
         matches!(self, Self::Application)
@@ -113,8 +121,8 @@ pub struct Nearest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// A boundary is not on a sector's edge.
-    #[error("the {} {} 0x{address:08X}, inside sector {} (0x{:08X}-0x{:08X}, {}); {nearest}",
-        .what.name(), verb(.edge), .sector.sector, .sector.base, .sector.end() - 1, show_size(.sector.size))]
+    #[error("the {} {} 0x{address:08X}, inside {noun} {} (0x{:08X}-0x{:08X}, {}); {nearest}",
+        .what.noun(), verb(.edge), .sector.sector, .sector.base, .sector.end() - 1, show_size(.sector.size))]
     Boundary {
         /// The region.
         what: Use,
@@ -124,12 +132,14 @@ pub enum LayoutError {
         address: u32,
         /// The sector around it.
         sector: Sector,
+        /// What the manual calls it.
+        noun: &'static str,
         /// Where it could be.
         nearest: Nearest,
     },
     /// A boundary is not in the chip's flash.
     #[error("the {} {} 0x{address:X}, outside the flash (0x{base:08X}-0x{:08X}, {}); {nearest}",
-        .what.name(), verb(.edge), .base + (.size - 1), show_size(*.size))]
+        .what.noun(), verb(.edge), .base + (.size - 1), show_size(*.size))]
     Outside {
         /// The region.
         what: Use,
@@ -146,7 +156,7 @@ pub enum LayoutError {
     },
     /// Two regions share an address.
     #[error("the {} begins at 0x{address:08X}, but the {} reaches from 0x{from:08X} to 0x{:08X}; {nearest}",
-        .what.name(), .other.name(), .to - 1)]
+        .what.noun(), .other.noun(), .to - 1)]
     Overlap {
         /// The region that would have to move.
         what: Use,
@@ -162,7 +172,8 @@ pub enum LayoutError {
         nearest: Nearest,
     },
     /// Nothing is left for a region.
-    #[error("there is no room for the {}; the {} {nearest}", .what.name(), .moves.name())]
+    #[error("there is no room for the {}; for the {} of the {} {nearest}",
+        .what.noun(), if .nearest.sizes_from.is_some() { "end" } else { "start" }, .moves.noun())]
     NoRoom {
         /// The region without room.
         what: Use,
@@ -201,6 +212,11 @@ impl LayoutError {
             Self::Banks { .. } => &[],
         }
     }
+}
+
+/// What the manual calls a piece of this flash: small and all alike, they are pages.
+pub(crate) fn sector_noun(flash: &Flash) -> &'static str {
+    if flash.groups.iter().all(|g| g.sector_size <= 8192) { "page" } else { "sector" }
 }
 
 fn verb(edge: &Edge) -> &'static str {
@@ -313,7 +329,14 @@ impl Check<'_> {
             return Err(LayoutError::NoRoom { what: Use::Application, moves: what, nearest: nearest() });
         }
         if let Some(sector) = self.around(end) {
-            return Err(LayoutError::Boundary { what, edge, address: end, sector, nearest: nearest() });
+            return Err(LayoutError::Boundary {
+                what,
+                edge,
+                address: end,
+                sector,
+                noun: sector_noun(self.flash),
+                nearest: nearest(),
+            });
         }
         Ok(Area { what, base, size })
     }
@@ -332,7 +355,14 @@ impl Check<'_> {
         }
         if let Some(sector) = self.around(start) {
             let (edge, nearest) = (Edge::Start, nearest_start());
-            return Err(LayoutError::Boundary { what, edge, address: start, sector, nearest });
+            return Err(LayoutError::Boundary {
+                what,
+                edge,
+                address: start,
+                sector,
+                noun: sector_noun(self.flash),
+                nearest,
+            });
         }
         // Up to the next region, a gap between banks, or the end.
         let open_end = spans
@@ -354,7 +384,14 @@ impl Check<'_> {
             return Err(LayoutError::NoRoom { what, moves: what, nearest });
         }
         if let Some(sector) = self.around(end as u32) {
-            return Err(LayoutError::Boundary { what, edge, address: end as u32, sector, nearest });
+            return Err(LayoutError::Boundary {
+                what,
+                edge,
+                address: end as u32,
+                sector,
+                noun: sector_noun(self.flash),
+                nearest,
+            });
         }
         Ok(Area { what, base: start, size: bytes })
     }

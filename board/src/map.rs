@@ -3,7 +3,7 @@
 //! Colour is the command line's business.
 
 use crate::board::Board;
-use crate::layout::{Area, Layout, Use};
+use crate::layout::{Area, Layout, Use, sector_noun};
 use crate::units::show_size;
 
 /// One row: an area of the flash, or the RAM.
@@ -41,8 +41,7 @@ impl Layout {
     }
 
     fn sector_names(&self, area: &Area) -> String {
-        // Small and all alike: the manuals call them pages.
-        let noun = if self.flash.groups.iter().all(|g| g.sector_size <= 8192) { "page" } else { "sector" };
+        let noun = sector_noun(&self.flash);
         let mut numbers = self.sectors_of(area).map(|s| s.sector);
         match (numbers.next(), numbers.last()) {
             (Some(first), Some(last)) => format!("{noun}s {first}-{last}"),

@@ -212,6 +212,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_pattern_of_an_overlay_is_the_longest_of_some_chip_and_no_two_are_equal() {
+        for family in FAMILIES.iter() {
+            let mut seen = std::collections::BTreeSet::new();
+            for name in family.part.iter().flat_map(|p| &p.names) {
+                assert!(seen.insert(name), "{name} stands twice");
+                let chips = crate::table::GROUPS.iter().filter(|g| g.family == family.family);
+                let mut chips = chips.flat_map(|g| g.chips.iter().map(|(chip, _)| *chip));
+                let longest = |chip: &str| {
+                    let of_chip = family.part.iter().flat_map(|p| &p.names).filter(|n| matches(n, chip));
+                    of_chip.max_by_key(|n| n.len()) == Some(name)
+                };
+                assert!(chips.any(longest), "{name} is the name of no chip");
+            }
+        }
+    }
+
+    #[test]
     fn an_unknown_key_in_an_overlay_is_refused() {
         let good = FILES[0].1;
         assert!(parse(good).is_ok());
