@@ -67,16 +67,18 @@ pub enum Decision {
 
 /// Decides. `verify` proves the best image; it is called only when no fact asks for update mode.
 pub fn decide(facts: Facts, verify: impl FnOnce() -> Result<VerifiedImage, ImageFault>) -> Decision {
-    let asked = [
-        (facts.magic_word, Reason::MagicWord),
-        (facts.magic_ram, Reason::MagicRam),
-        (facts.button, Reason::Button),
-        (facts.double_tap, Reason::DoubleTap),
-    ];
-    if let Some((_, reason)) = asked.into_iter().find(|(fact, _)| *fact) {
-        return Decision::Update(reason, None);
-    }
-    match verify() {
+    let asked = match facts {
+        Facts { magic_word: true, .. } => Reason::MagicWord,
+        Facts { magic_ram: true, .. } => Reason::MagicRam,
+        Facts { button: true, .. } => Reason::Button,
+        Facts { double_tap: true, .. } => Reason::DoubleTap,
+        _ => return proved(verify()),
+    };
+    Decision::Update(asked, None)
+}
+
+fn proved(result: Result<VerifiedImage, ImageFault>) -> Decision {
+    match result {
         Ok(image) => Decision::Boot(image),
         Err(fault) => Decision::Update(Reason::NoValidImage, Some(fault)),
     }

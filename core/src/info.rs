@@ -59,24 +59,28 @@ pub struct Info {
 impl Info {
     /// The answer's bytes.
     pub fn encode(&self) -> [u8; LEN] {
+        let [a, b, c] = self.version;
+        let [major, minor, patch] = self.image_version.map(u32::from);
+        let pair = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
+        let words = [
+            MAGIC,
+            u32::from_le_bytes([a, b, c, 0]),
+            pair(self.family, self.features),
+            u32::from_le_bytes([self.config_fault, self.reason, self.image_fault, self.policy]),
+            u32::from_le_bytes([self.reset_cause, self.flags, self.last_fault, 0]),
+            pair(self.device_id, self.flash_kib),
+            self.board_id,
+            self.slot_base,
+            self.slot_length,
+            major | minor << 16,
+            patch,
+            self.security_counter,
+            self.image_length,
+        ];
         let mut out = [0; LEN];
-        let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &MAGIC.to_le_bytes());
-        put(4, &self.version);
-        put(8, &self.family.to_le_bytes());
-        put(10, &self.features.to_le_bytes());
-        put(12, &[self.config_fault, self.reason, self.image_fault, self.policy]);
-        put(16, &[self.reset_cause, self.flags, self.last_fault]);
-        put(20, &self.device_id.to_le_bytes());
-        put(22, &self.flash_kib.to_le_bytes());
-        put(24, &self.board_id.to_le_bytes());
-        put(28, &self.slot_base.to_le_bytes());
-        put(32, &self.slot_length.to_le_bytes());
-        for (i, part) in self.image_version.iter().enumerate() {
-            put(36 + 2 * i, &part.to_le_bytes());
+        for (to, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
         }
-        put(44, &self.security_counter.to_le_bytes());
-        put(48, &self.image_length.to_le_bytes());
         out
     }
 
