@@ -320,7 +320,7 @@ impl OtgFs {
         for index in 0..ENDPOINTS {
             let (input, output) = (&self.ins[index], &self.outs[index]);
             let sends = input.enabled() && !input.nak() && self.has_packet(index);
-            let takes = output.enabled() && !output.nak() && !output.completing && self.has_room();
+            let takes = output.active() && !output.nak() && !output.completing && self.has_room();
             let bits = [sends, takes, input.stalled(), output.stalled(), input.active(), output.active()];
             for (bit, on) in bits.into_iter().enumerate() {
                 ready |= u32::from(on) << (2 + 6 * index + bit);

@@ -69,11 +69,10 @@ impl OtgFs {
         if endpoint.stalled() {
             return Reply::Stall;
         }
-        if !endpoint.enabled() {
-            self.outs[index].int |= epint::OTEPDIS;
-            return Reply::Nak;
-        }
         if endpoint.nak() || endpoint.completing || !self.has_room() || self.gintsts & gint::GONAKEFF != 0 {
+            if !endpoint.enabled() {
+                self.outs[index].int |= epint::OTEPDIS;
+            }
             return Reply::Nak;
         }
         if data.len() as u32 > size {
@@ -83,7 +82,12 @@ impl OtgFs {
             // The host did not see our ACK and sends again: acknowledge and drop (USB 2.0 8.6.3).
             return Reply::Ack;
         }
-        if index == 0 && !endpoint.armed {
+        // The manual wants EPENA; the core of the F4 takes a packet once its NAK is clear: drivers that set only CNAK
+        // on OUT endpoints work on silicon.
+        if !endpoint.enabled() {
+            let what = format!("OUT endpoint {index} takes a packet without EPENA, its NAK being clear");
+            ctx.violation(Kind::Sequence, "RM0090 34.16.4 DOEPCTLx.EPENA", what);
+        } else if index == 0 && !endpoint.armed {
             let what = "OUT endpoint 0 was not enabled again after the SETUP packet";
             ctx.violation(Kind::Sequence, "RM0090 34.17.6 SETUP transfers", what);
         }
