@@ -62,7 +62,7 @@ pub enum Algorithm {
     Ed25519 = 1,
 }
 
-/// A manifest whose own CRC, format and reserved fields were checked.
+/// The values of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// Bytes from the slot's base to the manifest.
@@ -102,47 +102,110 @@ pub enum ManifestFault {
     Field,
 }
 
+/// A manifest whose own CRC, format and reserved fields were checked, read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a>(&'a [u8; LEN]);
+
+impl<'a> View<'a> {
+    /// Checks the manifest at the start of `bytes`.
+    pub fn check(bytes: &'a [u8]) -> Result<Self, ManifestFault> {
+        let view = Self(bytes.first_chunk().ok_or(ManifestFault::Missing)?);
+        if view.word(0) != MAGIC {
+            return Err(ManifestFault::Missing);
+        }
+        if view.word(4) != u32::from(FORMAT) | (LEN as u32) << 16 {
+            return Err(ManifestFault::Format);
+        }
+        if view.word(CRC) != crc32(&view.0[..CRC]) {
+            return Err(ManifestFault::Checksum);
+        }
+        let reserved_is_clear = view.0[0x4C..SIGNATURE].iter().all(|&x| x == 0);
+        let padding_is_erased = view.0[CRC + 4..].iter().all(|&x| x == 0xFF);
+        if !reserved_is_clear || !padding_is_erased || view.word(0x24) > Algorithm::Ed25519 as u32 {
+            return Err(ManifestFault::Field);
+        }
+        Ok(view)
+    }
+
+    fn word(self, at: usize) -> u32 {
+        let b = self.0;
+        u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
+    }
+
+    /// See [`Manifest::image_length`].
+    pub fn image_length(self) -> u32 {
+        self.word(0x08)
+    }
+    /// See [`Manifest::load_address`].
+    pub fn load_address(self) -> u32 {
+        self.word(0x0C)
+    }
+    /// Major, minor, patch.
+    pub fn version(self) -> [u16; 3] {
+        let (low, high) = (self.word(0x10), self.word(0x14));
+        [low as u16, (low >> 16) as u16, high as u16]
+    }
+    /// See [`Manifest::device_id`].
+    pub fn device_id(self) -> u16 {
+        (self.word(0x14) >> 16) as u16
+    }
+    /// See [`Manifest::security_counter`].
+    pub fn security_counter(self) -> u32 {
+        self.word(0x18)
+    }
+    /// See [`Manifest::board_id`].
+    pub fn board_id(self) -> u32 {
+        self.word(0x1C)
+    }
+    /// See [`Manifest::crc`].
+    pub fn crc(self) -> u32 {
+        self.word(0x20)
+    }
+    /// See [`Manifest::algorithm`].
+    pub fn algorithm(self) -> Algorithm {
+        if self.word(0x24) == Algorithm::Ed25519 as u32 { Algorithm::Ed25519 } else { Algorithm::None }
+    }
+    /// See [`Manifest::sha256`].
+    pub fn sha256(self) -> &'a [u8; 32] {
+        self.part(0x28)
+    }
+    /// See [`Manifest::key_id`].
+    pub fn key_id(self) -> &'a [u8; 4] {
+        self.part(0x48)
+    }
+    /// What the signature covers.
+    pub fn signed(self) -> &'a [u8; SIGNED_LEN] {
+        self.part(0)
+    }
+    /// See [`Manifest::signature`].
+    pub fn signature(self) -> &'a [u8; 64] {
+        self.part(SIGNATURE)
+    }
+
+    /// `N` bytes from `at`, a constant that leaves room for them.
+    fn part<const N: usize>(self, at: usize) -> &'a [u8; N] {
+        self.0[at..].first_chunk().unwrap_or(&[0; N])
+    }
+}
+
 impl Manifest {
     /// Checks `bytes` and reads the manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestFault> {
-        let b: &[u8; LEN] = bytes.first_chunk().ok_or(ManifestFault::Missing)?;
-        let u16_at = |at: usize| u16::from_le_bytes([b[at], b[at + 1]]);
-        let u32_at = |at: usize| u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]);
-        if u32_at(0) != MAGIC {
-            return Err(ManifestFault::Missing);
-        }
-        if u16_at(4) != FORMAT || usize::from(u16_at(6)) != LEN {
-            return Err(ManifestFault::Format);
-        }
-        if u32_at(CRC) != crc32(&b[..CRC]) {
-            return Err(ManifestFault::Checksum);
-        }
-        let algorithm = match u32_at(0x24) {
-            0 => Algorithm::None,
-            1 => Algorithm::Ed25519,
-            _ => return Err(ManifestFault::Field),
-        };
-        let reserved_is_clear =
-            b[0x4C..0x60].iter().all(|&x| x == 0) && b[CRC + 4..].iter().all(|&x| x == 0xFF);
-        if !reserved_is_clear {
-            return Err(ManifestFault::Field);
-        }
-        let mut m = Self {
-            image_length: u32_at(0x08),
-            load_address: u32_at(0x0C),
-            version: Version { major: u16_at(0x10), minor: u16_at(0x12), patch: u16_at(0x14) },
-            device_id: u16_at(0x16),
-            security_counter: u32_at(0x18),
-            board_id: u32_at(0x1C),
-            crc: u32_at(0x20),
-            algorithm,
-            sha256: [0; 32],
-            key_id: [b[0x48], b[0x49], b[0x4A], b[0x4B]],
-            signature: [0; 64],
-        };
-        m.sha256.copy_from_slice(&b[0x28..0x48]);
-        m.signature.copy_from_slice(&b[SIGNATURE..CRC]);
-        Ok(m)
+        let view = View::check(bytes)?;
+        let [major, minor, patch] = view.version();
+        Ok(Self {
+            image_length: view.image_length(),
+            load_address: view.load_address(),
+            version: Version { major, minor, patch },
+            device_id: view.device_id(),
+            security_counter: view.security_counter(),
+            board_id: view.board_id(),
+            crc: view.crc(),
+            algorithm: view.algorithm(),
+            sha256: *view.sha256(),
+            key_id: *view.key_id(),
+            signature: *view.signature(),
+        })
     }
 
     /// The manifest's bytes. Sign the first [`SIGNED_LEN`], then encode again with the signature.

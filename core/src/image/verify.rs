@@ -4,7 +4,7 @@
 //! Order: vector table, then (by policy) manifest, identity, CRC-32, SHA-256, signature; cheap
 //! checks first, so the reason names the plainest cause.
 
-use super::manifest::{self, Algorithm, Manifest, ManifestFault};
+use super::manifest::{self, Algorithm, ManifestFault, View};
 use crate::config::{Config, Policy, Slot};
 use crate::port::{Crc32, Memory};
 
@@ -126,16 +126,16 @@ pub fn verify(
         return crc_in_the_last_word(bytes, crc).map(|()| image);
     };
     let (body, manifest) = manifest_at(bytes, offset)?;
-    identity(&manifest, &config, slot)?;
+    identity(manifest, &config, slot)?;
     match policy {
         Policy::None | Policy::Crc => {
             crc.start();
             crc.update(body);
-            if crc.value() != manifest.crc {
+            if crc.value() != manifest.crc() {
                 return Err(ImageFault::Crc);
             }
         }
-        Policy::Signature => signature(body, &bytes[body.len()..], &manifest, &config, crypto)?,
+        Policy::Signature => signature(body, manifest, &config, crypto)?,
     }
     Ok(image)
 }
@@ -163,27 +163,27 @@ fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedIma
 }
 
 /// The image before `offset` and the manifest at it.
-fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], Manifest), ImageFault> {
+fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), ImageFault> {
     let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
-    let manifest = Manifest::decode(rest).map_err(|fault| match fault {
+    let manifest = View::check(rest).map_err(|fault| match fault {
         ManifestFault::Missing => ImageFault::NoManifest,
         ManifestFault::Format | ManifestFault::Field => ImageFault::ManifestFormat,
         ManifestFault::Checksum => ImageFault::ManifestChecksum,
     })?;
-    if manifest.image_length != offset {
+    if manifest.image_length() != offset {
         return Err(ImageFault::Length);
     }
     Ok((body, manifest))
 }
 
-fn identity(manifest: &Manifest, config: &Config, slot: Slot) -> Result<(), ImageFault> {
-    if manifest.load_address != slot.base {
+fn identity(manifest: View, config: &Config, slot: Slot) -> Result<(), ImageFault> {
+    if manifest.load_address() != slot.base {
         return Err(ImageFault::LoadAddress);
     }
-    if manifest.device_id != 0 && manifest.device_id != config.device_id() {
+    if manifest.device_id() != 0 && manifest.device_id() != config.device_id() {
         return Err(ImageFault::Chip);
     }
-    if manifest.board_id != 0 && manifest.board_id != config.board_id() {
+    if manifest.board_id() != 0 && manifest.board_id() != config.board_id() {
         return Err(ImageFault::Board);
     }
     Ok(())
@@ -207,27 +207,26 @@ fn crc_in_the_last_word(bytes: &[u8], crc: &mut impl Crc32) -> Result<(), ImageF
 
 fn signature(
     body: &[u8],
-    signed: &[u8],
-    manifest: &Manifest,
+    manifest: View,
     config: &Config,
     crypto: &mut impl Crypto,
 ) -> Result<(), ImageFault> {
-    if manifest.algorithm != Algorithm::Ed25519 {
+    if manifest.algorithm() != Algorithm::Ed25519 {
         return Err(ImageFault::NotSigned);
     }
     let mut known = Err(ImageFault::UnknownKey);
     for (key, revoked) in config.keys() {
         let id = crypto.sha256(key).ok_or(ImageFault::NoVerifier)?;
-        if id[..4] == manifest.key_id {
+        if id.starts_with(manifest.key_id()) {
             known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
             break;
         }
     }
     let key = known?;
-    if crypto.sha256(body) != Some(manifest.sha256) {
+    if crypto.sha256(body) != Some(*manifest.sha256()) {
         return Err(ImageFault::Hash);
     }
-    if !crypto.ed25519(key, &signed[..manifest::SIGNED_LEN], &manifest.signature) {
+    if !crypto.ed25519(key, manifest.signed(), manifest.signature()) {
         return Err(ImageFault::Signature);
     }
     Ok(())
