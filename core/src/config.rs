@@ -411,18 +411,18 @@ impl<'a> Config<'a> {
         if c.u16(at::FAMILY) != family {
             return Err(ConfigFault::Family);
         }
-        let counts_fit = (1..=MAX_SLOTS).contains(&usize::from(block[at::SLOT_COUNT]))
-            && (1..=MAX_REGIONS).contains(&usize::from(block[at::REGION_COUNT]))
-            && usize::from(block[at::KEY_COUNT]) <= MAX_KEYS;
-        let size = c.transfer_size();
-        let fits = counts_fit
+        // Numbers from 1 to a maximum, as one comparison each: zero wraps to the greatest.
+        let size = u32::from(c.transfer_size());
+        let fits = block[at::SLOT_COUNT].wrapping_sub(1) < MAX_SLOTS as u8
+            && block[at::REGION_COUNT].wrapping_sub(1) < MAX_REGIONS as u8
+            && block[at::KEY_COUNT] <= MAX_KEYS as u8
             && block[at::POLICY] <= Policy::Signature as u8
             && block[at::BACKUP_REGISTER] < 32
             && block[at::PSIZE] <= 3
-            && (64..=4096).contains(&size)
             && size.is_multiple_of(64)
+            && (size / 64).wrapping_sub(1) < 64
             && c.u32(at::SYSCLK_HZ) >= 14_000_000
-            && c.slots().all(|s| s.base.checked_add(s.length).is_some() && s.base.is_multiple_of(4))
+            && c.slots().all(|s| s.base <= s.base.wrapping_add(s.length) && s.base.is_multiple_of(4))
             && c.regions().all(|r| r.sector_size != 0);
         if !fits {
             return Err(ConfigFault::Field);
@@ -623,6 +623,7 @@ pub fn text(strings: &[u8], number: u8) -> &[u8] {
 }
 
 /// The little-endian word at an offset that is known to be inside.
+#[inline(always)]
 fn word<const N: usize>(record: &[u8; N], at: usize) -> u32 {
     u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
 }

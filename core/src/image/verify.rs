@@ -144,9 +144,9 @@ pub fn verify(
 /// vector inside the slot with the thumb bit.
 fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
     let head: &[u8; 8] = bytes.first_chunk().ok_or(ImageFault::Length)?;
-    let stack_pointer = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-    let reset_vector = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    if stack_pointer == u32::MAX && reset_vector == u32::MAX {
+    let both = u64::from_le_bytes(*head);
+    let (stack_pointer, reset_vector) = (both as u32, (both >> 32) as u32);
+    if both == u64::MAX {
         return Err(ImageFault::Erased);
     }
     let above = stack_pointer.wrapping_sub(config.ram_base());
@@ -163,7 +163,8 @@ fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedIma
 }
 
 /// The image before `offset` and the manifest at it.
-fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), ImageFault> {
+#[inline(never)]
+pub fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), ImageFault> {
     let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
     let manifest = View::check(rest).map_err(|fault| match fault {
         ManifestFault::Missing => ImageFault::NoManifest,
