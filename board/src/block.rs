@@ -10,11 +10,12 @@ impl Board {
         self.try_block().unwrap_or([0xFF; BLOCK_LEN])
     }
 
-    /// The block, or what is in its way and the remedy.
-    pub(crate) fn try_block(&self) -> Result<[u8; BLOCK_LEN], (String, String)> {
+    /// The block, or the key that is in its way, what is wrong with it, and the remedy.
+    pub(crate) fn try_block(&self) -> Result<[u8; BLOCK_LEN], (&'static str, String, String)> {
         let regions = self.regions();
         if regions.len() > MAX_REGIONS {
             return Err((
+                "layout",
                 format!(
                     "the layout cuts the flash into {} runs of equal sectors, {MAX_REGIONS} fit",
                     regions.len()
@@ -69,10 +70,12 @@ impl Board {
         match config::encode(&fields, &mut block) {
             Ok(()) => Ok(block),
             Err(EncodeError::Text) => Err((
+                "usb",
                 format!("the USB texts and the memory string \"{memory}\" together are too long"),
                 "shorten `manufacturer` or `product` in [usb]".to_string(),
             )),
             Err(error) => Err((
+                "",
                 format!("the configuration block cannot be made ({error:?})"),
                 "please report this board file".to_string(),
             )),

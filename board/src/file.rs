@@ -80,7 +80,13 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
     // The last check: what was read makes a block.
     match board.try_block() {
         Ok(_) => Ok(board),
-        Err(what) => Err(chip_item.value_fault(what.0, what.1)),
+        // No single line is wrong here, so there is no place.
+        Err((key, what, remedy)) => Err(BoardError {
+            file: None,
+            place: None,
+            key: key.to_string(),
+            fault: Box::new(Fault::Value { what, remedy }),
+        }),
     }
 }
 

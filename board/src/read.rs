@@ -5,7 +5,7 @@
 
 use crate::error::{BoardError, Fault, Place};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// The text of a board file.
 pub struct Source<'a> {
@@ -73,9 +73,15 @@ impl<'s> Section<'s> {
         self.get(key).ok_or_else(|| self.missing(key, example))
     }
 
-    /// The fault that `key` is missing.
+    /// The fault that `key` is missing; a key that looks like a slip of the pen is named instead.
     pub fn missing(&self, key: &'static str, example: &'static str) -> BoardError {
-        self.source.error(&format!("{}{key}", self.prefix), self.start, Fault::Missing { example })
+        let slips = self.unknown().filter(|k| is_near(k.get_ref(), key));
+        match slips.min_by_key(|k| k.span().start) {
+            Some(slip) => self.unknown_fault(slip, Some(key)),
+            None => {
+                self.source.error(&format!("{}{key}", self.prefix), self.start, Fault::Missing { example })
+            }
+        }
     }
 
     /// The table `key`, if it is there.
@@ -95,18 +101,28 @@ impl<'s> Section<'s> {
 
     /// Refuses the first key that was not asked for.
     pub fn finish(self) -> Result<(), BoardError> {
-        let unknown = self.table.iter().filter(|(k, _)| !self.known.iter().any(|known| k.get_ref() == known));
-        let Some((key, _)) = unknown.min_by_key(|(k, _)| k.span().start) else { return Ok(()) };
+        let Some(key) = self.unknown().min_by_key(|k| k.span().start) else { return Ok(()) };
         let name = key.get_ref();
-        let nearest = self
-            .known
-            .iter()
-            .map(|known| (strsim::damerau_levenshtein(name, known), *known))
-            .min()
-            .filter(|(distance, known)| *distance <= 1 + known.len() / 3);
-        let fault = Fault::UnknownKey { nearest: nearest.map(|(_, k)| k.to_string()), known: self.known };
-        Err(self.source.error(&format!("{}{name}", self.prefix), key.span().start, fault))
+        let near = self.known.iter().copied().filter(|known| is_near(name, known));
+        let nearest = near.min_by_key(|known| strsim::damerau_levenshtein(name, known));
+        Err(self.unknown_fault(key, nearest))
     }
+
+    /// Keys that were not asked for so far.
+    fn unknown(&self) -> impl Iterator<Item = &'s Spanned<DeString<'s>>> {
+        let table = self.table;
+        table.keys().filter(|k| !self.known.iter().any(|known| k.get_ref() == known))
+    }
+
+    fn unknown_fault(&self, key: &Spanned<DeString>, nearest: Option<&str>) -> BoardError {
+        let fault = Fault::UnknownKey { nearest: nearest.map(str::to_string), known: self.known.clone() };
+        self.source.error(&format!("{}{}", self.prefix, key.get_ref()), key.span().start, fault)
+    }
+}
+
+/// True when one is easily written for the other.
+fn is_near(written: &str, known: &str) -> bool {
+    strsim::damerau_levenshtein(written, known) <= 1 + known.len() / 3
 }
 
 impl<'s> Item<'s> {
