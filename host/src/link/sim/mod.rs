@@ -5,24 +5,25 @@
 //! the backup domain (a battery is fitted) and the clock on the wall. Time is the board's, so
 //! waiting costs nothing.
 
+mod cable;
 mod state;
 
+pub use cable::Cable;
 pub use state::{Fitting, PowerOn, VirtualBoard};
 
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;
 use std::time::Duration;
-use surefoot_sim::usb::host::{Error, Patience, UsbHost};
-use surefoot_sim::{Nanos, Stop};
+use surefoot_sim::Nanos;
 
 /// Power-on to a device on the bus: the button's debounce, the LED's greeting and a double-tap
 /// window are over by then.
 const ATTACH: Nanos = Nanos::secs(5);
 
-/// A virtual board on a USB cable.
+/// A virtual board on a USB cable, with its state file.
 pub struct SimLink {
     virtual_board: VirtualBoard,
-    host: UsbHost,
+    cable: Cable,
     path: PathBuf,
     started: Nanos,
     saved: bool,
@@ -34,28 +35,17 @@ impl SimLink {
     /// # Errors
     /// [`LinkError::Running`] when its application runs; [`LinkError::Virtual`].
     pub fn open(mut virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
-        let mut host = UsbHost::new(Patience::default());
         virtual_board.power_on(how);
         let started = virtual_board.board.now();
-        host.plug(&mut virtual_board.board);
-        let mut link = Self { virtual_board, host, path, started, saved: false };
-        match link.attach(ATTACH) {
+        let cable = Cable::plug(&mut virtual_board.board, virtual_board.fitting.slot());
+        let mut link = Self { virtual_board, cable, path, started, saved: false };
+        match link.cable.attach(&mut link.virtual_board.board, ATTACH) {
             Ok(()) => Ok(link),
             Err(_) if link.virtual_board.runs_application() => {
                 Err(LinkError::Running(link.path.display().to_string()))
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn attach(&mut self, limit: Nanos) -> Result<(), LinkError> {
-        let board = &mut self.virtual_board.board;
-        self.host.wait_attach(board, limit).map_err(|e| match e {
-            Error::Gone => LinkError::NoDevice(" on the virtual board".into()),
-            other => failed(other),
-        })?;
-        self.host.enumerate(board).map_err(failed)?;
-        Ok(())
     }
 
     /// Switches the supply off and writes the state file.
@@ -78,35 +68,17 @@ impl Drop for SimLink {
     }
 }
 
-fn failed(error: Error) -> LinkError {
-    match error {
-        Error::Stall => LinkError::Stall,
-        Error::Timeout => LinkError::Timeout,
-        Error::Gone => LinkError::Gone,
-        Error::Silent => LinkError::Transfer("no handshake".into()),
-        Error::Protocol(what) => LinkError::Transfer(what.into()),
-    }
-}
-
-fn nanos(time: Duration) -> Nanos {
-    Nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / 4))
-}
-
 impl Usb for SimLink {
     fn control_in(&mut self, setup: Setup, buffer: &mut [u8], timeout: Duration) -> Result<usize, LinkError> {
-        let board = &mut self.virtual_board.board;
-        let data = self.host.control_in(board, &setup, nanos(timeout)).map_err(failed)?;
-        let length = data.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&data[..length]);
-        Ok(length)
+        self.cable.control_in(&mut self.virtual_board.board, setup, buffer, timeout)
     }
 
     fn control_out(&mut self, setup: Setup, data: &[u8], timeout: Duration) -> Result<(), LinkError> {
-        self.host.control_out(&mut self.virtual_board.board, &setup, data, nanos(timeout)).map_err(failed)
+        self.cable.control_out(&mut self.virtual_board.board, setup, data, timeout)
     }
 
     fn wait(&mut self, time: Duration) {
-        self.host.idle(&mut self.virtual_board.board, nanos(time));
+        self.cable.wait(&mut self.virtual_board.board, time);
     }
 
     fn elapsed(&self) -> Duration {
@@ -114,27 +86,7 @@ impl Usb for SimLink {
     }
 
     fn departure(&mut self, limit: Duration) -> Result<Departure, LinkError> {
-        let deadline = self.virtual_board.board.now() + nanos(limit);
-        if !self.host.wait_departure(&mut self.virtual_board.board, nanos(limit)) {
-            return Ok(Departure::Back);
-        }
-        loop {
-            let board = &mut self.virtual_board.board;
-            if board.now() >= deadline {
-                return Ok(Departure::Gone);
-            }
-            let stop = board.run_for(Nanos::millis(1));
-            if UsbHost::is_pulled_up(board) {
-                let left = deadline.since(board.now());
-                return self.attach(left).map(|()| Departure::Back);
-            }
-            if self.virtual_board.runs_application() {
-                return Ok(Departure::Application);
-            }
-            if stop == Stop::Lockup {
-                return Err(LinkError::Virtual("the virtual board's core locked up".into()));
-            }
-        }
+        self.cable.departure(&mut self.virtual_board.board, limit)
     }
 
     fn name(&self) -> String {
