@@ -10,6 +10,7 @@
 //! House rule 7 (unsafe code only where it must be): [`memory`] and [`cpu`].
 
 pub mod backup;
+pub mod bench;
 pub mod board;
 mod bus;
 pub mod chip;

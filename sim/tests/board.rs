@@ -12,7 +12,8 @@ const SYST: u32 = 0xE000_E010;
 
 #[test]
 fn code_runs_at_16_mhz_after_power_on() {
-    let script = Script::new().set(AHB1ENR, 1 << 3).get(AHB1ENR).set(GPIOD, 1 << 24).set(GPIOD + 0x18, 1 << 12);
+    let script =
+        Script::new().set(AHB1ENR, 1 << 3).get(AHB1ENR).set(GPIOD, 1 << 24).set(GPIOD + 0x18, 1 << 12);
     let script = script.spin(16_000).set(GPIOD + 0x18, 1 << 28);
     let ran = script.run();
     ran.clean();
