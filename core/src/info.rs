@@ -56,31 +56,105 @@ pub struct Info {
     pub image_length: u32,
 }
 
+/// Offsets of the answer's fields, the one place that knows them.
+pub mod at {
+    #![allow(missing_docs)]
+    pub const MAGIC: usize = 0;
+    pub const VERSION: usize = 4;
+    pub const FAMILY: usize = 8;
+    pub const FEATURES: usize = 10;
+    pub const CONFIG_FAULT: usize = 12;
+    pub const REASON: usize = 13;
+    pub const IMAGE_FAULT: usize = 14;
+    pub const POLICY: usize = 15;
+    pub const RESET_CAUSE: usize = 16;
+    pub const FLAGS: usize = 17;
+    pub const LAST_FAULT: usize = 18;
+    pub const DEVICE_ID: usize = 20;
+    pub const FLASH_KIB: usize = 22;
+    pub const BOARD_ID: usize = 24;
+    pub const SLOT_BASE: usize = 28;
+    pub const SLOT_LENGTH: usize = 32;
+    pub const IMAGE_VERSION: usize = 36;
+    pub const SECURITY_COUNTER: usize = 44;
+    pub const IMAGE_LENGTH: usize = 48;
+}
+
+/// The answer's bytes, filled in field by field where they are sent from: the firmware has no room
+/// for an [`Info`] beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer([u8; LEN]);
+
+impl Answer {
+    /// Zeros: not an answer before the magic is in it.
+    pub const EMPTY: Self = Self([0; LEN]);
+
+    /// The bytes as they travel.
+    pub const fn bytes(&self) -> &[u8; LEN] {
+        &self.0
+    }
+
+    /// Sets a field of one byte.
+    #[inline(always)]
+    pub fn u8(&mut self, at: usize, value: u8) {
+        self.0[at] = value;
+    }
+
+    /// Sets a field of two bytes.
+    #[inline(always)]
+    pub fn u16(&mut self, at: usize, value: u16) {
+        [self.0[at], self.0[at + 1]] = value.to_le_bytes();
+    }
+
+    /// Sets a field of four bytes.
+    #[inline(always)]
+    pub fn u32(&mut self, at: usize, value: u32) {
+        [self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]] = value.to_le_bytes();
+    }
+
+    /// Sets the three bytes of a bootloader's version.
+    #[inline(always)]
+    pub fn version(&mut self, [major, minor, patch]: [u8; 3]) {
+        self.u32(at::VERSION, u32::from_le_bytes([major, minor, patch, 0]));
+    }
+
+    /// Sets the three half-words of an image's version.
+    #[inline(always)]
+    pub fn image_version(&mut self, version: [u16; 3]) {
+        for (i, part) in version.into_iter().enumerate() {
+            self.u16(at::IMAGE_VERSION + 2 * i, part);
+        }
+    }
+}
+
 impl Info {
     /// The answer's bytes.
     pub fn encode(&self) -> [u8; LEN] {
-        let [a, b, c] = self.version;
-        let [major, minor, patch] = self.image_version.map(u32::from);
-        let pair = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
-        let words = [
-            MAGIC,
-            u32::from_le_bytes([a, b, c, 0]),
-            pair(self.family, self.features),
-            u32::from_le_bytes([self.config_fault, self.reason, self.image_fault, self.policy]),
-            u32::from_le_bytes([self.reset_cause, self.flags, self.last_fault, 0]),
-            pair(self.device_id, self.flash_kib),
-            self.board_id,
-            self.slot_base,
-            self.slot_length,
-            major | minor << 16,
-            patch,
-            self.security_counter,
-            self.image_length,
-        ];
-        let mut out = [0; LEN];
-        for (to, word) in out.as_chunks_mut().0.iter_mut().zip(words) {
-            *to = word.to_le_bytes();
-        }
+        self.answer().0
+    }
+
+    /// The answer.
+    pub fn answer(&self) -> Answer {
+        let mut out = Answer::EMPTY;
+        out.u32(at::MAGIC, MAGIC);
+        out.version(self.version);
+        out.u16(at::FAMILY, self.family);
+        out.u16(at::FEATURES, self.features);
+        out.u8(at::CONFIG_FAULT, self.config_fault);
+        out.u8(at::REASON, self.reason);
+        out.u8(at::IMAGE_FAULT, self.image_fault);
+        out.u8(at::POLICY, self.policy);
+        out.u8(at::RESET_CAUSE, self.reset_cause);
+        out.u8(at::FLAGS, self.flags);
+        out.u8(at::LAST_FAULT, self.last_fault);
+        out.u16(at::DEVICE_ID, self.device_id);
+        out.u16(at::FLASH_KIB, self.flash_kib);
+        out.u32(at::BOARD_ID, self.board_id);
+        out.u32(at::SLOT_BASE, self.slot_base);
+        out.u32(at::SLOT_LENGTH, self.slot_length);
+        out.image_version(self.image_version);
+        out.u32(at::SECURITY_COUNTER, self.security_counter);
+        out.u32(at::IMAGE_LENGTH, self.image_length);
         out
     }
 
@@ -89,25 +163,25 @@ impl Info {
         let b: &[u8; LEN] = bytes.first_chunk()?;
         let u16_at = |at: usize| u16::from_le_bytes([b[at], b[at + 1]]);
         let u32_at = |at: usize| u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]);
-        (u32_at(0) == MAGIC).then(|| Self {
-            version: [b[4], b[5], b[6]],
-            family: u16_at(8),
-            features: u16_at(10),
-            config_fault: b[12],
-            reason: b[13],
-            image_fault: b[14],
-            policy: b[15],
-            reset_cause: b[16],
-            flags: b[17],
-            last_fault: b[18],
-            device_id: u16_at(20),
-            flash_kib: u16_at(22),
-            board_id: u32_at(24),
-            slot_base: u32_at(28),
-            slot_length: u32_at(32),
-            image_version: [u16_at(36), u16_at(38), u16_at(40)],
-            security_counter: u32_at(44),
-            image_length: u32_at(48),
+        (u32_at(at::MAGIC) == MAGIC).then(|| Self {
+            version: [b[at::VERSION], b[at::VERSION + 1], b[at::VERSION + 2]],
+            family: u16_at(at::FAMILY),
+            features: u16_at(at::FEATURES),
+            config_fault: b[at::CONFIG_FAULT],
+            reason: b[at::REASON],
+            image_fault: b[at::IMAGE_FAULT],
+            policy: b[at::POLICY],
+            reset_cause: b[at::RESET_CAUSE],
+            flags: b[at::FLAGS],
+            last_fault: b[at::LAST_FAULT],
+            device_id: u16_at(at::DEVICE_ID),
+            flash_kib: u16_at(at::FLASH_KIB),
+            board_id: u32_at(at::BOARD_ID),
+            slot_base: u32_at(at::SLOT_BASE),
+            slot_length: u32_at(at::SLOT_LENGTH),
+            image_version: core::array::from_fn(|i| u16_at(at::IMAGE_VERSION + 2 * i)),
+            security_counter: u32_at(at::SECURITY_COUNTER),
+            image_length: u32_at(at::IMAGE_LENGTH),
         })
     }
 }

@@ -185,7 +185,7 @@ fn the_info_request_gives_what_was_set() {
     let sealed = block(|_| {});
     let mut board = Board::of(&sealed);
     let told = info::Info { version: [1, 2, 3], reason: 5, ..info::Info::default() };
-    board.control.set_info(told.encode());
+    *board.control.info() = told.answer();
     let bytes = board.control_in([0xC0, info::REQUEST, 0, 0, 0, 0, 64, 0]).unwrap();
     assert_eq!(info::Info::decode(&bytes), Some(told));
     assert_eq!(board.control_in([0xC0, info::REQUEST, 0, 0, 0, 0, 255, 0]).unwrap().len(), 64);

@@ -67,7 +67,7 @@ pub struct Control<'a> {
     memory: Option<u32>,
     dfu: Device<'a>,
     identity: Identity<'a>,
-    info: [u8; info::LEN],
+    info: info::Answer,
     /// The answer, or the current packet of it if it comes from memory.
     reply: Reply,
 }
@@ -81,7 +81,7 @@ impl<'a> Control<'a> {
         Self {
             dfu: Device::new(config.ok(), identity.transfer_size()),
             identity,
-            info: [0; info::LEN],
+            info: info::Answer::EMPTY,
             reply: [0; REPLY],
             memory: None,
             stage: Stage::Idle,
@@ -97,9 +97,9 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// What the info request answers from now on ([`info::Info::encode`]).
-    pub fn set_info(&mut self, info: [u8; info::LEN]) {
-        self.info = info;
+    /// What the info request answers from now on.
+    pub fn info(&mut self) -> &mut info::Answer {
+        &mut self.info
     }
 
     /// The bytes that [`Step::Send`] sends.
@@ -266,7 +266,7 @@ impl<'a> Control<'a> {
             (descriptor::COMPATIBLE_ID_REQUEST, _, descriptor::COMPATIBLE_ID_INDEX) => {
                 put(&mut self.reply, &descriptor::COMPATIBLE_ID)
             }
-            (info::REQUEST, 0, 0) => put(&mut self.reply, &self.info),
+            (info::REQUEST, 0, 0) => put(&mut self.reply, self.info.bytes()),
             _ => return Answer::Stall,
         })
     }
