@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use surefoot_core::config::{self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, Region};
+use surefoot_core::dfu::memory::{self, Access, Group};
 
 impl Board {
     /// The sealed configuration block.
@@ -105,20 +106,17 @@ impl Board {
         regions
     }
 
-    /// The DfuSe memory string (ST UM0424): `a` readable, `g` readable, erasable and writable.
+    /// The DfuSe memory string: `a` readable, `g` readable, erasable and writable.
     pub fn memory_string(&self) -> String {
-        let mut text = String::from("@Internal Flash   ");
-        let mut end = None;
-        for region in self.regions() {
-            if end == Some(region.base) {
-                text.push(',');
-            } else {
-                text.push_str(&format!("/0x{:08X}/", region.base));
-            }
-            let letter = if region.writable { 'g' } else { 'a' };
-            text.push_str(&format!("{:02}*{:03}K{letter}", region.count, region.sector_size / 1024));
-            end = Some(region.base + region.sector_size * u32::from(region.count));
-        }
+        let groups = self.regions().into_iter().map(|region| Group {
+            base: region.base,
+            sector_size: region.sector_size,
+            count: region.count.into(),
+            access: if region.writable { Access::ALL } else { Access::READABLE },
+        });
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = memory::write(&mut text, "Internal Flash   ", groups);
         text
     }
 }

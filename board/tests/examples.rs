@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use surefoot_board::Board;
 use surefoot_core::config::{Config, FAMILY_F4, Policy, Text};
+use surefoot_core::dfu::memory;
 
 fn boards() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
@@ -71,6 +72,8 @@ fn every_example_board_makes_a_block_that_says_what_its_file_says() {
         assert_eq!(config.text(Text::Memory), board.memory_string().as_bytes(), "{name}");
         assert_eq!(config.device_id(), board.chip.device_id.expect("an id"), "{name}");
         assert_eq!(config.board_id(), board.id, "{name}");
+        let said = memory::parse(&board.memory_string()).map(|m| m.sectors().map(|s| s.size).sum::<u32>());
+        assert_eq!(said, Ok(board.layout.flash.size()), "{name}: hosts read the whole flash in the string");
         let regions: Vec<_> = config.regions().collect();
         assert_eq!(regions, board.regions(), "{name}");
         let end = regions.iter().fold(0x0800_0000, |at, r| {
