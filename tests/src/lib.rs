@@ -1,3 +1,5 @@
 //! End-to-end tests: firmware, virtual board and real clients.
 
 pub mod fixtures;
+pub mod rig;
+pub mod rules;
