@@ -118,6 +118,7 @@ impl Board {
             limit: Nanos(0),
             held_until: Nanos(0),
             operations: 0,
+            flash_time: Nanos(0),
             cut: None,
             failure: None,
         };
@@ -248,6 +249,11 @@ impl Board {
         self.bus.operations
     }
 
+    /// How long the flash was busy since the board was made: what an update takes at least.
+    pub fn flash_time(&self) -> Nanos {
+        self.bus.flash_time
+    }
+
     fn start(&mut self, cause: ResetCause) {
         let now = self.now();
         self.resets += 1;
@@ -336,7 +342,7 @@ impl Board {
 
     /// Runs until `condition` holds, for at most `span`. The condition is looked at when something
     /// that the outside can see has changed: a pin, a byte on a serial line, an answer ready on
-    /// USB, a flash operation over, a backup register written, a reset.
+    /// USB, a flash operation begun or over, a backup register written, a reset.
     pub fn run_until(&mut self, mut condition: impl FnMut(&Self) -> bool, span: Nanos) -> Stop {
         if condition(self) {
             return Stop::Condition;

@@ -52,6 +52,8 @@ pub(crate) struct Bus {
     pub(crate) held_until: Nanos,
     /// Flash operations started since the board was made.
     pub(crate) operations: u64,
+    /// Time they took, together.
+    pub(crate) flash_time: Nanos,
     pub(crate) cut: Option<Cut>,
     pub(crate) failure: Option<PowerFailure>,
 }
@@ -172,6 +174,7 @@ impl Bus {
     /// looks whether the supply is to fail here.
     fn flash_started(&mut self, now: Nanos, start: Started) {
         self.operations += 1;
+        self.flash_time = self.flash_time + start.ends.since(now);
         if let Some(cut) = self.cut.filter(|c| c.operation == self.operations) {
             let failure = cut.failure(now, start.ends);
             self.failure = Some(failure);
@@ -184,6 +187,7 @@ impl Bus {
         if start.pc.is_some_and(|pc| self.fetches_flash(pc)) {
             self.held_until = self.held_until.max(start.ends);
         }
+        self.effects.attention = true;
         self.effects.stop = true;
     }
 

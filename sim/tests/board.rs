@@ -96,10 +96,8 @@ fn a_sleeping_core_wakes_each_millisecond_by_systick() {
 
 #[test]
 fn a_dead_crystal_never_gets_ready() {
-    let mut board = Board::with(BoardOptions {
-        hse: Hse::DeadCrystal,
-        ..BoardOptions::new(ChipModel::stm32f407vg())
-    });
+    let mut board =
+        Board::with(BoardOptions { hse: Hse::DeadCrystal, ..BoardOptions::new(ChipModel::stm32f407vg()) });
     let script = Script::new().set(RCC, 0x83 | 1 << 16).spin(5_000_000).get(RCC);
     script.start(&mut board);
     board.run_for(Nanos::secs(2));
@@ -194,8 +192,7 @@ fn backup_registers_survive_a_reset_and_with_a_battery_a_loss_of_the_supply() {
 #[test]
 fn ram_is_noise_after_power_on_and_the_same_noise_for_the_same_seed() {
     let ram = |seed| {
-        let mut board =
-            Board::with(BoardOptions { seed, ..BoardOptions::new(ChipModel::stm32f407vg()) });
+        let mut board = Board::with(BoardOptions { seed, ..BoardOptions::new(ChipModel::stm32f407vg()) });
         Script::new().start(&mut board);
         board.read_memory(0x2000_0000, 64).unwrap().to_vec()
     };
