@@ -345,6 +345,23 @@ fn a_region_marked_writable_outside_the_slots_stays_closed() {
 }
 
 #[test]
+fn a_region_of_a_slot_that_is_not_writable_stays_closed_too() {
+    let mut regions = support::REGIONS;
+    regions[1].writable = false;
+    let sealed = block(|fields| fields.regions = &regions);
+    let mut board = Board::of(&sealed);
+    assert_eq!(board.downloaded(0, &[0x41, 0, 0, 1, 8]), (8, 10));
+    for address in [SLOT.base, 0x0802_0000 - 64] {
+        let data = [0; 128];
+        let task = Task::Download { address, data: &data, style: Style::Counting };
+        let refused = Error::Refused { during: Activity::Write(address), status: Status::Address };
+        assert_eq!(drive(&mut board, task), Err(refused));
+    }
+    drive(&mut board, Task::EraseAll).unwrap();
+    assert_eq!(board.flash.jobs.len(), 7);
+}
+
+#[test]
 fn read_unprotect_is_refused_unless_the_board_allows_it() {
     let closed = block(|_| {});
     let mut board = Board::of(&closed);

@@ -156,6 +156,7 @@ fn the_address_comes_into_force_with_the_status_stage_and_is_told_before() {
     assert_eq!(board.control.address(), 42);
     board.control.setup(&[0, 5, 7, 0, 0, 0, 0, 0], &board.flash);
     board.control_in(descriptor(1, 0, 18)).unwrap();
+    board.control_out([0, 9, 1, 0, 0, 0, 0, 0], &[]).unwrap();
     assert_eq!(board.control.address(), 42, "broken off before the status stage");
     board.control.bus_reset();
     assert_eq!(board.control.address(), 0);
