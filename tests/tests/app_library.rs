@@ -16,6 +16,11 @@ fn the_rom_of_every_chip_that_the_chip_data_knows_is_at_the_same_address() {
     for chip in surefoot_chips::all() {
         let Some(rom) = chip.rom else { continue };
         let ours = Rom::of(chip.name).and_then(|rom| rom.table());
+        if chip.core == Some("Cortex-M0") {
+            // Left out on purpose: no VTOR, the ROM needs a remap first.
+            assert_eq!(ours, None, "{}", chip.name);
+            continue;
+        }
         assert_eq!(ours, Some(rom), "{}", chip.name);
         compared += 1;
     }
