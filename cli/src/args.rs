@@ -46,6 +46,23 @@ pub enum Verb {
     /// Build, sign and look at images; make keys
     #[command(subcommand)]
     Image(verbs::image::Command),
+    /// List the boards in update mode
+    List(verbs::list::Arguments),
+    /// Show a board in update mode: bootloader, image, memory
+    Info(verbs::info::Arguments),
+    /// Check, erase, program, verify, boot
+    Flash(verbs::flash::Arguments),
+    /// Compare a file with the flash
+    Verify(verbs::verify::Arguments),
+    /// Read flash into a file
+    Read(verbs::read::Arguments),
+    /// Erase the application
+    Erase(verbs::erase::Arguments),
+    /// Leave update mode and boot the application
+    Boot(verbs::boot::Arguments),
+    /// Run programs on the virtual board, or plug it into QEMU
+    #[command(subcommand)]
+    Sim(verbs::sim::Command),
     /// Print a completion script for a shell
     Completions(verbs::completions::Arguments),
 }

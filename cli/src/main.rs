@@ -9,9 +9,11 @@ mod args;
 mod board;
 mod draw;
 mod exit;
+mod link;
 mod number;
 mod output;
 mod problem;
+mod progress;
 mod verbs;
 
 use args::{Cli, Verb};
@@ -30,6 +32,14 @@ fn main() -> ExitCode {
         Verb::Layout(arguments) => verbs::layout::run(arguments),
         Verb::Bootloader(arguments) => verbs::bootloader::run(arguments),
         Verb::Image(command) => verbs::image::run(command),
+        Verb::List(arguments) => verbs::list::run(&arguments, &ui),
+        Verb::Info(arguments) => verbs::info::run(&arguments, &ui),
+        Verb::Flash(arguments) => verbs::flash::run(&arguments, &ui),
+        Verb::Verify(arguments) => verbs::verify::run(&arguments, &ui),
+        Verb::Read(arguments) => verbs::read::run(&arguments, &ui),
+        Verb::Erase(arguments) => verbs::erase::run(&arguments, &ui),
+        Verb::Boot(arguments) => verbs::boot::run(&arguments, &ui),
+        Verb::Sim(command) => verbs::sim::run(&command, &ui),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
     };
     match done {

@@ -1,0 +1,31 @@
+//! `surefoot boot`: out of update mode, into the application.
+
+use super::talk::{finish, with_session};
+use crate::link::LinkOptions;
+use crate::output::{Report, Table, Ui};
+use crate::problem::Problem;
+use clap::Args;
+use serde_json::json;
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    link: LinkOptions,
+    /// Where ST's ROM bootloader jumps to [default: the board file's slot]
+    #[arg(long, value_parser = crate::number::address)]
+    address: Option<u32>,
+}
+
+/// Leaves update mode.
+pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
+    with_session(&arguments.link, false, ui, |session, board| {
+        let slot = board.map(|b| b.board.slot().base);
+        let first = session.target().sectors.first().map_or(0x0800_0000, |s| s.base);
+        let end = session.leave(arguments.address.or(slot).unwrap_or(first))?;
+        let (name, text) = finish(end);
+        let mut table = Table::default();
+        table.row("board", text);
+        Ok(Report::new(json!({ "board": name }), table.text()))
+    })
+}

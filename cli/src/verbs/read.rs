@@ -1,0 +1,60 @@
+//! `surefoot read`: flash into a file.
+
+use super::talk::with_session;
+use crate::exit::Exit;
+use crate::link::LinkOptions;
+use crate::output::{Report, Table, Ui};
+use crate::problem::Problem;
+use crate::progress::Bars;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use surefoot_host::files::{self, FileError, Ids, Segments};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file to write: .bin, .hex or .dfu
+    out: PathBuf,
+    #[command(flatten)]
+    link: LinkOptions,
+    /// From here [default: the slot]
+    #[arg(long, value_parser = crate::number::address)]
+    address: Option<u32>,
+    /// So many bytes, as in 4096, 0x1000 or 16K [default: to the end of the slot or the flash]
+    #[arg(long, value_parser = crate::number::address)]
+    length: Option<u32>,
+}
+
+/// Reads; changes nothing on the board.
+pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
+    with_session(&arguments.link, false, ui, |session, _| {
+        let target = session.target();
+        let slot = target.slot();
+        let start = arguments.address.or(slot.map(|s| s.base)).or(target.sectors.first().map(|s| s.base));
+        let start = start.ok_or_else(nothing)?;
+        let end = slot.filter(|s| s.contains(start, 1)).map(|s| s.end());
+        let end = end.or_else(|| target.sectors.iter().rev().map(|s| s.end()).find(|&e| e > start));
+        let length = arguments.length.or(end.map(|e| e - start)).ok_or_else(nothing)?;
+        let ids = Ids { vid: target.descriptors.vid, pid: target.descriptors.pid, device: 0xFFFF };
+        let bytes = session.read(start, length as usize, &mut Bars::new(*ui))?;
+        let segments = Segments::one(start, bytes).map_err(FileError::from)?;
+        let format = files::write(&arguments.out, &segments, ids)?;
+        let mut table = Table::default();
+        table
+            .row("read", format!("{length} bytes from 0x{start:08X}"))
+            .row("written", format!("{} ({format})", arguments.out.display()));
+        let json = json!({ "start": start, "length": length, "out": arguments.out });
+        Ok(Report::new(json, table.text()))
+    })
+}
+
+fn nothing() -> Problem {
+    Problem::new(
+        Exit::Input,
+        "read.nothing",
+        "there is nothing to read there",
+        "The device's memory string has no such place.",
+        "Give --address and --length; `surefoot info` shows what there is.",
+    )
+}

@@ -1,0 +1,84 @@
+//! What the verbs that talk to a board share: open, do, close, and tell what the link noticed.
+
+use crate::board::Loaded;
+use crate::exit::Exit;
+use crate::link::LinkOptions;
+use crate::output::{Report, Ui};
+use crate::problem::Problem;
+use serde_json::{Value, json};
+use std::time::Duration;
+use surefoot_host::explain::sentence;
+use surefoot_host::job::{Finish, JobError, Session};
+use surefoot_host::texts;
+
+/// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
+pub fn with_session(
+    options: &LinkOptions,
+    counting: bool,
+    ui: &Ui,
+    job: impl FnOnce(&mut Session, Option<&Loaded>) -> Result<Report, Problem>,
+) -> Result<Report, Problem> {
+    let board = options.board.load()?;
+    let mut link = options.open(board.as_ref(), ui)?;
+    let name = link.name();
+    let done = Session::open(&mut *link, counting)
+        .map_err(Problem::from)
+        .and_then(|mut session| job(&mut session, board.as_ref()));
+    let (elapsed, remarks) = (link.elapsed(), link.remarks());
+    let closed = link.close();
+    for remark in &remarks {
+        ui.note(&format!("virtual board: {remark}"));
+    }
+    let mut report = done?;
+    closed?;
+    add(&mut report.json, &name, elapsed, &remarks);
+    Ok(report)
+}
+
+fn add(json: &mut Value, name: &str, elapsed: Duration, remarks: &[String]) {
+    if let Some(object) = json.as_object_mut() {
+        object.insert("link".into(), json!(name));
+        object.insert("seconds".into(), json!(elapsed.as_secs_f64()));
+        if !remarks.is_empty() {
+            object.insert("remarks".into(), json!(remarks));
+        }
+    }
+}
+
+/// The end of a job for people and for machines.
+pub fn finish(finish: Finish) -> (&'static str, String) {
+    match finish {
+        Finish::Stayed => ("stayed", "the board stays in update mode".into()),
+        Finish::Application => ("application", "the application runs".into()),
+        Finish::Left => ("left", "the board left update mode and boots the application".into()),
+        Finish::Back(reason) => {
+            let why = reason.map_or("for an unknown reason", |r| texts::reason(r).what);
+            ("back", format!("the board is in update mode again: {why}"))
+        }
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let exit = match &error {
+            JobError::Link(_) => Exit::Link,
+            JobError::Image(_) | JobError::Refused(_) | JobError::Refusal(_) | JobError::NotBooted(_) => {
+                Exit::Image
+            }
+            JobError::Mismatch { .. } => Exit::Verify,
+            _ => Exit::Device,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+/// Not confirmed.
+pub fn unconfirmed(what: &str) -> Problem {
+    Problem::new(
+        Exit::Unconfirmed,
+        "unconfirmed",
+        sentence(what).trim_end_matches('.'),
+        "It cannot be undone, and nobody confirmed it.",
+        "Answer y on a terminal, or add --yes.",
+    )
+}

@@ -1,0 +1,46 @@
+//! `surefoot verify`: a file against the flash.
+
+use super::talk::with_session;
+use crate::link::LinkOptions;
+use crate::output::{GOOD, Report, Table, Ui};
+use crate::problem::Problem;
+use crate::progress::Bars;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use surefoot_host::files::{self, Segment};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The image: DFU, HEX, BIN or ELF file
+    file: PathBuf,
+    #[command(flatten)]
+    link: LinkOptions,
+    /// Where a BIN goes [default: the board's slot]
+    #[arg(long, value_parser = crate::number::address)]
+    address: Option<u32>,
+}
+
+/// Reads back and compares; changes nothing.
+pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
+    with_session(&arguments.link, false, ui, |session, board| {
+        let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
+        let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
+        let address = arguments.address.or(slot.filter(|_| is_raw));
+        let loaded =
+            files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))?;
+        let segments: Vec<Segment> = loaded.segments.iter().cloned().collect();
+        session.verify(&segments, &mut Bars::new(*ui))?;
+        let mut table = Table::default();
+        let bytes = loaded.segments.total();
+        table.row(
+            "verify",
+            format!("{GOOD}same{GOOD:#}, {bytes} bytes from 0x{:08X}", loaded.segments.start()),
+        );
+        Ok(Report::new(
+            json!({ "same": true, "bytes": bytes, "start": loaded.segments.start() }),
+            table.text(),
+        ))
+    })
+}
