@@ -35,9 +35,12 @@ impl Problem {
         Self { exit, code, what, why: why.to_owned(), remedy: remedy.to_owned() }
     }
 
-    /// Puts the name of the file in front.
+    /// Puts the name of the file in front, unless it is there already.
     pub fn about(mut self, file: &std::path::Path) -> Self {
-        self.what = format!("{}: {}", file.display(), self.what);
+        let name = file.display().to_string();
+        if !self.what.contains(&name) {
+            self.what = format!("{name}: {}", self.what);
+        }
         self
     }
 

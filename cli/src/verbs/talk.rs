@@ -7,7 +7,6 @@ use crate::output::{Report, Ui};
 use crate::problem::Problem;
 use serde_json::{Value, json};
 use std::time::Duration;
-use surefoot_host::explain::sentence;
 use surefoot_host::job::{Finish, JobError, Session};
 use surefoot_host::texts;
 
@@ -77,7 +76,7 @@ pub fn unconfirmed(what: &str) -> Problem {
     Problem::new(
         Exit::Unconfirmed,
         "unconfirmed",
-        sentence(what).trim_end_matches('.'),
+        format!("not confirmed: {what}"),
         "It cannot be undone, and nobody confirmed it.",
         "Answer y on a terminal, or add --yes.",
     )
