@@ -88,3 +88,12 @@ fn every_example_board_makes_a_block_that_says_what_its_file_says() {
         assert_eq!(config.keys().count(), usize::from(policy == Policy::Signature), "{name}");
     }
 }
+
+#[test]
+fn the_file_with_every_key_in_the_readme_is_a_board() {
+    let readme = std::fs::read_to_string(boards().join("README.md")).expect("boards/README.md");
+    let (_, rest) = readme.split_once("```toml\n").expect("an example");
+    let (text, _) = rest.split_once("```").expect("its end");
+    let board = Board::parse(text, &boards()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((board.id, board.boot.double_tap_ms), (0x1234_5678, 500));
+}
