@@ -82,6 +82,15 @@ impl Script {
         self
     }
 
+    /// A word store and, as the very next instruction, a word load from `then`.
+    pub fn set_then_get(mut self, address: u32, value: u32, then: u32) -> Self {
+        self.constant(0, address);
+        self.constant(1, value);
+        self.constant(2, then);
+        self.code.extend([0x6001, 0x6813]); // str r1, [r0]; ldr r3, [r2]
+        self
+    }
+
     pub fn wfe(mut self) -> Self {
         self.code.push(0xBF20);
         self
