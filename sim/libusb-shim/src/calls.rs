@@ -227,7 +227,11 @@ pub extern "C" fn libusb_get_device_address(_device: *mut c_void) -> u8 {
 ///
 /// `ports` is `length` bytes long.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn libusb_get_port_numbers(_device: *mut c_void, ports: *mut u8, length: c_int) -> c_int {
+pub unsafe extern "C" fn libusb_get_port_numbers(
+    _device: *mut c_void,
+    ports: *mut u8,
+    length: c_int,
+) -> c_int {
     if ports.is_null() || length < 1 {
         return code::OVERFLOW;
     }
@@ -359,7 +363,11 @@ pub extern "C" fn libusb_release_interface(_handle: *mut c_void, _interface: c_i
 
 /// SET_INTERFACE.
 #[unsafe(no_mangle)]
-pub extern "C" fn libusb_set_interface_alt_setting(_handle: *mut c_void, interface: c_int, setting: c_int) -> c_int {
+pub extern "C" fn libusb_set_interface_alt_setting(
+    _handle: *mut c_void,
+    interface: c_int,
+    setting: c_int,
+) -> c_int {
     let setup = [1, 11, setting as u8, 0, interface as u8, 0, 0, 0];
     with(code::NO_DEVICE, |station| {
         station.control_out(setup, &[], Nanos::secs(1)).map_or_else(number, |()| code::SUCCESS)

@@ -48,7 +48,8 @@ impl Station {
     ///
     /// A sentence: no flash file, or a board that does not enumerate.
     pub fn from_environment() -> Result<Self, String> {
-        let flash = std::env::var_os(FLASH).map(PathBuf::from).ok_or_else(|| format!("{FLASH} is not set"))?;
+        let flash =
+            std::env::var_os(FLASH).map(PathBuf::from).ok_or_else(|| format!("{FLASH} is not set"))?;
         let bytes = std::fs::read(&flash).map_err(|error| format!("{}: {error}", flash.display()))?;
         Self::new(&bytes, flash)
     }
