@@ -24,7 +24,7 @@ use cortex_m_rt::{entry, exception};
 use family::f4::{backup, boot, chip, clock, gpio, memory, time, watchdog};
 use surefoot_core::config::{Config, ConfigFault, Policy};
 use surefoot_core::decide::{Decision, Facts, Reason, decide};
-use surefoot_core::handoff::{Record, TAPPED};
+use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 
 #[entry]
@@ -35,26 +35,31 @@ fn main() -> ! {
     let reset_cause = chip::reset_cause();
     let config = configuration();
     watchdog::init(config.is_ok_and(|c| c.watchdog()));
-    let decision = match &config {
+    let decision = match config {
         Ok(config) => decide(facts(config, reset_cause), || prove(config)),
         Err(_) => Decision::Update(Reason::Configuration, None),
     };
+    let record = backup::record();
     let (image, reason) = match decision {
-        Decision::Boot(image) => (image, backup::record().map_or(0, |r| r.reason)),
-        Decision::Update(reason, _) => update::run(config, reason, reset_cause, BLOCK),
+        Decision::Boot(image) => (image, Record::decode(record).map_or(0, |earlier| earlier.reason)),
+        Decision::Update(reason, _) => {
+            let (image, reason) = update::run(config, reason, reset_cause, BLOCK);
+            (image, reason as u8)
+        }
     };
     let slot = image.slot().base;
-    backup::set_record(&Record { version: sealed::VERSION, reset_cause, reason, slot });
+    *record = Record { version: sealed::VERSION, reset_cause, reason, slot }.encode();
     boot::jump(image)
 }
 
 /// The sealed block, if it is good, for this chip, and within what this build can do.
+#[inline(never)]
 fn configuration() -> Result<Config<'static>, ConfigFault> {
     let config = Config::parse(sealed::block(), sealed::HEADER.family)?;
     if config.policy() == Policy::Signature && !cfg!(feature = "signature") {
         return Err(ConfigFault::Policy);
     }
-    if config.handoff() != backup::HANDOFF {
+    if config.handoff() != backup::HANDOFF || config.backup_register() >= backup::REGISTERS {
         return Err(ConfigFault::Field);
     }
     // A map of another chip's flash is no map: nothing is written by it and nothing boots.
@@ -65,7 +70,8 @@ fn configuration() -> Result<Config<'static>, ConfigFault> {
 }
 
 /// SPEC section 4, points 1 to 3. Words that ask for update mode are cleared as they are read.
-fn facts(config: &Config, reset_cause: u8) -> Facts {
+#[inline(never)]
+fn facts(config: Config, reset_cause: u8) -> Facts {
     let mut facts = Facts {
         magic_word: backup::take_register(config.backup_register(), config.magic_word()),
         magic_ram: backup::take_request(config.magic_word()),
@@ -86,18 +92,19 @@ fn facts(config: &Config, reset_cause: u8) -> Facts {
 fn double_tap(window_ms: u32, reset_cause: u8) -> bool {
     const PIN_RESET: u8 = 1 << 1;
     chip::forget_reset_cause();
-    let tapped = backup::exchange_tap(TAPPED) == TAPPED && reset_cause == PIN_RESET;
+    let tapped = backup::exchange(DOUBLE_TAP, TAPPED) == TAPPED && reset_cause == PIN_RESET;
     if !tapped {
         time::wait(window_ms);
     }
-    backup::exchange_tap(0);
+    backup::exchange(DOUBLE_TAP, 0);
     tapped
 }
 
 /// Proves the image in the first slot, at full speed where there is something to compute.
-fn prove(config: &Config) -> Result<VerifiedImage, ImageFault> {
+#[inline(never)]
+fn prove(config: Config) -> Result<VerifiedImage, ImageFault> {
     if config.policy() != Policy::None {
-        clock::start(&clock::Setup::new(config));
+        clock::start(Some(config));
     }
     watchdog::feed();
     let slot = config.slots().next().unwrap_or_default();
@@ -105,12 +112,12 @@ fn prove(config: &Config) -> Result<VerifiedImage, ImageFault> {
     let mut crypto = family::f4::crypto::Software;
     #[cfg(not(feature = "signature"))]
     let mut crypto = surefoot_core::image::verify::NoCrypto;
-    verify(Demand { config: *config, slot }, &memory::Flash, &mut family::f4::crc::Unit, &mut crypto)
+    verify(Demand { config, slot }, &memory::Flash, &mut family::f4::crc::Unit, &mut crypto)
 }
 
 /// A fault in the bootloader itself: start again.
-#[exception]
-unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
+#[exception(trampoline = false)]
+unsafe fn HardFault() -> ! {
     boot::reset()
 }
 

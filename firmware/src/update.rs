@@ -3,14 +3,15 @@
 //! The loop carries packets between the port and [`Control`], flash jobs to the driver, and sleeps
 //! in between. The watchdog is fed here, once a turn: a turn ends only when its work is over.
 
-use crate::family::f4::{chip, clock, flash, gpio::Led, memory, time, usb, usb::Event, watchdog};
+use crate::family::f4::usb::{Event, Usb};
+use crate::family::f4::{chip, clock, flash, gpio::Led, memory::Flash, time, watchdog};
 use crate::{prove, sealed};
 use surefoot_core::config::{Config, ConfigFault};
 use surefoot_core::decide::Reason;
 use surefoot_core::dfu::device::{Job, PADDING};
-use surefoot_core::image::{Manifest, VerifiedImage, manifest};
-use surefoot_core::info::{self, FLAG_HSE_FAILED, FLAG_WRONG_CHIP, Info};
-use surefoot_core::port::{FlashFault, Memory};
+use surefoot_core::image::{VerifiedImage, manifest, verify::manifest_at};
+use surefoot_core::info::{self, Answer, FLAG_HSE_FAILED, FLAG_WRONG_CHIP, at};
+use surefoot_core::port::FlashFault;
 use surefoot_core::usb::{Control, Step};
 
 /// The largest transfer size with the padding to whole program units.
@@ -29,42 +30,40 @@ pub fn run(
     reason: Reason,
     reset_cause: u8,
     block: &mut Block,
-) -> (VerifiedImage, u8) {
-    let setup = config.map_or(clock::Setup::FALLBACK, |c| clock::Setup::new(&c));
-    clock::start(&setup);
-    let led = Led::new(config.ok().and_then(|c| c.led()));
-    let mut status = Status { config, setup, reason, reset_cause, last_fault: None };
+) -> (VerifiedImage, Reason) {
+    let good = config.ok();
+    let hclk_hz = clock::start(good);
+    let led = Led::new(good.and_then(|c| c.led()));
+    let mut status = Status { config, reason, reset_cause, last_fault: 0 };
     loop {
-        let mut port = usb::Usb::start(setup.hclk_hz);
-        let end = serve(&mut port, &mut status, &led, block);
-        if let End::Left = end {
-            time::wait(LEAVE_MS);
-        }
-        port.detach();
-        if let Ok(config) = &config {
-            match (prove(config), end) {
-                (Ok(image), _) => {
-                    led.set(false);
-                    return (image, status.reason as u8);
-                }
-                (Err(_), End::Left) => status.reason = Reason::Refused,
-                (Err(_), End::Silence) => {}
+        let mut session = Session {
+            status: &mut status,
+            led: &led,
+            heard: time::now(),
+            port: Usb::start(hclk_hz),
+            control: Control::new(config, &chip::unique_id()),
+            block,
+        };
+        let left = loop {
+            if let Some(end) = session.turn() {
+                break end == End::Left;
+            }
+        };
+        time::wait(LEAVE_MS);
+        session.port.detach();
+        if let Some(config) = good {
+            if let Ok(image) = prove(config) {
+                return (image, status.reason);
+            }
+            if left {
+                status.reason = Reason::Refused;
             }
         }
     }
 }
 
-/// What the host can ask about.
-struct Status {
-    config: Result<Config<'static>, ConfigFault>,
-    setup: clock::Setup,
-    reason: Reason,
-    reset_cause: u8,
-    last_fault: Option<FlashFault>,
-}
-
-/// Why [`serve`] came to its end.
-#[derive(Clone, Copy)]
+/// Why the board leaves the bus.
+#[derive(PartialEq, Eq)]
 enum End {
     /// The host ended the update.
     Left,
@@ -72,112 +71,142 @@ enum End {
     Silence,
 }
 
-fn serve(port: &mut usb::Usb, status: &mut Status, led: &Led, block: &mut Block) -> End {
-    let unique_id = chip::unique_id();
-    let mut control = Control::new(status.config, &unique_id);
-    let limit = status.config.map_or(0, |c| c.update_timeout_ms());
-    let mut heard = time::now();
-    loop {
+/// What the host can ask about.
+struct Status {
+    config: Result<Config<'static>, ConfigFault>,
+    reason: Reason,
+    reset_cause: u8,
+    /// [`FlashFault`] of the last operation that failed, or 0.
+    last_fault: u8,
+}
+
+/// From attach to detach.
+struct Session<'a> {
+    control: Control<'static>,
+    port: Usb,
+    status: &'a mut Status,
+    led: &'a Led,
+    block: &'a mut Block,
+    /// When the host was last heard.
+    heard: u32,
+}
+
+impl Session<'_> {
+    /// One turn of the loop: an event, or a job, or sleep.
+    #[inline(never)]
+    fn turn(&mut self) -> Option<End> {
         watchdog::feed();
         let now = time::now();
-        led.set(now / BLINK_MS % 2 == 0);
-        if let Some(event) = port.poll() {
-            if let Event::Setup(request) = event {
-                heard = now;
-                if request[..2] == [0xC0, info::REQUEST] {
-                    control.set_info(status.info().encode());
-                }
-            }
-            carry_out(event, port, &mut control, block);
-            continue;
+        self.led.set(now / BLINK_MS % 2 == 0);
+        if let Some(event) = self.port.poll() {
+            self.carry_out(event);
+            return None;
         }
-        match control.take_job() {
-            Some(Job::Leave) => return End::Left,
+        match self.control.take_job() {
+            Some(Job::Leave) => return Some(End::Left),
             Some(job) => {
-                let result = work(status.config, job, block);
-                status.last_fault = result.err().or(status.last_fault);
-                control.job_done(result);
-                heard = time::now();
+                let result = self.work(job);
+                if let Err(fault) = result {
+                    self.status.last_fault = fault as u8;
+                }
+                self.control.job_done(result);
+                self.heard = time::now();
             }
-            None if limit != 0 && now.wrapping_sub(heard) >= limit => return End::Silence,
-            None => time::sleep(),
+            None => {
+                // 0 is for ever, and nothing can boot without a configuration.
+                let limit = self.status.config.map_or(0, |c| c.update_timeout_ms());
+                if limit != 0 && now.wrapping_sub(self.heard) >= limit {
+                    return Some(End::Silence);
+                }
+                time::sleep();
+            }
+        }
+        None
+    }
+
+    /// One event of the bus, and what the engine wants of the port then.
+    fn carry_out(&mut self, event: Event) {
+        let step = match event {
+            Event::Reset => return self.control.bus_reset(),
+            Event::Setup => {
+                self.heard = time::now();
+                let Some(request) = self.port.packet().first_chunk() else { return };
+                if request.starts_with(&[0xC0, info::REQUEST]) {
+                    self.status.tell(self.control.info());
+                }
+                self.control.setup(request, &Flash)
+            }
+            Event::Received => self.control.out_packet(self.port.packet(), self.block, &Flash),
+            Event::Sent => self.control.in_done(&Flash),
+        };
+        match step {
+            Step::Send(_) => self.port.send(self.control.packet()),
+            Step::Address(address) => {
+                self.port.set_address(address);
+                self.port.send(&[]);
+            }
+            Step::Receive => self.port.receive(),
+            Step::Stall => self.port.stall(),
+            Step::Done => {}
         }
     }
-}
 
-/// One event of the bus, and what the engine wants of the port then.
-fn carry_out(event: Event, port: &mut usb::Usb, control: &mut Control, block: &mut Block) {
-    let step = match event {
-        Event::Reset => return control.bus_reset(),
-        Event::Setup(bytes) => control.setup(&bytes, &memory::Flash),
-        Event::Received(length) => control.out_packet(&port.packet()[..length], block, &memory::Flash),
-        Event::Sent => control.in_done(&memory::Flash),
-    };
-    match step {
-        Step::Send(length) => port.send(&control.packet()[..usize::from(length)]),
-        Step::Address(address) => {
-            port.set_address(address);
-            port.send(&[]);
+    /// A flash job. Without a configuration the engine gives out none.
+    fn work(&self, job: Job) -> Result<(), FlashFault> {
+        let config = self.status.config.map_err(|_| FlashFault::WriteProtected)?;
+        match job {
+            Job::Erase(sector) => flash::erase(config, &sector),
+            Job::Program { address, length } => {
+                flash::program(config, address, self.block.get(..length as usize).unwrap_or(&[]))
+            }
+            Job::ReadUnprotect => flash::read_unprotect(),
+            Job::Leave => Ok(()),
         }
-        Step::Receive => port.receive(),
-        Step::Stall => port.stall(),
-        Step::Done => {}
-    }
-}
-
-/// A flash job. Without a configuration the engine gives out none.
-fn work(config: Result<Config, ConfigFault>, job: Job, block: &Block) -> Result<(), FlashFault> {
-    let Ok(config) = &config else {
-        return Err(FlashFault::WriteProtected);
-    };
-    match job {
-        Job::Erase(sector) => flash::erase(config, &sector),
-        Job::Program { address, length } => match block.get(..length as usize) {
-            Some(data) => flash::program(config, address, data),
-            None => Err(FlashFault::Alignment),
-        },
-        Job::ReadUnprotect => flash::read_unprotect(),
-        Job::Leave => Ok(()),
     }
 }
 
 impl Status {
     /// The answer to the info request. The image is proved anew, since the slot may have changed.
-    fn info(&self) -> Info {
-        let mut info = Info {
-            version: sealed::VERSION,
-            family: sealed::HEADER.family,
-            features: sealed::HEADER.features,
-            config_fault: self.config.err().map_or(0, |fault| fault as u8),
-            reason: self.reason as u8,
-            reset_cause: self.reset_cause,
-            last_fault: self.last_fault.map_or(0, |fault| fault as u8),
-            device_id: chip::device_id(),
-            flash_kib: chip::flash_kib(),
-            ..Info::default()
-        };
-        if clock::hse_failed(&self.setup) {
-            info.flags |= FLAG_HSE_FAILED;
-        }
-        if let Err(ConfigFault::Chip) = self.config {
-            info.flags |= FLAG_WRONG_CHIP;
-        }
-        if let Ok(config) = &self.config {
-            let slot = config.slots().next().unwrap_or_default();
-            info.policy = config.policy() as u8;
-            info.board_id = config.board_id();
-            info.slot_base = slot.base;
-            info.slot_length = slot.length;
-            info.image_fault = prove(config).err().map_or(0, |fault| fault as u8);
-            let image = memory::Flash.bytes(slot.base, slot.length).unwrap_or(&[]);
-            let behind = manifest::offset(image).and_then(|at| image.get(at as usize..));
-            if let Some(Ok(manifest)) = behind.map(Manifest::decode) {
-                let v = manifest.version;
-                info.image_version = [v.major, v.minor, v.patch];
-                info.security_counter = manifest.security_counter;
-                info.image_length = manifest.image_length;
+    #[inline(never)]
+    fn tell(&self, info: &mut Answer) {
+        info.u32(at::MAGIC, info::MAGIC);
+        info.version(sealed::VERSION);
+        info.u16(at::FAMILY, sealed::HEADER.family);
+        info.u16(at::FEATURES, sealed::HEADER.features);
+        info.u8(at::REASON, self.reason as u8);
+        info.u8(at::RESET_CAUSE, self.reset_cause);
+        info.u8(at::LAST_FAULT, self.last_fault);
+        info.u16(at::DEVICE_ID, chip::device_id());
+        info.u16(at::FLASH_KIB, chip::flash_kib());
+        match self.config {
+            Err(fault) => {
+                info.u8(at::CONFIG_FAULT, fault as u8);
+                if fault == ConfigFault::Chip {
+                    info.u8(at::FLAGS, FLAG_WRONG_CHIP);
+                }
+            }
+            Ok(config) => {
+                if clock::hse_failed(config) {
+                    info.u8(at::FLAGS, FLAG_HSE_FAILED);
+                }
+                let slot = config.slots().next().unwrap_or_default();
+                info.u8(at::POLICY, config.policy() as u8);
+                info.u32(at::BOARD_ID, config.board_id());
+                info.u32(at::SLOT_BASE, slot.base);
+                info.u32(at::SLOT_LENGTH, slot.length);
+                info.u8(at::IMAGE_FAULT, prove(config).err().map_or(0, |fault| fault as u8));
+                let image = Flash::read(slot.base, slot.length).unwrap_or(&[]);
+                let manifest = manifest::offset(image).map(|at| manifest_at(image, at));
+                let (mut version, mut counter, mut length) = ([0; 3], 0, 0);
+                if let Some(Ok((_, manifest))) = manifest {
+                    version = manifest.version();
+                    counter = manifest.security_counter();
+                    length = manifest.image_length();
+                }
+                info.image_version(version);
+                info.u32(at::SECURITY_COUNTER, counter);
+                info.u32(at::IMAGE_LENGTH, length);
             }
         }
-        info
     }
 }

@@ -119,25 +119,21 @@ pub fn verify(
     if policy == Policy::None {
         return Ok(image);
     }
-    let Some(offset) = manifest::offset(bytes) else {
-        if policy == Policy::Signature {
-            return Err(ImageFault::NoManifest);
-        }
-        return crc_in_the_last_word(bytes, crc).map(|()| image);
-    };
-    let (body, manifest) = manifest_at(bytes, offset)?;
-    identity(manifest, &config, slot)?;
-    match policy {
-        Policy::None | Policy::Crc => {
-            crc.start();
-            crc.update(body);
-            if crc.value() != manifest.crc() {
-                return Err(ImageFault::Crc);
+    let (body, wanted) = match manifest::offset(bytes) {
+        Some(offset) => {
+            let (body, manifest) = manifest_at(bytes, offset)?;
+            identity(manifest, &config, slot)?;
+            if policy == Policy::Signature {
+                return signature(body, manifest, &config, crypto).map(|()| image);
             }
+            (body, manifest.crc())
         }
-        Policy::Signature => signature(body, manifest, &config, crypto)?,
-    }
-    Ok(image)
+        None if policy == Policy::Signature => return Err(ImageFault::NoManifest),
+        None => last_word(bytes)?,
+    };
+    crc.start();
+    crc.update(body);
+    if crc.value() == wanted { Ok(image) } else { Err(ImageFault::Crc) }
 }
 
 /// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
@@ -193,17 +189,15 @@ fn identity(manifest: View, config: &Config, slot: Slot) -> Result<(), ImageFaul
 /// A plain image under the policy `crc`: its last word that is not erased is the CRC-32 of all
 /// before it. That reads both placements: at the image's end, and at the region's end with the
 /// gap left erased.
-fn crc_in_the_last_word(bytes: &[u8], crc: &mut impl Crc32) -> Result<(), ImageFault> {
-    let words = bytes.as_chunks::<4>().0;
-    let erased = words.iter().rev().take_while(|w| **w == [0xFF; 4]).count();
-    let last = (words.len() - erased).checked_sub(1).ok_or(ImageFault::Erased)? * 4;
-    let (body, stored) = bytes.split_at(last);
-    crc.start();
-    crc.update(body);
-    if stored[..4] != crc.value().to_le_bytes() {
-        return Err(ImageFault::Crc);
+fn last_word(bytes: &[u8]) -> Result<(&[u8], u32), ImageFault> {
+    let mut words = bytes.as_chunks::<4>().0;
+    while let Some((last, before)) = words.split_last() {
+        if *last != [0xFF; 4] {
+            return Ok((before.as_flattened(), u32::from_le_bytes(*last)));
+        }
+        words = before;
     }
-    Ok(())
+    Err(ImageFault::Erased)
 }
 
 fn signature(

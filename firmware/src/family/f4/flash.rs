@@ -3,6 +3,7 @@
 //! RM0090, section 3. Only sectors that the block marks writable are touched, whatever was asked:
 //! checked here once more (DESIGN, promise 4). Times: data sheet DS8626, "Flash memory programming".
 
+use super::memory::Flash;
 use super::time;
 use stm32_metapac::{FLASH, flash::regs};
 use surefoot_core::config::Config;
@@ -49,44 +50,39 @@ const FAULTS: [(u32, FlashFault); 6] = [
 ];
 
 /// Erases `sector` and checks that it is blank.
-pub fn erase(config: &Config, sector: &Sector) -> Result<(), FlashFault> {
-    allowed(config, sector.base, sector.size)?;
-    let blank = |word: &u32| *word == u32::MAX;
-    unlocked(|| {
-        let select = SER | u32::from(sector.number) << SNB_AT | u32::from(config.psize()) << PSIZE_AT;
-        // RM0090, 3.6.3: SER and SNB, then STRT.
-        FLASH.cr().write_value(regs::Cr(select | EOPIE_ERRIE));
-        start();
-        FLASH.cr().write_value(regs::Cr(select | EOPIE_ERRIE | STRT));
-        finish(ERASE_LIMIT_MS)
-    })?;
-    // SAFETY: a whole sector of flash, which nothing changes now; every bit pattern is a u32.
-    let words = unsafe { core::slice::from_raw_parts(sector.base as *const u32, sector.size as usize / 4) };
-    if words.iter().all(blank) { Ok(()) } else { Err(FlashFault::NotErased) }
+pub fn erase(config: Config, sector: &Sector) -> Result<(), FlashFault> {
+    open(config, sector.base, sector.size, SER | u32::from(sector.number) << SNB_AT)?;
+    // RM0090, 3.6.3: SER and SNB stand, then STRT.
+    FLASH.cr().modify(|w| w.0 |= STRT);
+    let result = finish(ERASE_LIMIT_MS);
+    close(config);
+    result?;
+    let blank = stored(sector.base, sector.size).as_chunks().0.iter().all(|word| *word == [0xFF; 4]);
+    if blank { Ok(()) } else { Err(FlashFault::NotErased) }
 }
 
 /// Programs `data` at `address`, reads it back and compares. Both are aligned to the program unit.
-/// What already reads as wanted is left alone; what is not erased is not touched at all.
-pub fn program(config: &Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
-    allowed(config, address, data.len() as u32)?;
-    let width = 1 << config.psize();
-    let units = || (address..).step_by(width).zip(data.chunks_exact(width));
-    if !units().all(|(at, wanted)| is(at, wanted) || is(at, &[0xFF; 8][..width])) {
+/// A unit that already reads as wanted is left alone.
+pub fn program(config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+    let length = data.len() as u32;
+    if stored(address, length).iter().zip(data).any(|(old, new)| *old != 0xFF && old != new) {
         return Err(FlashFault::NotErased);
     }
-    unlocked(|| {
-        let control = PG | u32::from(config.psize()) << PSIZE_AT | EOPIE_ERRIE;
-        FLASH.cr().write_value(regs::Cr(control));
-        for (at, wanted) in units() {
-            if !is(at, wanted) {
-                start();
-                store(at, wanted);
-                finish(PROGRAM_LIMIT_MS)?;
+    open(config, address, length, PG)?;
+    let mut result = Ok(());
+    let width = 1 << config.psize();
+    for (old, new) in stored(address, length).chunks_exact(width).zip(data.chunks_exact(width)) {
+        if old != new {
+            store(old.as_ptr() as u32, new);
+            result = finish(PROGRAM_LIMIT_MS);
+            if result.is_err() {
+                break;
             }
         }
-        Ok(())
-    })?;
-    if units().all(|(at, wanted)| is(at, wanted)) { Ok(()) } else { Err(FlashFault::ReadBack) }
+    }
+    close(config);
+    result?;
+    if stored(address, length) == data { Ok(()) } else { Err(FlashFault::ReadBack) }
 }
 
 /// Takes the read protection off (RM0090, 3.7.3): from level 1 the chip erases itself, this bootloader
@@ -96,69 +92,76 @@ pub fn read_unprotect() -> Result<(), FlashFault> {
     if FLASH.optcr().read().rdp() == LEVEL_0 {
         return Ok(());
     }
-    for key in OPTION_KEYS {
-        FLASH.optkeyr().write_value(key);
-    }
+    FLASH.optkeyr().write_value(OPTION_KEYS[0]);
+    FLASH.optkeyr().write_value(OPTION_KEYS[1]);
     // RM0090, 3.7.2: the value first, then OPTSTRT.
     FLASH.optcr().modify(|w| w.set_rdp(LEVEL_0));
     FLASH.optcr().modify(|w| w.set_optstrt(true));
     finish(MASS_ERASE_LIMIT_MS)
 }
 
-/// Promise 4: the whole range is in writable sectors.
-fn allowed(config: &Config, address: u32, length: u32) -> Result<(), FlashFault> {
-    let end = address.wrapping_add(length);
-    let mut at = address;
-    for region in config.regions().filter(|r| r.writable) {
-        let region_end = region.base.wrapping_add(region.sector_size.wrapping_mul(region.count.into()));
-        if (region.base..region_end).contains(&at) {
-            at = region_end.min(end);
-        }
+/// Unlocks the controller for work on this range, which has to be writable (promise 4), and sets CR
+/// up for it. The caches are off until [`close`], so that what is read back is the array.
+#[inline(never)]
+fn open(config: Config, address: u32, length: u32, control: u32) -> Result<(), FlashFault> {
+    if !is_writable(config, address, length) {
+        return Err(FlashFault::WriteProtected);
     }
-    if at == end && length != 0 { Ok(()) } else { Err(FlashFault::WriteProtected) }
-}
-
-/// Runs `work` with the controller unlocked and the caches off, and locks it again in any case.
-///
-/// The caches are off so that what is read back is the array, and flushed behind, as RM0090 wants
-/// it after an erase (3.5.2, 3.6.3); they can be reset only while off.
-fn unlocked(work: impl FnOnce() -> Result<(), FlashFault>) -> Result<(), FlashFault> {
-    for key in KEYS {
-        FLASH.keyr().write_value(key);
-    }
+    FLASH.keyr().write_value(KEYS[0]);
+    FLASH.keyr().write_value(KEYS[1]);
+    FLASH.sr().write_value(regs::Sr(FLAGS));
+    FLASH.cr().write_value(regs::Cr(control | u32::from(config.psize()) << PSIZE_AT | EOPIE_ERRIE));
     if FLASH.cr().read().0 & LOCK != 0 {
         return Err(FlashFault::Locked);
     }
-    let acr = FLASH.acr().read().0;
-    FLASH.acr().write_value(regs::Acr(acr & !CACHES));
-    let result = work();
+    FLASH.acr().write_value(regs::Acr(config.flash_acr() & !CACHES));
+    Ok(())
+}
+
+/// Locks the controller, flushes the caches, as RM0090 wants it after an erase (3.5.2 and 3.6.3; only
+/// while they are off), and switches them on again.
+#[inline(never)]
+fn close(config: Config) {
+    let acr = config.flash_acr();
     FLASH.cr().write_value(regs::Cr(LOCK));
     FLASH.acr().write_value(regs::Acr(acr & !CACHES | CACHES_RESET));
     FLASH.acr().write_value(regs::Acr(acr & !CACHES));
     FLASH.acr().write_value(regs::Acr(acr));
-    result
 }
 
-/// True when the flash holds `wanted` at `address`.
-fn is(address: u32, wanted: &[u8]) -> bool {
-    // SAFETY: inside a range that `allowed` has passed; the borrow ends before the next store.
-    wanted == unsafe { core::slice::from_raw_parts(address as *const u8, wanted.len()) }
+/// Promise 4: the whole range is in sectors that the block marks writable.
+fn is_writable(config: Config, address: u32, length: u32) -> bool {
+    let end = address.wrapping_add(length);
+    let mut at = address;
+    for region in config.regions() {
+        let region_end = region.base.wrapping_add(region.sector_size.wrapping_mul(region.count.into()));
+        if region.writable && region.base <= at && at < region_end {
+            at = region_end.min(end);
+        }
+    }
+    at == end
+}
+
+/// What the flash holds.
+fn stored(address: u32, length: u32) -> &'static [u8] {
+    Flash::read(address, length).unwrap_or(&[])
 }
 
 /// Stores one program unit in one access of its width (RM0090, 3.6.2 and 3.6.4).
 fn store(address: u32, unit: &[u8]) {
-    let word = |at: usize| u32::from_le_bytes(core::array::from_fn(|i| unit[at + i]));
-    // SAFETY: as in `is`, and aligned to the unit's width; PG is set.
+    let from = unit.as_ptr();
+    // SAFETY: `from` has as many bytes as are read; the address is in a range that `open` has passed,
+    // aligned to the unit's width, and PG is set.
     unsafe {
-        match *unit {
-            [a] => (address as *mut u8).write_volatile(a),
-            [a, b] => (address as *mut u16).write_volatile(u16::from_le_bytes([a, b])),
-            [_, _, _, _] => (address as *mut u32).write_volatile(word(0)),
-            // Two words, low one first, with nothing in between: x64 begins with the second.
-            _ => {
-                let (low, high) = (word(0), word(4));
-                (address as *mut u32).write_volatile(low);
-                (address as *mut u32).add(1).write_volatile(high);
+        match unit.len() {
+            1 => (address as *mut u8).write_volatile(from.read()),
+            2 => (address as *mut u16).write_volatile(from.cast::<u16>().read_unaligned()),
+            length => {
+                (address as *mut u32).write_volatile(from.cast::<u32>().read_unaligned());
+                // x64: the high word right behind the low one, with which the operation begins.
+                if length == 8 {
+                    (address as *mut u32).add(1).write_volatile(from.add(4).cast::<u32>().read_unaligned());
+                }
             }
         }
     }
@@ -166,18 +169,16 @@ fn store(address: u32, unit: &[u8]) {
     cortex_m::asm::dsb();
 }
 
-/// Clears old flags, so that what is pending afterwards belongs to the operation.
-fn start() {
+/// Waits for the end of an operation, then reads and clears its flags.
+#[inline(never)]
+fn finish(limit_ms: u32) -> Result<(), FlashFault> {
+    let over = time::until(limit_ms, FLASH.sr(), BSY, 0);
+    let sr = FLASH.sr().read().0;
     FLASH.sr().write_value(regs::Sr(FLAGS));
     time::unpend(FLASH_INTERRUPT);
-}
-
-/// Waits for the end of an operation and reads its flags.
-fn finish(limit_ms: u32) -> Result<(), FlashFault> {
-    if !time::until(limit_ms, || FLASH.sr().read().0 & BSY == 0) {
+    if !over {
         return Err(FlashFault::Timeout);
     }
-    let sr = FLASH.sr().read().0;
     match FAULTS.iter().find(|(flag, _)| sr & flag != 0) {
         Some(&(_, fault)) => Err(fault),
         None => Ok(()),

@@ -9,9 +9,7 @@ const GPIOA: usize = 0x4002_0000;
 const PORT_STEP: usize = 0x400;
 /// AHB1ENR and AHB1RSTR: GPIOA to GPIOK (RM0090, 7.3.5 and 7.3.10).
 pub const ALL_PORTS: u32 = 0x7FF;
-/// A pull has settled after so many reads: 40 kOhm at 50 pF take 10 us, a read at 16 MHz over 100 ns.
-const SETTLE_READS: usize = 200;
-/// The button counts as pressed when this many samples, one a millisecond, all say so.
+/// The button counts as pressed when it never reads as released for so long.
 const DEBOUNCE_MS: u32 = 16;
 
 /// The port's registers, its clock running. A port beyond K reads as `A`: no chip has more.
@@ -22,21 +20,18 @@ fn port(number: u8) -> gpio::Gpio {
     unsafe { gpio::Gpio::from_ptr((GPIOA + PORT_STEP * usize::from(number)) as *mut ()) }
 }
 
-/// True when the button is pressed: at once false when it is not, true after the debounce time.
+/// True when the button is pressed: false as soon as it reads as released, true after the debounce time.
+#[inline(never)]
 pub fn pressed(button: Pin) -> bool {
     let port = port(button.port());
     let pin = usize::from(button.pin());
     // MODER is input after reset for every pin but the debug port's (RM0090, 8.4.1).
     port.moder().modify(|w| w.set_moder(pin, gpio::vals::Moder::INPUT));
     port.pupdr().modify(|w| w.set_pupdr(pin, button.pull().into()));
-    let down = || (port.idr().read().0 >> pin & 1 != 0) == button.active_high();
-    for _ in 0..SETTLE_READS {
-        if !down() {
-            continue;
-        }
-        return !time::until(DEBOUNCE_MS, || !down());
-    }
-    false
+    let mask = 1 << pin;
+    let released = if button.active_high() { 0 } else { mask };
+    // A pull has settled long before (40 kOhm at 50 pF: 10 us), a contact has stopped to bounce.
+    !time::until(DEBOUNCE_MS, port.idr(), mask, released)
 }
 
 /// The LED.
@@ -64,14 +59,13 @@ impl Led {
     }
 }
 
-/// PA11 and PA12 to OTG FS: alternate function 10, fastest edges (DS8626, table 9; RM0090, 8.4).
+/// PA11 and PA12 to OTG FS: alternate function 10, fastest edges, nothing else in these fields after
+/// reset (DS8626, table 9; RM0090, 8.4).
 pub fn usb_pins() {
     let a = port(0);
-    for pin in [11, 12] {
-        a.afr(1).modify(|w| w.set_afr(pin - 8, 10));
-        a.ospeedr().modify(|w| w.set_ospeedr(pin, gpio::vals::Ospeedr::VERY_HIGH_SPEED));
-        a.moder().modify(|w| w.set_moder(pin, gpio::vals::Moder::ALTERNATE));
-    }
+    a.afr(1).modify(|w| w.0 |= 0xAA << 12);
+    a.ospeedr().modify(|w| w.0 |= 0b1111 << 22);
+    a.moder().modify(|w| w.0 |= 0b1010 << 22);
 }
 
 /// All ports and the CRC unit as after reset, clocks off (RM0090, 7.3.5 and 7.3.10).

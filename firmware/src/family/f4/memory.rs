@@ -10,8 +10,9 @@ const FLASH_MAX: u32 = 0x0020_0000;
 /// Flash without ECC: every byte that the chip has can be read at any time.
 pub struct Flash;
 
-impl Memory for Flash {
-    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+impl Flash {
+    /// As [`Memory::bytes`], for as long as nothing is stored there.
+    pub fn read(address: u32, length: u32) -> Option<&'static [u8]> {
         let offset = address.checked_sub(FLASH_BASE)?;
         let size = (u32::from(chip::flash_kib()) * 1024).min(FLASH_MAX);
         (offset <= size && length <= size - offset).then(|| {
@@ -19,5 +20,11 @@ impl Memory for Flash {
             // happen while no slice is held (`bytes` borrows, the main loop drops before a job).
             unsafe { core::slice::from_raw_parts(address as *const u8, length as usize) }
         })
+    }
+}
+
+impl Memory for Flash {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        Self::read(address, length)
     }
 }

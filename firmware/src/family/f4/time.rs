@@ -5,6 +5,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use cortex_m::peripheral::{SCB, SYST};
+use stm32_metapac::RCC;
+use stm32_metapac::common::{Access, Reg};
 
 static MILLISECONDS: AtomicU32 = AtomicU32::new(0);
 
@@ -52,11 +54,19 @@ pub fn sleep() {
     cortex_m::asm::wfe();
 }
 
-/// Waits until `done`, at most `limit_ms`. False: it never was.
-pub fn until(limit_ms: u32, mut done: impl FnMut() -> bool) -> bool {
+/// Waits until the bits `mask` of a register read as `value`, at most `limit_ms`. False: they never did.
+pub fn until<T: Copy, A: Access>(limit_ms: u32, register: Reg<T, A>, mask: u32, value: u32) -> bool {
+    const { assert!(size_of::<T>() == 4) };
+    wait_for(limit_ms, register.as_ptr().cast(), mask, value)
+}
+
+/// One function for all registers, however they are typed.
+#[inline(never)]
+fn wait_for(limit_ms: u32, register: *const u32, mask: u32, value: u32) -> bool {
     let start = now();
     loop {
-        if done() {
+        // SAFETY: a register's address, from `until`, of a word.
+        if unsafe { register.read_volatile() } & mask == value {
             return true;
         }
         if now().wrapping_sub(start) > limit_ms {
@@ -68,7 +78,8 @@ pub fn until(limit_ms: u32, mut done: impl FnMut() -> bool) -> bool {
 
 /// Waits at least `ms` milliseconds.
 pub fn wait(ms: u32) {
-    until(ms, || false);
+    // No bits of any register are ever one.
+    until(ms, RCC.cr(), 0, 1);
 }
 
 /// Takes back a peripheral's pending interrupt, before its flags are looked at.

@@ -22,6 +22,14 @@ const OUT_DATA: u32 = 2;
 const OUT_DONE: u32 = 3;
 const SETUP_DONE: u32 = 4;
 const SETUP_DATA: u32 = 6;
+/// GRSTCTL: flush of transmit FIFO 0 (TXFNUM 0).
+const TXFFLSH: u32 = 1 << 5;
+/// GUSBCFG: internal PHY, device mode, turnaround time.
+const PHYSEL: u32 = 1 << 6;
+const FDMOD: u32 = 1 << 30;
+const TRDT_AT: u32 = 10;
+/// DCTL: soft disconnect.
+const SDIS: u32 = 1 << 1;
 /// GINTSTS and GINTMSK.
 const RXFLVL: u32 = 1 << 4;
 const USBRST: u32 = 1 << 12;
@@ -46,59 +54,50 @@ const TRDT: [u16; 9] = [150, 160, 172, 185, 200, 218, 240, 275, 320];
 pub enum Event {
     /// Bus reset: the device is back at address 0.
     Reset,
-    /// A SETUP packet.
-    Setup([u8; 8]),
-    /// A packet that [`Usb::receive`] asked for: its bytes are the first so many of [`Usb::packet`].
-    Received(usize),
+    /// A SETUP packet: the first eight bytes of [`Usb::packet`].
+    Setup,
+    /// A packet that [`Usb::receive`] asked for: [`Usb::packet`].
+    Received,
     /// The host has taken the packet of [`Usb::send`].
     Sent,
 }
 
 /// The device end.
 pub struct Usb {
-    packet: [u32; PACKET / 4],
+    packet: [u8; PACKET],
     length: usize,
 }
 
 impl Usb {
     /// Switches the core on and connects. HCLK in hertz.
     pub fn start(hclk_hz: u32) -> Self {
+        // A fresh core, in place of the core reset of RM0090, 34.17.1; PHYSEL is fixed in OTG FS.
+        reset();
         RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(true));
         gpio::usb_pins();
-        // Not connected before everything is set (RM0090, 34.16.4, SDIS).
-        OTG.dctl().modify(|w| w.set_sdis(true));
-        // Core reset once the AHB master is idle (RM0090, 34.16.2, CSRST); PHYSEL first, it chooses
-        // the clock that the reset needs.
-        OTG.gusbcfg().modify(|w| w.set_physel(true));
-        time::until(CORE_LIMIT_MS, || OTG.grstctl().read().ahbidl());
-        OTG.grstctl().modify(|w| w.set_csrst(true));
-        time::until(CORE_LIMIT_MS, || !OTG.grstctl().read().csrst());
+        // The turnaround goes with HCLK, and the core is a device whatever its ID pin says.
         let steps = TRDT.iter().filter(|&&bound| hclk_hz / 100_000 >= bound.into()).count();
-        OTG.gusbcfg().modify(|w| {
-            w.set_physel(true);
-            w.set_fdmod(true);
-            w.set_trdt(15 - steps as u8);
-        });
+        OTG.gusbcfg().write_value(regs::Gusbcfg(FDMOD | PHYSEL | (15 - steps as u32) << TRDT_AT));
         time::wait(MODE_MS);
+        // Not connected before everything is set (RM0090, 34.16.4, SDIS).
+        OTG.dctl().modify(|w| w.0 |= SDIS);
         session_is_valid();
-        OTG.pcgcctl().write_value(regs::Pcgcctl(0));
         // Full speed with the internal PHY (RM0090, 34.16.4, DSPD).
         OTG.dcfg().modify(|w| w.0 |= 0b11);
         OTG.grxfsiz().write_value(regs::Grxfsiz(RX_WORDS));
         OTG.dieptxf0().write_value(regs::Fsiz(TX_WORDS << 16 | RX_WORDS));
-        flush();
         OTG.daintmsk().write_value(regs::Daintmsk(1));
         OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
-        OTG.gintsts().write_value(regs::Gintsts(u32::MAX));
         OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | ENUMDNE | IEPINT));
         OTG.gahbcfg().write(|w| w.set_gint(true));
-        OTG.dctl().modify(|w| w.set_sdis(false));
-        Self { packet: [0; PACKET / 4], length: 0 }
+        OTG.dctl().modify(|w| w.0 &= !SDIS);
+        Self { packet: [0; PACKET], length: 0 }
     }
 
     /// The next event, or `None` when the core can sleep until an interrupt pends.
+    #[inline(never)]
     pub fn poll(&mut self) -> Option<Event> {
-        time::unpend(OTG_INTERRUPT);
+        let mut quiet = false;
         loop {
             let flags = OTG.gintsts().read().0;
             if flags & USBRST != 0 {
@@ -119,19 +118,20 @@ impl Usb {
                 if done & XFRC != 0 {
                     return Some(Event::Sent);
                 }
-            } else {
+            } else if quiet {
                 return None;
+            } else {
+                // The line is low only now. While it is high the NVIC pends again what is cleared, and what is
+                // pending already does not wake the core when the next packet comes (PM0214, 4.3.9).
+                time::unpend(OTG_INTERRUPT);
+                quiet = true;
             }
         }
     }
 
-    /// Bytes of the last received packet.
-    pub fn packet(&self) -> [u8; PACKET] {
-        let mut bytes = [0; PACKET];
-        for (to, word) in bytes.chunks_exact_mut(4).zip(self.packet) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
+    /// The last received packet.
+    pub fn packet(&self) -> &[u8] {
+        &self.packet[..self.length.min(PACKET)]
     }
 
     /// Hands the host one packet, at most [`PACKET`] bytes, as the answer to its next IN.
@@ -146,12 +146,14 @@ impl Usb {
     }
 
     /// Takes one OUT packet; until then the host's are refused with NAK.
+    #[inline(never)]
     pub fn receive(&mut self) {
         OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
         OTG.doepctl(0).modify(|w| w.0 |= EPENA | CNAK);
     }
 
     /// Refuses the request; the next SETUP ends that (RM0090, 34.16.4, STALL).
+    #[inline(never)]
     pub fn stall(&mut self) {
         OTG.diepctl(0).modify(|w| w.0 |= STALL);
         OTG.doepctl(0).modify(|w| w.0 |= STALL);
@@ -165,10 +167,11 @@ impl Usb {
 
     /// Leaves the bus.
     pub fn detach(&mut self) {
-        OTG.dctl().modify(|w| w.set_sdis(true));
+        OTG.dctl().modify(|w| w.0 |= SDIS);
     }
 
     /// RM0090, 34.17.5, "Initialization on USB reset".
+    #[inline(never)]
     fn bus_reset(&mut self) {
         OTG.gintsts().write_value(regs::Gintsts(USBRST));
         OTG.doepctl(0).modify(|w| w.0 |= SNAK);
@@ -179,42 +182,39 @@ impl Usb {
     }
 
     /// Takes one entry from the receive FIFO (RM0090, 34.17.6, "Packet read").
+    #[inline(never)]
     fn pop(&mut self) -> Option<Event> {
         let entry = OTG.grxstsp().read();
-        let length = usize::from(entry.bcnt()).min(PACKET);
         match entry.0 >> 17 & 0xF {
-            kind @ (OUT_DATA | SETUP_DATA) => {
-                for word in self.packet.iter_mut().take(length.div_ceil(4)) {
-                    *word = OTG.fifo(0).read().0;
+            OUT_DATA | SETUP_DATA => {
+                self.length = entry.bcnt().into();
+                for word in self.packet.as_chunks_mut().0.iter_mut().take(self.length.div_ceil(4)) {
+                    *word = OTG.fifo(0).read().0.to_le_bytes();
                 }
-                self.length = length;
-                let _ = kind;
                 None
             }
-            OUT_DONE => Some(Event::Received(self.length)),
+            OUT_DONE => Some(Event::Received),
             SETUP_DONE => {
                 // An answer to an older request that the host never took is dropped.
                 if OTG.diepctl(0).read().0 & EPENA != 0 {
                     OTG.diepctl(0).modify(|w| w.0 |= EPDIS | SNAK);
-                    time::until(CORE_LIMIT_MS, || OTG.diepctl(0).read().0 & EPENA == 0);
+                    time::until(CORE_LIMIT_MS, OTG.diepctl(0), EPENA, 0);
                     flush();
                 }
                 OTG.diepint(0).write_value(regs::Diepint(EP_FLAGS));
                 OTG.doepint(0).write_value(regs::Doepint(EP_FLAGS));
-                let [a, b, c, d] = self.packet[0].to_le_bytes();
-                let [e, f, g, h] = self.packet[1].to_le_bytes();
-                Some(Event::Setup([a, b, c, d, e, f, g, h]))
+                Some(Event::Setup)
             }
             _ => None,
         }
     }
 }
 
-/// Empties both FIFOs (RM0090, 34.16.2, TXFFLSH: TXFNUM 0; RXFFLSH not while packets come in, so
-/// only the transmit side when connected).
+/// Empties the transmit FIFO.
+#[inline(never)]
 fn flush() {
-    OTG.grstctl().write(|w| w.set_txfflsh(true));
-    time::until(CORE_LIMIT_MS, || !OTG.grstctl().read().txfflsh());
+    OTG.grstctl().write_value(regs::Grstctl(TXFFLSH));
+    time::until(CORE_LIMIT_MS, OTG.grstctl(), TXFFLSH, 0);
 }
 
 /// PHY on; VBUS counts as present, since PA9 may be wired to something else. Where the bits are

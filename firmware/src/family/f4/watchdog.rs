@@ -10,6 +10,8 @@ const PRESCALER: u8 = 6;
 const RELOAD: u16 = 0xFFF;
 /// Both update flags need at most five LSI periods (RM0090, 21.4.4); at /4 the counter is never near.
 const UPDATE_LIMIT_MS: u32 = 10;
+/// SR: PVU and RVU.
+const UPDATING: u32 = 0b11;
 
 /// Gives a watchdog that runs since reset (option bit WDG_SW = 0, RM0090 3.9.6) its room, and starts
 /// one when the board asks for it (`wanted`). The application inherits it and has to feed it.
@@ -22,10 +24,7 @@ pub fn init(wanted: bool) {
     IWDG.kr().write(|w| w.set_key(Key::ENABLE));
     IWDG.pr().write(|w| w.set_pr(PRESCALER.into()));
     IWDG.rlr().write(|w| w.set_rl(RELOAD));
-    time::until(UPDATE_LIMIT_MS, || {
-        let sr = IWDG.sr().read();
-        !sr.pvu() && !sr.rvu()
-    });
+    time::until(UPDATE_LIMIT_MS, IWDG.sr(), UPDATING, 0);
     feed();
 }
 
