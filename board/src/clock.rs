@@ -154,7 +154,9 @@ pub fn solve(
     let (apb1, ppre1) = prescaler(sysclk_hz, clock.apb1_mhz);
     let (apb2, ppre2) = prescaler(sysclk_hz, clock.apb2_mhz);
     let wait_states = sysclk_hz.div_ceil(clock.wait_mhz[range] * 1_000_000) - 1;
-    let scale = clock.scales.iter().find(|s| sysclk_hz <= s.max_mhz * 1_000_000);
+    // The highest core voltage is legal at every frequency, and contains the bits of the reset
+    // value on every part, so that setting bits is enough to write it.
+    let scale = clock.scales.last();
     Ok(Clocks {
         hse: hse.flatten(),
         hsi,

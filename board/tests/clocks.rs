@@ -138,6 +138,14 @@ fn assert_buses(chip: &Chip, range: usize, clocks: &surefoot_board::clock::Clock
     let scale = clock.scales.iter().find(|s| s.pwr_cr == clocks.pwr_cr);
     let limit = scale.unwrap_or_else(|| panic!("{context}: no such scale")).max_mhz * 1_000_000;
     assert!(clocks.sysclk_hz <= limit, "{context}: the core voltage is too low");
+    // The firmware sets bits of PWR_CR: what it had after reset (RM0090, 5.4.1; RM0368, 5.4.1) must
+    // be among them, or the sum is another scale, on F401 a reserved one.
+    let reset = match chip.device_id {
+        Some(0x413) => 0x4000,
+        Some(0x419 | 0x421 | 0x434 | 0x441 | 0x463) => 0xC000,
+        _ => 0x8000,
+    };
+    assert_eq!(clocks.pwr_cr | reset, clocks.pwr_cr, "{context}: bits are only set");
 }
 
 #[test]
