@@ -26,8 +26,8 @@ const SWS_PLL: u32 = 0b10 << 2;
 /// PLLCFGR: PLLSRC = HSE; its value after reset (RM0090, 7.3.2).
 const PLLSRC_HSE: u32 = 1 << 22;
 const PLLCFGR_RESET: u32 = 0x2400_3010;
-/// CIR: clears every flag but CSS; HSERDYIE and PLLRDYIE (RM0090, 7.3.4).
-const CIR_CLEAR: u32 = 0x7F << 16;
+/// CIR: HSERDYC and PLLRDYC; HSERDYIE and PLLRDYIE (RM0090, 7.3.4).
+const CIR_CLEAR: u32 = 1 << 19 | 1 << 20;
 const CIR_READY: u32 = 1 << 11 | 1 << 12;
 /// The RCC's line in the NVIC (RM0090, table 61).
 const RCC_INTERRUPT: u8 = 5;

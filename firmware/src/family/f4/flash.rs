@@ -30,9 +30,8 @@ const STRT: u32 = 1 << 16;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
 const LOCK: u32 = 1 << 31;
-/// SR: BSY, and every flag that is cleared by writing one (RM0090, 3.9.4; RDERR on F42x).
+/// SR: BSY; the others are cleared by writing what was read (RM0090, 3.9.4).
 const BSY: u32 = 1 << 16;
-const FLAGS: u32 = 0x1F3;
 /// ACR: caches on, caches reset (RM0090, 3.9.1).
 const CACHES: u32 = 0b11 << 9;
 const CACHES_RESET: u32 = 0b11 << 11;
@@ -109,7 +108,7 @@ fn open(config: Config, address: u32, length: u32, control: u32) -> Result<(), F
     }
     FLASH.keyr().write_value(KEYS[0]);
     FLASH.keyr().write_value(KEYS[1]);
-    FLASH.sr().write_value(regs::Sr(FLAGS));
+    FLASH.sr().modify(|_| ());
     FLASH.cr().write_value(regs::Cr(control | u32::from(config.psize()) << PSIZE_AT | EOPIE_ERRIE));
     if FLASH.cr().read().0 & LOCK != 0 {
         return Err(FlashFault::Locked);
@@ -174,7 +173,7 @@ fn store(address: u32, unit: &[u8]) {
 fn finish(limit_ms: u32) -> Result<(), FlashFault> {
     let over = time::until(limit_ms, FLASH.sr(), BSY, 0);
     let sr = FLASH.sr().read().0;
-    FLASH.sr().write_value(regs::Sr(FLAGS));
+    FLASH.sr().write_value(regs::Sr(sr));
     time::unpend(FLASH_INTERRUPT);
     if !over {
         return Err(FlashFault::Timeout);

@@ -7,8 +7,8 @@ use surefoot_core::config::Pin;
 /// GPIOA, and the distance to the next port (RM0090, table 1).
 const GPIOA: usize = 0x4002_0000;
 const PORT_STEP: usize = 0x400;
-/// AHB1ENR and AHB1RSTR: GPIOA to GPIOK (RM0090, 7.3.5 and 7.3.10).
-pub const ALL_PORTS: u32 = 0x7FF;
+/// AHB1ENR and AHB1RSTR: GPIOA to GPIOK, and the CRC unit (RM0090, 7.3.5 and 7.3.10).
+const OURS: u32 = 0x7FF | 1 << 12;
 /// The button counts as pressed when it never reads as released for so long.
 const DEBOUNCE_MS: u32 = 16;
 
@@ -68,10 +68,11 @@ pub fn usb_pins() {
     a.moder().modify(|w| w.0 |= 0b1010 << 22);
 }
 
-/// All ports and the CRC unit as after reset, clocks off (RM0090, 7.3.5 and 7.3.10).
+/// Every port that has its clock, and the CRC unit, as after reset, clocks off (RM0090, 7.3.5 and
+/// 7.3.10).
 pub fn reset() {
-    let touched = ALL_PORTS | 1 << 12;
-    RCC.ahb1rstr().write_value(rcc::regs::Ahb1rstr(touched));
+    let enabled = RCC.ahb1enr().read().0;
+    RCC.ahb1rstr().write_value(rcc::regs::Ahb1rstr(enabled & OURS));
     RCC.ahb1rstr().write_value(rcc::regs::Ahb1rstr(0));
-    RCC.ahb1enr().modify(|w| w.0 &= !touched);
+    RCC.ahb1enr().write_value(rcc::regs::Ahb1enr(enabled & !OURS));
 }

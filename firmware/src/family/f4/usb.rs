@@ -86,6 +86,7 @@ impl Usb {
         OTG.dcfg().modify(|w| w.0 |= 0b11);
         OTG.grxfsiz().write_value(regs::Grxfsiz(RX_WORDS));
         OTG.dieptxf0().write_value(regs::Fsiz(TX_WORDS << 16 | RX_WORDS));
+        flush();
         OTG.daintmsk().write_value(regs::Daintmsk(1));
         OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
         OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | ENUMDNE | IEPINT));
