@@ -22,7 +22,8 @@ const OUT_DATA: u32 = 2;
 const OUT_DONE: u32 = 3;
 const SETUP_DONE: u32 = 4;
 const SETUP_DATA: u32 = 6;
-/// GRSTCTL: flush of transmit FIFO 0 (TXFNUM 0).
+/// GRSTCTL: flush of the receive FIFO, of transmit FIFO 0 (TXFNUM 0).
+const RXFFLSH: u32 = 1 << 4;
 const TXFFLSH: u32 = 1 << 5;
 /// GUSBCFG: internal PHY, device mode, turnaround time.
 const PHYSEL: u32 = 1 << 6;
@@ -86,7 +87,7 @@ impl Usb {
         OTG.dcfg().modify(|w| w.0 |= 0b11);
         OTG.grxfsiz().write_value(regs::Grxfsiz(RX_WORDS));
         OTG.dieptxf0().write_value(regs::Fsiz(TX_WORDS << 16 | RX_WORDS));
-        flush();
+        flush(RXFFLSH | TXFFLSH);
         OTG.daintmsk().write_value(regs::Daintmsk(1));
         OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
         OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | ENUMDNE | IEPINT));
@@ -176,7 +177,7 @@ impl Usb {
     fn bus_reset(&mut self) {
         OTG.gintsts().write_value(regs::Gintsts(USBRST));
         OTG.doepctl(0).modify(|w| w.0 |= SNAK);
-        flush();
+        flush(TXFFLSH);
         OTG.dcfg().modify(|w| w.set_dad(0));
         OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
         self.length = 0;
@@ -200,7 +201,7 @@ impl Usb {
                 if OTG.diepctl(0).read().0 & EPENA != 0 {
                     OTG.diepctl(0).modify(|w| w.0 |= EPDIS | SNAK);
                     time::until(CORE_LIMIT_MS, OTG.diepctl(0), EPENA, 0);
-                    flush();
+                    flush(TXFFLSH);
                 }
                 OTG.diepint(0).write_value(regs::Diepint(EP_FLAGS));
                 OTG.doepint(0).write_value(regs::Doepint(EP_FLAGS));
@@ -211,11 +212,11 @@ impl Usb {
     }
 }
 
-/// Empties the transmit FIFO.
+/// Empties FIFOs (RM0090, 34.16.2).
 #[inline(never)]
-fn flush() {
-    OTG.grstctl().write_value(regs::Grstctl(TXFFLSH));
-    time::until(CORE_LIMIT_MS, OTG.grstctl(), TXFFLSH, 0);
+fn flush(fifos: u32) {
+    OTG.grstctl().write_value(regs::Grstctl(fifos));
+    time::until(CORE_LIMIT_MS, OTG.grstctl(), fifos, 0);
 }
 
 /// PHY on; VBUS counts as present, since PA9 may be wired to something else. Where the bits are
