@@ -25,7 +25,7 @@ use crate::rcc::{HSI_HZ, Hse};
 use crate::time::Nanos;
 use crate::violation::Kind;
 
-/// DS8626 table 22: reset temporisation after power-on, typical.
+/// DS8626 section 5.3.5: reset temporisation after power-on, typical.
 const POWER_ON_DELAY: Nanos = Nanos::micros(1_500);
 /// RM0090 section 7.1.1: a reset pulse lasts at least 20 us.
 const RESET_DELAY: Nanos = Nanos::micros(20);
@@ -43,7 +43,7 @@ pub struct BoardOptions {
     pub hse: Hse,
     /// A 32.768 kHz crystal is fitted.
     pub lse: bool,
-    /// The LSI of this specimen, 17-47 kHz (DS8626 table 32; typically 32 kHz).
+    /// The LSI of this specimen, 17-47 kHz (DS8626 section 5.3.9; typically 32 kHz).
     pub lsi_hz: u32,
     /// A battery on VBAT keeps the backup domain while the supply is off.
     pub battery: bool,
@@ -136,7 +136,7 @@ impl Board {
             resets: 0,
             random,
         };
-        let seed = board.random.next();
+        let seed = board.random.bits();
         board.bus.memory.scramble_rams(seed, &mut *board.cpu);
         board
     }
@@ -184,7 +184,7 @@ impl Board {
     /// Switches the supply off: a flash operation under way is torn, RAM is lost.
     pub fn power_off(&mut self) {
         if self.powered {
-            let seed = self.random.next();
+            let seed = self.random.bits();
             self.lose_power(seed);
         }
     }
@@ -309,12 +309,14 @@ impl Board {
         models.flash.tear(&mut random, memory, orders);
         self.powered = false;
         self.bus.failure = None;
-        self.bus.memory.scramble_rams(random.next(), &mut *self.cpu);
+        self.bus.memory.scramble_rams(random.bits(), &mut *self.cpu);
         let battery = self.options.battery;
         self.bus.with(now, |models, ctx| {
             models.gpio.power_lost(ctx.now);
             models.reset(ctx);
             models.rcc.power_lost(battery);
+            models.pwr.power_lost();
+            models.debug.power_lost();
             if !battery {
                 models.backup.clear(true);
             }

@@ -174,7 +174,7 @@ impl Bus {
     /// looks whether the supply is to fail here.
     fn flash_started(&mut self, now: Nanos, start: Started) {
         self.operations += 1;
-        self.flash_time = self.flash_time + start.ends.since(now);
+        self.flash_time += start.ends.since(now);
         if let Some(cut) = self.cut.filter(|c| c.operation == self.operations) {
             let failure = cut.failure(now, start.ends);
             self.failure = Some(failure);
@@ -217,11 +217,17 @@ impl Bus {
                     self.violation(now, Some(a.pc), Kind::Unclocked, "RM0090 7.3.10-7.3.14", what);
                     return Some(0);
                 }
-                // ES0182 2.2.13: two AHB cycles after the enable; the very next instruction is
+                // ES0182, "delay after an RCC peripheral clock enabling": two AHB cycles after the enable; the very next instruction is
                 // too early.
                 Some(since) if cycles <= since + 1 => {
                     let what = format!("{name} accessed right after its clock was enabled");
-                    self.violation(now, Some(a.pc), Kind::Sequence, "ES0182 2.2.13", what);
+                    self.violation(
+                        now,
+                        Some(a.pc),
+                        Kind::Sequence,
+                        "ES0182, delay after an RCC peripheral clock enabling",
+                        what,
+                    );
                 }
                 Some(_) => {}
             }

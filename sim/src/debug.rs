@@ -28,6 +28,11 @@ impl Debug {
         Self { id, cr: 0, freeze: [0; 2], counting: false, offset: 0, held: 0, cycles: 0 }
     }
 
+    /// The supply is gone: what a system reset keeps goes too.
+    pub(crate) fn power_lost(&mut self) {
+        (self.cr, self.freeze) = (0, [0; 2]);
+    }
+
     fn count(&self) -> u32 {
         if self.counting { (self.cycles as u32).wrapping_add(self.offset) } else { self.held }
     }

@@ -2,7 +2,7 @@
 //!
 //! Covers: unlock sequences with the bus error and lock-up that follow a wrong key (3.6.1, 3.7.2),
 //! PG/SER/MER/SNB/STRT/PSIZE (3.6.2-3.6.4), every error flag (3.9.5), EOP and OPERR with their
-//! enables, BSY for the data sheet's typical times (DS8626 tables 39 and 40), write protection
+//! enables, BSY for the data sheet's typical times (DS8626 section 5.3.12), write protection
 //! (3.7.4), the OTP area (3.8), option bytes (3.7.1) with read-out protection levels (3.7.3),
 //! wait states against HCLK (table 10), the rules of the cache resets (3.9.1). Programming over
 //! bits that are not erased is done as the array does it, and is a violation.
@@ -12,13 +12,18 @@
 //! Typical times only; option byte writes are taken to last as long as a 16 KB erase, for which
 //! the data sheet has no figure.
 
+mod keys;
+mod operation;
+
 use crate::chip::ChipModel;
-use crate::cpu::Order;
 use crate::device::{Ctx, Width, lane, merged};
-use crate::memory::{FLASH, Memory};
-use crate::random::Random;
+use crate::memory::{Memory, little};
 use crate::time::Nanos;
 use crate::violation::Kind;
+use keys::{KEYS, Lock, OPTION_KEYS, key};
+use operation::{MASS_ERASE_MS, OPTION_TIME, Operation};
+pub use operation::{PROGRAM_TIME, erase_time};
+pub(crate) use operation::{Started, Target};
 
 const PG: u32 = 1 << 0;
 const SER: u32 = 1 << 1;
@@ -49,41 +54,6 @@ const DCEN: u32 = 1 << 10;
 const ICRST: u32 = 1 << 11;
 const DCRST: u32 = 1 << 12;
 const ACR_KNOWN: u32 = 0x1F07;
-
-const KEYS: [u32; 2] = [0x4567_0123, 0xCDEF_89AB];
-const OPTION_KEYS: [u32; 2] = [0x0819_2A3B, 0x4C5D_6E7F];
-
-/// A key register's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lock {
-    /// So many keys of the sequence were right.
-    Locked(u8),
-    Open,
-    /// A wrong key: locked until the next reset.
-    Dead,
-}
-
-/// What a store to flash aims at, by offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Main(u32),
-    Otp(u32),
-}
-
-/// An operation that changes cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Program { target: Target, width: Width, value: u32 },
-    Erase { offset: u32, length: u32 },
-    Options { value: u32, mass_erase: bool },
-}
-
-/// An operation that has started, for the bus.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Started {
-    pub(crate) ends: Nanos,
-    pub(crate) pc: Option<u32>,
-}
 
 /// The model.
 #[derive(Clone, Debug)]
@@ -216,9 +186,7 @@ impl FlashInterface {
         }
         let old = match target {
             Target::Main(offset) => memory.flash.read(offset as usize, width.bytes() as usize),
-            Target::Otp(offset) => {
-                crate::memory::little(&memory.otp[offset as usize..][..width.bytes() as usize])
-            }
+            Target::Otp(offset) => little(&memory.otp[offset as usize..][..width.bytes() as usize]),
         };
         if value & !old != 0 {
             let what = format!("{value:#x} programmed over {old:#x}, which cannot set bits");
@@ -248,72 +216,6 @@ impl FlashInterface {
         let ends = ctx.now + lasts;
         self.pending = Some((operation, ends));
         self.started = Some(Started { ends, pc: ctx.pc });
-    }
-
-    /// Ends the operation once its time is over.
-    pub(crate) fn finish(&mut self, ctx: &mut Ctx, memory: &mut Memory, orders: &mut Vec<Order>) {
-        let Some((operation, _)) = self.pending.filter(|p| p.1 <= ctx.now) else { return };
-        self.pending = None;
-        self.apply(operation, None, memory, orders);
-        self.cr &= !STRT;
-        if self.cr & EOPIE != 0 {
-            self.sr |= EOP;
-        }
-        self.interrupt(ctx);
-        ctx.attention();
-    }
-
-    /// The supply or a reset ends the operation before its time (RM0090 section 3.6: the contents
-    /// are then not guaranteed).
-    pub(crate) fn tear(&mut self, random: &mut Random, memory: &mut Memory, orders: &mut Vec<Order>) {
-        if let Some((operation, _)) = self.pending.take() {
-            self.apply(operation, Some(random), memory, orders);
-        }
-    }
-
-    fn apply(
-        &mut self,
-        operation: Operation,
-        torn: Option<&mut Random>,
-        memory: &mut Memory,
-        orders: &mut Vec<Order>,
-    ) {
-        let changed = match (operation, torn) {
-            (Operation::Program { target: Target::Main(offset), width, value }, torn) => {
-                let (at, bytes) = (offset as usize, width.bytes() as usize);
-                match torn {
-                    None => memory.flash.program(at, bytes, u64::from(value)),
-                    Some(random) => memory.flash.tear(at, bytes, u64::from(value), random),
-                }
-                offset..offset + width.bytes()
-            }
-            (Operation::Program { target: Target::Otp(offset), width, value }, torn) => {
-                let value = u64::from(value) | torn.map_or(0, Random::next);
-                let cells = &mut memory.otp[offset as usize..][..width.bytes() as usize];
-                cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
-                return;
-            }
-            (Operation::Erase { offset, length }, torn) => {
-                let range = offset as usize..(offset + length) as usize;
-                match torn {
-                    None => memory.flash.erase(range),
-                    Some(random) => memory.flash.half_erase(range, random),
-                }
-                offset..offset + length
-            }
-            (Operation::Options { value, mass_erase }, torn) => {
-                // First erased, then programmed (section 3.7.1): a torn write is on the way.
-                self.options = value | torn.map_or(0, Random::next) as u32 & OPTIONS;
-                self.option_register = self.options;
-                if !mass_erase {
-                    return;
-                }
-                let length = memory.flash.bytes().len();
-                memory.flash.erase(0..length);
-                0..length as u32
-            }
-        };
-        orders.push(Order::Invalidate(FLASH + changed.start, FLASH + changed.end));
     }
 
     fn interrupt(&self, ctx: &mut Ctx) {
@@ -496,44 +398,4 @@ impl FlashInterface {
         *self = Self { options, option_register: options, ..Self::new() };
         ctx.irq(4, false);
     }
-}
-
-/// One key of an unlock sequence. RM0090 section 3.6.1: a wrong one returns a bus error and locks
-/// the register until the next reset.
-fn key(lock: Lock, value: u32, keys: [u32; 2], register: &str, section: &'static str, ctx: &mut Ctx) -> Lock {
-    match lock {
-        Lock::Locked(n) if keys[usize::from(n)] == value => {
-            if n == 0 {
-                Lock::Locked(1)
-            } else {
-                Lock::Open
-            }
-        }
-        Lock::Open => {
-            ctx.violation(Kind::Sequence, section, format!("{register} written while unlocked"));
-            Lock::Open
-        }
-        Lock::Locked(_) | Lock::Dead => {
-            ctx.violation(Kind::Locked, section, format!("wrong key {value:#010x} in {register}"));
-            ctx.bus_error();
-            Lock::Dead
-        }
-    }
-}
-
-/// DS8626 table 39: one program operation, typical, at any parallelism.
-pub const PROGRAM_TIME: Nanos = Nanos::micros(16);
-/// DS8626 table 39: mass erase, typical, by PSIZE.
-const MASS_ERASE_MS: [u64; 3] = [16_000, 11_000, 8_000];
-/// See the module's head.
-const OPTION_TIME: Nanos = Nanos::millis(250);
-
-/// DS8626 table 39: erase of a sector, typical, by PSIZE.
-pub fn erase_time(length: u32, psize: usize) -> Nanos {
-    let by_psize = match length >> 10 {
-        0..=16 => [400, 300, 250],
-        17..=64 => [1_200, 700, 550],
-        _ => [2_000, 1_300, 1_000],
-    };
-    Nanos::millis(by_psize[psize])
 }

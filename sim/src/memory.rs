@@ -113,7 +113,7 @@ impl Flash {
     /// A program operation that the supply did not last through: any subset of the bits that
     /// should have gone to 0 did.
     pub(crate) fn tear(&mut self, offset: usize, bytes: usize, value: u64, random: &mut Random) {
-        self.program(offset, bytes, value | random.next());
+        self.program(offset, bytes, value | random.bits());
     }
 
     /// Erases all of `range`.
@@ -131,7 +131,7 @@ impl Flash {
         let weak = random.below((cells.len() - erased) as u64 + 1) as usize;
         cells[..erased].fill(0xFF);
         for chunk in cells[erased..erased + weak].chunks_mut(8) {
-            for (cell, bits) in chunk.iter_mut().zip(random.next().to_le_bytes()) {
+            for (cell, bits) in chunk.iter_mut().zip(random.bits().to_le_bytes()) {
                 *cell |= bits;
             }
         }
@@ -190,14 +190,15 @@ impl Ram {
     }
     /// What a RAM holds after it had no supply: noise, the same for the same seed.
     fn scramble(&mut self, random: &mut Random) {
-        for chunk in self.pages.bytes_mut().chunks_exact_mut(8) {
-            chunk.copy_from_slice(&random.next().to_le_bytes());
+        for chunk in self.pages.bytes_mut().as_chunks_mut::<8>().0 {
+            *chunk = random.bits().to_le_bytes();
         }
     }
     /// Puts bytes back page by page and calls `changed` with the address of each that differed.
     fn restore(&mut self, saved: &[u8], mut changed: impl FnMut(u32)) {
         let base = self.base;
-        let pages = self.pages.bytes_mut().chunks_exact_mut(PAGE).zip(saved.chunks_exact(PAGE));
+        let saved = saved.as_chunks::<PAGE>().0;
+        let pages = self.pages.bytes_mut().as_chunks_mut::<PAGE>().0.iter_mut().zip(saved);
         for (i, (now, then)) in pages.enumerate() {
             if now != then {
                 now.copy_from_slice(then);

@@ -30,6 +30,11 @@ impl Pwr {
         Self { cr: VOS, csr: 0 }
     }
 
+    /// The supply is gone: what a system reset keeps goes too.
+    pub(crate) fn power_lost(&mut self) {
+        *self = Self::new();
+    }
+
     /// DBP: the backup domain takes writes.
     pub(crate) fn backup_open(&self) -> bool {
         self.cr & DBP != 0

@@ -8,9 +8,10 @@
 //! Leaves out: the clock security system, PLLI2S, spread spectrum and the clock outputs (their
 //! registers are stored), low-power clock enables (stored), drift and jitter.
 
-use crate::chip::ChipModel;
+mod tree;
+
 use crate::decode::Enable;
-use crate::device::{Clocks, Ctx, Peripheral, ResetCause, Width, lane, merged};
+use crate::device::{Ctx, Peripheral, ResetCause, Width, lane, merged};
 use crate::time::Nanos;
 use crate::violation::Kind;
 
@@ -29,15 +30,15 @@ pub enum Hse {
 
 /// HSI frequency (RM0090 section 7.2.2).
 pub const HSI_HZ: u32 = 16_000_000;
-/// DS8626 table 31: HSI start-up, typical.
+/// DS8626 section 5.3.9: HSI start-up, typical.
 const HSI_START: Nanos = Nanos(2_200);
-/// DS8626 table 29: HSE start-up with a crystal, typical.
+/// DS8626 section 5.3.8: HSE start-up with a crystal, typical.
 const HSE_START: Nanos = Nanos::millis(2);
-/// DS8626 table 33: PLL lock time, between the figures for 1 and 2 MHz input.
+/// DS8626 section 5.3.10: PLL lock time, between the figures for 1 and 2 MHz input.
 const PLL_LOCK: Nanos = Nanos::micros(200);
-/// DS8626 table 32: LSI start-up, typical.
+/// DS8626 section 5.3.9: LSI start-up, typical.
 const LSI_START: Nanos = Nanos::micros(15);
-/// DS8626 table 30: LSE start-up, typical.
+/// DS8626 section 5.3.8: LSE start-up, typical.
 const LSE_START: Nanos = Nanos::secs(2);
 
 const HSION: u32 = 1 << 0;
@@ -195,31 +196,6 @@ impl Rcc {
         self.hse_fitted = hse;
     }
 
-    /// The present clocks (RM0090 figure 21).
-    pub fn clocks(&self) -> Clocks {
-        let sysclk = match self.running {
-            0 => HSI_HZ,
-            1 => self.hse_hz(),
-            _ => self.vco_hz() / self.pll_p(),
-        };
-        let hclk = sysclk >> ahb_shift(self.cfgr >> 4);
-        let (s1, s2) = (apb_shift(self.cfgr >> 10), apb_shift(self.cfgr >> 13));
-        let q = self.pllcfgr >> 24 & 15;
-        let pll48 = if self.pll == Source::Ready { self.vco_hz() / q.max(1) } else { 0 };
-        let lsi = if self.lsi == Source::Ready { self.lsi_hz } else { 0 };
-        Clocks {
-            sysclk,
-            hclk,
-            pclk1: hclk >> s1,
-            pclk2: hclk >> s2,
-            // Section 7.2: timers run at PCLK when its prescaler is 1, else at twice PCLK.
-            timers1: hclk >> s1.saturating_sub(1),
-            timers2: hclk >> s2.saturating_sub(1),
-            pll48,
-            lsi,
-        }
-    }
-
     /// True when the PLL is on, locked or not.
     pub fn pll_on(&self) -> bool {
         self.pll != Source::Off
@@ -266,42 +242,6 @@ impl Rcc {
                 self.lsi = Source::Starting(now + LSI_START);
             }
         }
-    }
-
-    /// Clocks above their limits; called after each change.
-    pub(crate) fn check_limits(&self, chip: &ChipModel, scale_1: bool, ctx: &mut Ctx) {
-        let c = *ctx.clocks;
-        let hclk_max = if scale_1 { chip.hclk_max } else { chip.hclk_max_scale_2 };
-        for (name, hz, most) in [
-            ("HCLK", c.hclk, hclk_max),
-            ("PCLK1", c.pclk1, chip.pclk1_max),
-            ("PCLK2", c.pclk2, chip.pclk2_max),
-        ] {
-            if hz > most {
-                let what = format!("{name} is {hz} Hz, above {most} Hz");
-                ctx.violation(Kind::Range, "DS8626 table 14, RM0090 5.1.3", what);
-            }
-        }
-    }
-
-    fn hse_hz(&self) -> u32 {
-        match self.hse_fitted {
-            Hse::Crystal(hz) | Hse::Clock(hz) => hz,
-            Hse::None | Hse::DeadCrystal => 0,
-        }
-    }
-
-    fn pll_input(&self) -> u32 {
-        if self.pllcfgr & PLLSRC_HSE != 0 { self.hse_hz() } else { HSI_HZ }
-    }
-
-    fn vco_hz(&self) -> u32 {
-        let (m, n) = (u64::from(self.pllcfgr & 0x3F), u64::from(self.pllcfgr >> 6 & 0x1FF));
-        (u64::from(self.pll_input()) * n / m.max(1)) as u32
-    }
-
-    fn pll_p(&self) -> u32 {
-        2 * (self.pllcfgr >> 16 & 3) + 2
     }
 
     fn register(&self, offset: u32) -> Option<u32> {
@@ -386,32 +326,6 @@ impl Rcc {
 
     fn uses_hse(&self) -> bool {
         self.running == 1 || self.running == 2 && self.pllcfgr & PLLSRC_HSE != 0
-    }
-
-    /// The PLL's limits (RM0090 section 7.3.2), when it is switched on.
-    fn check_pll(&self, ctx: &mut Ctx) {
-        const SECTION: &str = "RM0090 7.3.2";
-        let (m, n, q) = (self.pllcfgr & 0x3F, self.pllcfgr >> 6 & 0x1FF, self.pllcfgr >> 24 & 15);
-        let mut range = |name: &str, value: u32, least: u32, most: u32| {
-            if value < least || value > most {
-                let what = format!("{name} is {value}, not in {least}..={most}");
-                ctx.violation(Kind::Range, SECTION, what);
-            }
-        };
-        range("PLLM", m, 2, 63);
-        range("PLLN", n, 50, 432);
-        range("PLLQ", q, 2, 15);
-        let (source, ready) = match self.pllcfgr & PLLSRC_HSE {
-            0 => ("HSI", self.hsi),
-            _ => ("HSE", self.hse),
-        };
-        if ready != Source::Ready {
-            let what = format!("PLL switched on before its source {source} is ready");
-            return ctx.violation(Kind::Sequence, "RM0090 7.2.3", what);
-        }
-        range("the VCO's input in Hz", self.pll_input() / m.max(1), 950_000, 2_100_000);
-        range("the VCO's output in Hz", self.vco_hz(), 100_000_000, 432_000_000);
-        range("the PLL's output in Hz", self.vco_hz() / self.pll_p(), 24_000_000, 168_000_000);
     }
 
     fn write_cfgr(&mut self, value: u32, ctx: &mut Ctx) {
@@ -580,22 +494,5 @@ impl Peripheral for Rcc {
         *self = Self::new(self.hse_fitted, self.lse_fitted, self.lsi_hz);
         (self.bdcr, self.lse, self.csr) = (bdcr, lse, csr);
         ctx.irq(5, false);
-    }
-}
-
-/// HPRE: 0xxx is 1, then 2, 4, 8, 16, 64, 128, 256, 512.
-fn ahb_shift(hpre: u32) -> u32 {
-    match hpre & 15 {
-        0..8 => 0,
-        n @ 8..12 => n - 7,
-        n => n - 6,
-    }
-}
-
-/// PPRE: 0xx is 1, then 2, 4, 8, 16.
-fn apb_shift(ppre: u32) -> u32 {
-    match ppre & 7 {
-        0..4 => 0,
-        n => n - 3,
     }
 }

@@ -26,6 +26,7 @@ pub struct Snapshot {
     lines: [bool; crate::bus::LINES],
     held_until: Nanos,
     operations: u64,
+    flash_time: Nanos,
     flags: Flags,
     random: Random,
 }
@@ -59,6 +60,7 @@ impl Board {
             lines: self.bus.lines,
             held_until: self.bus.held_until,
             operations: self.bus.operations,
+            flash_time: self.bus.flash_time,
             flags: Flags {
                 powered: self.powered,
                 boot0: self.boot0,
@@ -93,6 +95,7 @@ impl Board {
         bus.lines = snapshot.lines;
         bus.held_until = snapshot.held_until;
         bus.operations = snapshot.operations;
+        bus.flash_time = snapshot.flash_time;
         (bus.cut, bus.failure) = (None, None);
         bus.next_event = Nanos(0);
         bus.schedule();
