@@ -208,7 +208,7 @@ impl<'a> Board<'a> {
             match step {
                 Step::Send(length) => {
                     let packet = self.control.packet();
-                    assert_eq!(packet.len(), length.into());
+                    assert_eq!(packet.len(), usize::from(length));
                     bytes.extend_from_slice(packet);
                     assert!(bytes.len() <= asked, "more than wLength");
                     let last = packet.len() < PACKET || bytes.len() == asked;
