@@ -104,6 +104,23 @@ pub fn peer(name: &str) -> Result<PathBuf> {
     })
 }
 
+/// A folder with a `libusb-1.0.so.0` that has a virtual board behind it, for LD_LIBRARY_PATH: an
+/// unmodified dfu-util that is started with it flashes that board. See surefoot-libusb-shim.
+pub fn libusb_shim() -> Result<PathBuf> {
+    let target = root().join("target");
+    let mut build = outside("cargo", &root());
+    build.args(["build", "--locked", "--package", "surefoot-libusb-shim", "--target-dir"]).arg(&target);
+    let folder = target.join("fixtures/libusb");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(target.join("fixtures/lock"))?;
+    lock.lock()?;
+    run(&mut build)?;
+    // Under another name and then in place: another process may be loading the one before.
+    fs::copy(target.join("debug/libsurefoot_libusb_shim.so"), folder.join("whole"))?;
+    fs::rename(folder.join("whole"), folder.join("libusb-1.0.so.0"))?;
+    Ok(folder.canonicalize()?)
+}
+
 /// Memory regions for a program at `base`, in a linker script's words.
 fn regions(base: u32, flash: &str, ram: &str) -> String {
     format!(

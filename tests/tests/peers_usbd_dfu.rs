@@ -1,7 +1,10 @@
 //! usb-device, synopsys-usb-otg, usbd-dfu and stm32f4xx-hal, unmodified, make a DfuSe bootloader on
-//! the virtual board, and Surefoot's host tool flashes it. The program is tests/peers/usbd-dfu.
+//! the virtual board, and Surefoot's host tool and dfu-util flash it. The program is
+//! tests/peers/usbd-dfu.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use surefoot_core::config::Slot;
@@ -149,4 +152,49 @@ fn the_button_keeps_it_in_update_mode_and_an_empty_slot_too() {
     desk.board.run_for(Nanos::secs(1));
     assert!(!UsbHost::is_pulled_up(&mut desk.board));
     assert_eq!(desk.board.pc() & !3, SLOT + 0x100);
+}
+
+/// dfu-util 0.11, unmodified, with a board behind its libusb whose flash is in `flash`.
+fn dfu_util(flash: &Path, report: &Path, arguments: &[&str]) -> Output {
+    Command::new("dfu-util")
+        .args(arguments)
+        .env("LD_LIBRARY_PATH", fixtures::libusb_shim().unwrap())
+        .env("SUREFOOT_FLASH", flash)
+        .env("SUREFOOT_REPORT", report)
+        .env("SUREFOOT_AFTERWARDS_MS", "2000")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn dfu_util_flashes_and_starts_an_application_through_it() {
+    if Command::new("dfu-util").arg("--version").output().is_err() {
+        println!("skipped: dfu-util is not installed (Debian: dfu-util)");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [flash, report, program] = ["flash", "report", "program.bin"].map(|name| folder.path().join(name));
+    let loader = files::read(&fixtures::peer("peer-usbd-dfu").unwrap(), None).unwrap().segments;
+    fs::write(&flash, loader.flat(0x0800_0000, loader.end())).unwrap();
+    let image = blinky();
+    let wanted = image.flat(SLOT, image.end());
+    fs::write(&program, &wanted).unwrap();
+
+    let arguments = ["-a", "0", "-s", "0x08010000:leave", "-D", program.to_str().unwrap()];
+    let output = dfu_util(&flash, &report, &arguments);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("File downloaded successfully"), "{text}");
+    let written = fs::read(&flash).unwrap();
+    let at = (SLOT - 0x0800_0000) as usize;
+    assert_eq!(written[at..at + wanted.len()], wanted[..]);
+
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["attached"], false, "the application has no USB");
+    let led: Vec<u64> = report["led_ms"].as_array().unwrap().iter().filter_map(|ms| ms.as_u64()).collect();
+    assert!(led.len() >= 4 && led.windows(2).all(|pair| pair[1] - pair[0] == 250), "{led:?}");
+    for violation in report["violations"].as_array().unwrap() {
+        let violation = violation.as_str().unwrap();
+        assert!(RULES.iter().any(|broken| violation.contains(broken.what)), "{violation}");
+    }
 }
