@@ -1,0 +1,336 @@
+//! Jobs against a device in memory: what is refused before the first erase, and what happens after.
+
+use crate::common::{SLOT, application, block, elf, key};
+use crate::fake::{Change, Fake, Trouble, info};
+use surefoot_core::config::{Config, FAMILY_F4, Policy};
+use surefoot_core::dfu::Status;
+use surefoot_core::image::{ImageFault, Version};
+use surefoot_core::info::Info;
+use surefoot_core::port::FlashFault;
+use surefoot_host::explain::Explain;
+use surefoot_host::files::{self, Format, Part, Place, Segments};
+use surefoot_host::image::{CrcPlace, Identity, ImageError, Refused, sign, with_crc};
+use surefoot_host::job::{
+    Erase, Finish, JobError, Options, Phase, Plan, Progress, Refusal, Session, Silent, plan,
+};
+use surefoot_host::link::{Departure, LinkError};
+
+const IDENTITY: Identity = Identity {
+    version: Version { major: 1, minor: 0, patch: 0 },
+    security_counter: 0,
+    device_id: 0x413,
+    board_id: 0x1234_5678,
+};
+
+fn signed(length: usize) -> Segments {
+    let image = sign(application(SLOT.base, length), SLOT, IDENTITY, Some(&key()), false).unwrap();
+    Segments::one(SLOT.base, image).unwrap()
+}
+
+/// Plans and flashes with the example board's file, all of it.
+fn flash(fake: &mut Fake, segments: &Segments) -> Result<Finish, JobError> {
+    let block = block(Policy::Signature);
+    let config = Config::parse(&block, FAMILY_F4).unwrap();
+    let mut session = Session::open(fake, false)?;
+    let plan = plan(session.target(), Some(config), segments, Options::default())?;
+    session.flash(&plan, &mut Silent)?;
+    session.verify(&plan.write, &mut Silent)?;
+    session.leave(plan.start)
+}
+
+fn planned(fake: &mut Fake, config: Option<Config>, segments: &Segments) -> Result<Plan, JobError> {
+    let session = Session::open(fake, false)?;
+    plan(session.target(), config, segments, Options::default())
+}
+
+#[test]
+fn a_signed_image_is_erased_for_programmed_verified_and_left() {
+    let segments = signed(70_000);
+    let mut fake = Fake::ours(info());
+    assert_eq!(flash(&mut fake, &segments), Ok(Finish::Application));
+    let image = segments.flat(segments.start(), segments.end());
+    assert_eq!(fake.flash[0x1_0000..0x1_0000 + image.len()], image);
+    let erased: Vec<_> = fake.log.iter().filter(|c| matches!(c, Change::Erase(_))).collect();
+    assert_eq!(erased, [&Change::Erase(0x0801_0000), &Change::Erase(0x0802_0000)], "only what is needed");
+    assert_eq!(fake.log.last(), Some(&Change::Write(0x0801_0000, 2048)), "the vector table goes last");
+    assert_eq!(fake.flash[..0x1_0000], vec![0xA5; 0x1_0000], "nothing else changed");
+}
+
+#[test]
+fn blocks_can_be_counted_instead() {
+    let segments = signed(10_000);
+    let mut fake = Fake::ours(info());
+    let mut session = Session::open(&mut fake, true).unwrap();
+    let plan = plan(session.target(), None, &segments, Options::default()).unwrap();
+    session.flash(&plan, &mut Silent).unwrap();
+    session.verify(&plan.write, &mut Silent).unwrap();
+    let image = segments.flat(segments.start(), segments.end());
+    assert_eq!(fake.flash[0x1_0000..0x1_0000 + image.len()], image);
+}
+
+#[test]
+fn everything_is_refused_before_the_first_erase() {
+    let for_zero = files::parse(Format::Elf, &elf(&[(0x0800_0000, &application(0x0800_0000, 400))]), None);
+    let bin_for_zero = Segments::one(SLOT.base, application(0x0800_0000, 400)).unwrap();
+    let too_big = Segments::one(SLOT.base, application(SLOT.base, 0xF_0004)).unwrap();
+    let past = Segments::one(0x0820_0000, vec![1; 16]).unwrap();
+    let into_bootloader = Segments::one(0x0800_4000, application(0x0800_4000, 400)).unwrap();
+    let refused =
+        |e: &JobError, fault| matches!(e, JobError::Refused(Refused { fault: f, .. }) if *f == fault);
+    type Check<'a> = Box<dyn Fn(&JobError) -> bool + 'a>;
+    let start = |start| JobError::Image(ImageError::Start { start, slot: SLOT.base });
+    let table: [(&str, Info, Segments, Check); 10] = [
+        ("linked for 0x08000000", info(), for_zero.unwrap().segments, Box::new(|e| *e == start(0x0800_0000))),
+        ("a BIN of the same", info(), bin_for_zero, Box::new(|e| refused(e, ImageFault::ResetOutside))),
+        ("into the bootloader", info(), into_bootloader, Box::new(|e| *e == start(0x0800_4000))),
+        ("behind the slot", info(), past, Box::new(|e| *e == start(0x0820_0000))),
+        (
+            "too big",
+            info(),
+            too_big,
+            Box::new(|e| matches!(e, JobError::Image(ImageError::TooBig { wanted: 0xF_0004, .. }))),
+        ),
+        (
+            "not signed",
+            info(),
+            Segments::one(SLOT.base, application(SLOT.base, 400)).unwrap(),
+            Box::new(|e| refused(e, ImageFault::NoManifest)),
+        ),
+        (
+            "another chip",
+            Info { device_id: 0x419, ..info() },
+            signed(400),
+            Box::new(|e| *e == Refusal::Chip { device: 0x419, file: 0x413 }.into()),
+        ),
+        (
+            "another board",
+            Info { board_id: 9, ..info() },
+            signed(400),
+            Box::new(|e| *e == Refusal::Board { device: 9, file: 0x1234_5678 }.into()),
+        ),
+        (
+            "another layout",
+            Info { slot_base: 0x0802_0000, slot_length: 0xE_0000, ..info() },
+            signed(400),
+            Box::new(|e| matches!(e, JobError::Refusal(Refusal::Layout { .. }))),
+        ),
+        (
+            "a bootloader that was never sealed",
+            Info { config_fault: 1, ..Info::default() },
+            signed(400),
+            Box::new(|e| matches!(e, JobError::Refusal(Refusal::Configuration { number: 1, .. }))),
+        ),
+    ];
+    for (name, info, segments, check) in table {
+        let mut fake = Fake::ours(info);
+        let error = flash(&mut fake, &segments).unwrap_err();
+        assert!(check(&error), "{name}: {error:?}");
+        assert!(!error.code().is_empty() && !error.why().is_empty() && !error.remedy().is_empty(), "{name}");
+        assert_eq!(fake.log, [], "{name}: nothing was changed");
+    }
+}
+
+#[test]
+fn without_a_board_file_the_devices_own_words_are_used() {
+    let chip = |device_id| Identity { device_id, ..IDENTITY };
+    let board = |board_id| Identity { board_id, ..IDENTITY };
+    let image = |identity, key| {
+        Segments::one(SLOT.base, sign(application(SLOT.base, 400), SLOT, identity, key, false).unwrap())
+            .unwrap()
+    };
+    let mut flipped = signed(400).flat(SLOT.base, signed(400).end());
+    flipped[300] ^= 4;
+    let table = [
+        ("good", signed(400), None),
+        ("for any board", image(board(0), Some(&key())), None),
+        ("another chip", image(chip(0x419), Some(&key())), Some(ImageFault::Chip)),
+        ("another board", image(board(5), Some(&key())), Some(ImageFault::Board)),
+        ("not signed", image(IDENTITY, None), Some(ImageFault::NotSigned)),
+        ("a flipped bit", Segments::one(SLOT.base, flipped).unwrap(), Some(ImageFault::Crc)),
+    ];
+    for (name, segments, fault) in table {
+        let planned = planned(&mut Fake::ours(info()), None, &segments);
+        match (planned, fault) {
+            (Ok(plan), None) => assert_eq!(plan.unproved.len(), 1, "{name}: the signature, which is told"),
+            (Err(JobError::Refused(refused)), Some(fault)) => assert_eq!(refused.fault, fault, "{name}"),
+            (other, _) => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_plain_image_under_policy_crc_gets_a_clean_slot() {
+    let crc_info = Info { policy: 1, ..info() };
+    let plain = with_crc(application(SLOT.base, 400), SLOT, CrcPlace::Image).unwrap();
+    let plan = planned(&mut Fake::ours(crc_info), None, &plain).unwrap();
+    assert_eq!(plan.erase.len(), 8, "a remainder behind it would be taken for its end");
+    let plan = planned(&mut Fake::ours(crc_info), None, &signed(400)).unwrap();
+    assert_eq!(plan.erase.len(), 1, "a manifest says where the image ends");
+}
+
+#[test]
+fn over_the_rom_bootloader_anything_goes_that_is_linked_for_its_place() {
+    let bootloader = Segments::one(0x0800_0000, application(0x0800_0000, 5_001)).unwrap();
+    let mut fake = Fake::rom();
+    let mut session = Session::open(&mut fake, false).unwrap();
+    let made = plan(session.target(), None, &bootloader, Options::default()).unwrap();
+    assert_eq!((made.erase.len(), made.bytes()), (1, 5_004), "whole words");
+    session.flash(&made, &mut Silent).unwrap();
+    session.verify(&made.write, &mut Silent).unwrap();
+    assert_eq!(session.leave(made.start), Ok(Finish::Application));
+    assert_eq!(fake.left, Some(0x0800_0000), "the ROM is told where to jump");
+
+    let elsewhere = Segments::one(SLOT.base, application(0x0800_0000, 400)).unwrap();
+    let error = planned(&mut Fake::rom(), None, &elsewhere).unwrap_err();
+    assert!(matches!(error, JobError::Refused(Refused { linked_for: Some(0x0800_0000), .. })), "{error:?}");
+    let data = Segments::one(0x0808_0000, vec![7; 64]).unwrap();
+    assert!(planned(&mut Fake::rom(), None, &data).is_ok(), "data is no program");
+    let outside = Segments::one(0x2000_0000, vec![7; 64]).unwrap();
+    assert_eq!(
+        planned(&mut Fake::rom(), None, &outside),
+        Err(Refusal::NoMemory { address: 0x2000_0000 }.into())
+    );
+}
+
+#[test]
+fn two_pieces_with_a_gap_erase_only_their_sectors() {
+    let policy_none = Info { policy: 0, ..info() };
+    let part = |address, bytes| Part { address, bytes, place: Place::Offset(0) };
+    let two = Segments::new([part(SLOT.base, application(SLOT.base, 512)), part(0x080C_0000, vec![3; 6])]);
+    let two = two.unwrap();
+    let mut fake = Fake::ours(policy_none);
+    let mut session = Session::open(&mut fake, false).unwrap();
+    let plan = plan(session.target(), None, &two, Options::default()).unwrap();
+    session.flash(&plan, &mut Silent).unwrap();
+    let expected = [
+        Change::Erase(0x0801_0000),
+        Change::Erase(0x080C_0000),
+        Change::Write(0x080C_0000, 8),
+        Change::Write(0x0801_0000, 512),
+    ];
+    assert_eq!(fake.log, expected);
+}
+
+#[test]
+fn a_whole_erase_stays_inside_the_slot() {
+    let session_options = Options { erase: Erase::All, ..Options::default() };
+    let mut fake = Fake::ours(info());
+    let session = Session::open(&mut fake, false).unwrap();
+    let plan = plan(session.target(), None, &signed(400), session_options).unwrap();
+    assert_eq!((plan.erase.len(), plan.erased_bytes()), (8, 960 << 10));
+}
+
+#[test]
+fn a_byte_that_reads_back_wrong_is_named() {
+    let mut fake = Fake::ours(info());
+    fake.trouble = Trouble::WeakBit(0x0801_0123);
+    match flash(&mut fake, &signed(10_000)) {
+        Err(JobError::Mismatch { address: 0x0801_0123, wanted, found }) => assert_eq!(wanted ^ found, 1),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fake.left, None, "a board with a wrong image is not started");
+}
+
+#[test]
+fn errors_of_the_device_are_told_with_the_flashs_own_reason() {
+    let worn = Info { last_fault: FlashFault::WriteProtected as u8, ..info() };
+    let table = [
+        (Trouble::WriteFails(0x0801_0800), Status::Program, "writing to 0x08010800"),
+        (Trouble::EraseFails(0x0801_0000), Status::Erase, "erasing the sector at 0x08010000"),
+    ];
+    for (trouble, expected, words) in table {
+        let mut fake = Fake::ours(worn);
+        fake.trouble = trouble;
+        match flash(&mut fake, &signed(10_000)) {
+            Err(JobError::Device { status, doing, fault }) => {
+                assert_eq!((status, doing.as_str()), (expected, words));
+                assert_eq!(fault, Some(FlashFault::WriteProtected));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fake.left, None);
+    }
+}
+
+#[test]
+fn a_pulled_cable_is_told_as_such_and_the_next_try_succeeds() {
+    let segments = signed(10_000);
+    for at in [0, 3, 9] {
+        let mut fake = Fake::ours(info());
+        fake.trouble = Trouble::Unplugged(at);
+        assert_eq!(flash(&mut fake, &segments), Err(JobError::Link(LinkError::Gone)), "DNLOAD {at}");
+        assert_eq!(fake.left, None);
+        fake.trouble = Trouble::None;
+        assert_eq!(flash(&mut fake, &segments), Ok(Finish::Application));
+    }
+}
+
+#[test]
+fn what_becomes_of_the_board_after_the_leave_is_told_apart() {
+    let back = |reason, image_fault| Some(Info { reason, image_fault, ..info() });
+    let table = [
+        (Departure::Application, None, Ok(Finish::Application)),
+        (Departure::Gone, None, Ok(Finish::Left)),
+        (
+            Departure::Back,
+            back(7, ImageFault::Signature as u8),
+            Err(JobError::NotBooted(Some(ImageFault::Signature))),
+        ),
+        (Departure::Back, back(3, 0), Ok(Finish::Back(Some(surefoot_core::decide::Reason::Button)))),
+    ];
+    for (departure, info_after, expected) in table {
+        let mut fake = Fake::ours(info());
+        (fake.departure, fake.info_after) = (departure, info_after);
+        assert_eq!(flash(&mut fake, &signed(400)), expected);
+    }
+    let mut rom = Fake::rom();
+    rom.departure = Departure::Back;
+    let mut session = Session::open(&mut rom, false).unwrap();
+    assert_eq!(session.leave(SLOT.base), Err(JobError::StillThere));
+}
+
+#[test]
+fn reading_is_refused_where_there_is_nothing() {
+    let mut fake = Fake::ours(info());
+    let mut session = Session::open(&mut fake, false).unwrap();
+    assert_eq!(session.read(0x0800_0000, 16, &mut Silent).unwrap(), [0xA5; 16], "the bootloader too");
+    let end = session.read(0x080F_FFF8, 16, &mut Silent);
+    assert_eq!(end, Err(Refusal::NoMemory { address: 0x0810_0000 }.into()));
+}
+
+#[test]
+fn progress_adds_up_in_every_phase() {
+    #[derive(Default)]
+    struct Sums(Vec<(Phase, u64, u64)>);
+    impl Progress for Sums {
+        fn begin(&mut self, phase: Phase, total: u64) {
+            self.0.push((phase, total, 0));
+        }
+        fn advance(&mut self, bytes: u64) {
+            self.0.last_mut().unwrap().2 += bytes;
+        }
+        fn end(&mut self) {}
+    }
+    let mut fake = Fake::ours(info());
+    let mut session = Session::open(&mut fake, false).unwrap();
+    let plan = plan(session.target(), None, &signed(70_000), Options::default()).unwrap();
+    let mut sums = Sums::default();
+    session.flash(&plan, &mut sums).unwrap();
+    session.verify(&plan.write, &mut sums).unwrap();
+    assert_eq!(sums.0.iter().map(|s| s.0).collect::<Vec<_>>(), [Phase::Erase, Phase::Program, Phase::Verify]);
+    for (phase, total, done) in sums.0 {
+        assert_eq!(done, total, "{phase:?}");
+    }
+}
+
+#[test]
+fn a_memory_string_without_meaning_is_refused() {
+    for memory in ["", "Flash", "@x/0x08000000/00*016Kg", "@x/0x08000000/99999*004Kg"] {
+        let mut fake = Fake::ours(info());
+        fake.memory = memory;
+        match Session::open(&mut fake, false) {
+            Err(JobError::Memory(text)) => assert_eq!(text, memory),
+            other => panic!("{memory:?}: {:?}", other.map(|s| s.target().clone())),
+        }
+    }
+}
