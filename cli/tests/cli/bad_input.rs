@@ -1,0 +1,225 @@
+//! Bad input lines: each has its exit code, its name and its three sentences.
+
+use crate::bench::{Bench, application};
+
+const SLOT: u32 = 0x0801_0000;
+
+/// A folder with a board and its keys.
+fn board(name: &str) -> Bench {
+    let bench = Bench::new(name);
+    bench.ok("new mine --folder .");
+    bench.write("app.bin", application(SLOT, 1000));
+    bench
+}
+
+fn changed(bench: &Bench, from: &str, to: &str) {
+    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    assert!(text.contains(from), "{from}");
+    bench.write("other.toml", text.replace(from, to));
+}
+
+#[test]
+fn a_command_line_without_meaning_ends_with_2() {
+    let bench = Bench::new("usage");
+    for words in ["", "nonsense", "flash", "flash a.bin --link smoke", "read --length 5", "image sign a.elf"]
+    {
+        assert_eq!(bench.raw(words).status.code(), Some(2), "{words}");
+    }
+    for words in ["--help", "--version", "flash --help", "completions bash"] {
+        assert_eq!(bench.raw(words).status.code(), Some(0), "{words}");
+    }
+}
+
+#[test]
+fn the_exit_codes_are_in_the_help() {
+    let out = Bench::new("help").raw("--help");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    for code in 0..=8 {
+        assert!(text.contains(&format!("\n  {code}  ")), "exit code {code} in {text}");
+    }
+}
+
+#[test]
+fn a_bad_board_file_ends_with_3_and_its_line() {
+    let bench = board("board-files");
+    let table = [
+        ("hse = \"8 MHz\"", "hsee = \"8 MHz\"", "board.unknown-key"),
+        ("STM32F407VG", "STM32F407XX", "board.chip"),
+        ("application = \"0x08010000\"", "application = \"0x08011000\"", "board.layout"),
+        ("application = \"0x08010000\"", "application = \"0x08002000\"", "board.layout"),
+        ("pin = \"PD12\"", "pin = \"PQ12\"", "board.pin"),
+        ("[clock]", "[clock", "board.syntax"),
+    ];
+    for (from, to, code) in table {
+        changed(&bench, from, to);
+        let error = bench.fails("layout --board other.toml", 3, code);
+        assert!(error["what"].as_str().unwrap().contains("other.toml:"), "{error:#}");
+    }
+    bench.fails("layout --board missing.toml", 3, "board.unreadable");
+    let error = {
+        changed(&bench, "0x08010000", "0x08011000");
+        bench.fails("layout --board other.toml", 3, "board.layout")
+    };
+    let what = error["what"].as_str().unwrap();
+    assert!(what.contains("0x08010000") && what.contains("0x08020000"), "the two nearest: {what}");
+}
+
+#[test]
+fn a_bad_file_ends_with_3() {
+    let bench = board("files");
+    bench.write("empty.bin", "");
+    bench.write("cut.hex", ":020000040801F1\n:04000000DEADBEEFC4\n");
+    bench.write("sum.hex", ":04000000DEADBEEFC5\n:00000001FF\n");
+    bench.write("twice.hex", ":04000000DEADBEEFC4\n:04000200DEADBEEFC2\n:00000001FF\n");
+    bench.write("odd.hex", ":02000200AAAAA8\n:00000001FF\n");
+    bench.write("short.elf", b"\x7FELF\x01\x01\x01");
+    bench.write("random.dfu", (0..200u8).collect::<Vec<_>>());
+    bench.write("app.xyz", "what");
+    let table = [
+        ("image inspect missing.hex", "file.read"),
+        ("image inspect empty.bin --address 0", "file.empty"),
+        ("image inspect app.bin", "file.no-address"),
+        ("image inspect cut.hex", "file.hex"),
+        ("image inspect sum.hex", "file.hex"),
+        ("image inspect twice.hex", "file.overlap"),
+        ("image inspect odd.hex", "file.unaligned"),
+        ("image inspect short.elf", "file.elf"),
+        ("image inspect random.dfu", "file.dfu"),
+        ("image inspect app.xyz", "file.unknown-format"),
+        ("image inspect app.bin --address 0xFFFFFFF0", "file.past-the-end"),
+        ("flash cut.hex --link sim:none.state", "file.hex"),
+        ("verify app.bin --link sim:none.state", "sim.no-board"),
+    ];
+    // The virtual board would be made from board.toml; these must fail before that.
+    for (words, code) in table {
+        let words = if code == "sim.no-board" {
+            std::fs::remove_file(bench.path("board.toml")).unwrap();
+            words
+        } else {
+            words
+        };
+        bench.fails(words, 3, code);
+    }
+    assert!(!bench.path("none.state").exists());
+}
+
+#[test]
+fn a_bad_key_ends_with_3_and_no_key_is_written_over() {
+    let bench = board("keys");
+    let sign = "image sign app.bin --out a.dfu --key";
+    bench.fails(&format!("{sign} missing.pem"), 3, "file.read");
+    bench.fails(&format!("{sign} keys/mine.pub.pem"), 3, "key.not-private");
+    bench.ok("image keygen k.pem");
+    bench.fails("image keygen k.pem", 3, "key.exists");
+    bench.fails("image inspect app.bin --address 0x08010000 --key k.pem", 3, "key.not-public");
+    bench.fails("new mine --folder .", 3, "new.exists");
+}
+
+#[test]
+fn an_image_that_the_board_would_not_boot_ends_with_4_and_is_not_written() {
+    let bench = board("images");
+    bench.write("zero.bin", application(0x0800_0000, 1000));
+    bench.write("big.bin", application(SLOT, 0xF_0000));
+    let mut used = application(SLOT, 1000);
+    used[0x28] = 9;
+    bench.write("used.bin", used);
+    bench.ok("image keygen other.pem");
+    let key = "--key keys/mine.pem --out out.dfu";
+    let table = [
+        (format!("image sign zero.bin {key}"), "image.reset-outside"),
+        (format!("image sign app.bin --address 0x08000000 {key}"), "image.start"),
+        (format!("image sign big.bin {key}"), "image.too-big"),
+        (format!("image sign used.bin {key}"), "image.reserved-vectors"),
+        ("image sign app.bin --out out.dfu".into(), "image.not-signed"),
+        ("image sign app.bin --key other.pem --out out.dfu".into(), "image.unknown-key"),
+        ("image sign app.bin --crc image --out out.dfu".into(), "image.not-signed"),
+    ];
+    for (words, code) in table {
+        bench.fails(&words, 4, code);
+        assert!(!bench.path("out.dfu").exists(), "{words}");
+    }
+    bench.ok("image sign app.bin --key keys/mine.pem --out one.dfu");
+    bench.fails("image sign one.dfu --key keys/mine.pem --out out.dfu", 4, "image.has-manifest");
+    let again = bench.ok("image sign one.dfu --again --counter 3 --key keys/mine.pem --out two.hex");
+    assert_eq!(again["manifest"]["security_counter"], 3);
+    bench.ok("image sign app.bin --key other.pem --unchecked --out other.dfu");
+}
+
+#[test]
+fn what_was_signed_is_seen_by_inspect_in_every_format() {
+    let bench = board("inspect");
+    for format in ["bin", "hex", "dfu"] {
+        let out = format!("out.{format}");
+        bench.ok(&format!("image sign app.bin --key keys/mine.pem --version 1.2.3 --counter 5 --out {out}"));
+        let address = if format == "bin" { "--address 0x08010000" } else { "" };
+        let seen = bench.ok(&format!("image inspect {out} {address} --key keys/mine.pub.pem"));
+        let manifest = &seen["manifest"];
+        assert_eq!(manifest["version"], "1.2.3");
+        assert_eq!(manifest["security_counter"], 5);
+        assert_eq!(manifest["crc_matches"], true);
+        assert_eq!(manifest["sha256_matches"], true);
+        assert_eq!(manifest["load_address"], SLOT);
+        assert_eq!(manifest["device_id"], 0x413);
+        assert_eq!(seen["signed_by_key"], true);
+        assert_eq!(seen["base"], SLOT);
+    }
+}
+
+#[test]
+fn a_bare_crc_goes_to_the_image_or_to_the_regions_end() {
+    let bench = Bench::new("crc");
+    bench.ok("new mine --folder . --policy crc");
+    bench.write("app.bin", application(SLOT, 1000));
+    let image = bench.ok("image sign app.bin --crc image --out image.hex");
+    assert_eq!((image["length"].as_u64(), &image["checked"]), (Some(1004), &true.into()));
+    let region = bench.ok("image sign app.bin --crc region --out region.hex");
+    assert_eq!(region["length"].as_u64(), Some(0xF_0000));
+    let seen = bench.ok("image inspect region.hex");
+    assert_eq!(seen["segments"].as_array().map(Vec::len), Some(2));
+    assert_eq!(seen["last_word_is_crc"], true);
+}
+
+#[test]
+fn no_device_ends_with_5() {
+    let bench = Bench::new("no-device");
+    bench.write("app.bin", application(SLOT, 1000));
+    // Ids that nobody has; where USB cannot be listed at all, that is said instead.
+    let out = bench.raw("info --vid fff0 --pid fff1 --json");
+    assert_eq!(out.status.code(), Some(5));
+    let value: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let code = value["error"]["code"].as_str().unwrap().to_owned();
+    assert!(["link.no-device", "link.system"].contains(&code.as_str()), "{code}");
+    bench.write("bad.state", "not a state");
+    bench.fails("info --link sim:bad.state", 5, "link.virtual");
+}
+
+#[test]
+fn an_error_for_people_has_three_parts_on_standard_error() {
+    let bench = Bench::new("people");
+    let out = bench.raw("image inspect missing.hex");
+    assert_eq!(out.status.code(), Some(3));
+    assert!(out.stdout.is_empty());
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(
+        lines[0].starts_with("error: ")
+            && lines[1].starts_with("   why: ")
+            && lines[2].starts_with("    do: ")
+    );
+    assert!(!text.contains('\x1b'), "no colour without a terminal");
+}
+
+#[test]
+fn layout_writes_what_an_application_is_linked_with() {
+    let bench = board("layout");
+    let layout = bench.ok("layout --out link");
+    assert_eq!(layout["slot"]["base"], SLOT);
+    assert_eq!(layout["vect_tab_offset"], 0x1_0000);
+    assert_eq!(layout["memory_string"], "@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128Kg");
+    let memory_x = std::fs::read_to_string(bench.path("link/memory.x")).unwrap();
+    assert!(memory_x.contains("FLASH : ORIGIN = 0x08010000"), "{memory_x}");
+    assert!(bench.path("link/surefoot.ld").is_file() && bench.path("link/surefoot_board.h").is_file());
+    let drawn = String::from_utf8_lossy(&bench.raw("layout").stdout).into_owned();
+    assert!(drawn.contains("| application  |    960K |"), "{drawn}");
+}

@@ -1,0 +1,74 @@
+//! A folder for one test, and the command run in it.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A fresh folder, removed at the end.
+pub struct Bench(PathBuf);
+
+impl Bench {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("surefoot-cli-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder");
+        std::fs::write(path, bytes).expect("a file");
+    }
+
+    /// Runs the command with words that hold no blanks.
+    pub fn raw(&self, words: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(&self.0).env("NO_COLOR", "1").args(words.split_whitespace());
+        command.output().expect("the command starts")
+    }
+
+    /// The object of a command that must succeed.
+    pub fn ok(&self, words: &str) -> Value {
+        let out = self.raw(&format!("{words} --json"));
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert_eq!(out.status.code(), Some(0), "{words}: {text} {}", String::from_utf8_lossy(&out.stderr));
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{words}: {e}: {text}"))
+    }
+
+    /// The error object of a command that must fail with `exit` and `code`.
+    pub fn fails(&self, words: &str, exit: i32, code: &str) -> Value {
+        let out = self.raw(&format!("{words} --json"));
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert_eq!(out.status.code(), Some(exit), "{words}: {text} {}", String::from_utf8_lossy(&out.stderr));
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{words}: {e}: {text}"));
+        let error = value["error"].clone();
+        assert_eq!(error["code"], code, "{words}: {error:#}");
+        assert_eq!(error["exit"], exit);
+        for part in ["what", "why", "remedy"] {
+            assert!(error[part].as_str().is_some_and(|s| !s.is_empty()), "{words}: no {part} in {error:#}");
+        }
+        error
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A plausible application of `length` bytes linked for `base`.
+pub fn application(base: u32, length: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
+    bytes[..0x40].fill(0);
+    bytes[..4].copy_from_slice(&0x2002_0000u32.to_le_bytes());
+    bytes[4..8].copy_from_slice(&(base + 0x41).to_le_bytes());
+    // Where the reset vector points: `b .`, so that it runs for ever.
+    bytes[0x40..0x42].copy_from_slice(&[0xFE, 0xE7]);
+    bytes
+}

@@ -1,0 +1,4 @@
+//! The command from outside: exit codes, error objects, and the whole way on a virtual board.
+mod bad_input;
+mod bench;
+mod virtual_board;

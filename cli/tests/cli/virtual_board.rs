@@ -1,0 +1,161 @@
+//! The newcomer's way on a virtual board, each step a command of its own.
+
+use crate::bench::{Bench, application};
+
+const SLOT: u32 = 0x0801_0000;
+const LINK: &str = "--link sim:board.state";
+const HELD: &str = "--link sim:board.state,button";
+
+/// A board whose bootloader waits in update mode, and a signed image for it.
+fn ready(name: &str) -> Bench {
+    let bench = Bench::new(name);
+    bench.ok("new mine --folder .");
+    bench.write("app.bin", application(SLOT, 5000));
+    bench.ok("image sign app.bin --key keys/mine.pem --version 1.2.3 --counter 7 --out app.dfu");
+    bench
+}
+
+#[test]
+fn from_a_board_file_to_a_running_application() {
+    let bench = ready("newcomer");
+    let sealed = bench.ok("bootloader --out bootloader.hex");
+    assert_eq!((&sealed["base"], &sealed["signatures"]), (&0x0800_0000.into(), &true.into()));
+
+    let info = bench.ok(&format!("info {LINK}"));
+    assert_eq!(info["kind"], "surefoot");
+    assert_eq!(info["bootloader"]["reason"], "no-valid-image");
+    assert_eq!(info["bootloader"]["image_fault"], "erased");
+    assert_eq!(info["bootloader"]["board"], "mine");
+
+    let dry = bench.ok(&format!("flash app.dfu {LINK} --dry-run"));
+    assert_eq!(dry["dry_run"], true);
+    let flashed = bench.ok(&format!("flash app.dfu {LINK}"));
+    assert_eq!(flashed["board"], "application");
+    assert_eq!(flashed["verified"], true);
+    assert_eq!(flashed["erase"].as_array().map(Vec::len), Some(1));
+    assert!(flashed["seconds"].as_f64().is_some_and(|s| s > 0.5), "erasing 64K takes 550 ms of its time");
+
+    bench.fails(&format!("info {LINK}"), 5, "link.running");
+    bench.ok(&format!("verify app.dfu {HELD}"));
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["bootloader"]["reason"], "button");
+    assert_eq!(info["bootloader"]["image"]["version"], "1.2.3");
+    assert_eq!(info["bootloader"]["image"]["security_counter"], 7);
+    let asked = bench.ok("info --link sim:board.state,magic");
+    assert_eq!(asked["bootloader"]["reason"], "magic-word");
+    assert_eq!(bench.ok(&format!("boot {HELD}"))["board"], "application");
+
+    bench.ok(&format!("read back.bin --length 5000 {HELD}"));
+    let (back, app) = (std::fs::read(bench.path("back.bin")).unwrap(), application(SLOT, 5000));
+    assert_eq!(back[..0x20], app[..0x20]);
+    assert_eq!(back[0x2C..], app[0x2C..], "all but the three reserved vectors");
+}
+
+#[test]
+fn a_bare_device_without_board_file_is_flashed_by_its_own_words() {
+    let bench = ready("no-file");
+    bench.ok(&format!("info {LINK}"));
+    std::fs::rename(bench.path("board.toml"), bench.path("elsewhere.toml")).unwrap();
+    let flashed = bench.ok(&format!("flash app.dfu {LINK}"));
+    assert_eq!(flashed["board"], "application");
+    assert_eq!(flashed["unproved"].as_array().map(Vec::len), Some(1), "the signature");
+}
+
+#[test]
+fn what_the_host_lets_through_the_board_itself_refuses() {
+    let bench = ready("refused");
+    bench.ok("image keygen other.pem");
+    bench.ok("image sign app.bin --key other.pem --unchecked --out other.dfu");
+    bench.fails(&format!("flash other.dfu {LINK}"), 4, "image.unknown-key");
+    let fresh = bench.ok(&format!("info {LINK}"));
+    assert_eq!(fresh["bootloader"]["image_fault"], "erased", "nothing was transferred");
+    bench.fails(&format!("flash other.dfu {LINK} --unchecked"), 4, "image.unknown-key");
+    let info = bench.ok(&format!("info {LINK}"));
+    assert_eq!(info["bootloader"]["image_fault"], "unknown-key", "the board's own verdict");
+    assert_eq!(bench.ok(&format!("flash app.dfu {LINK}"))["board"], "application");
+}
+
+#[test]
+fn a_file_that_differs_ends_with_7() {
+    let bench = ready("differs");
+    bench.ok(&format!("flash app.dfu {LINK}"));
+    bench.ok("image sign app.bin --key keys/mine.pem --version 1.2.4 --out newer.dfu");
+    bench.fails(&format!("verify newer.dfu {HELD}"), 7, "verify.mismatch");
+}
+
+#[test]
+fn an_erase_asks_first_and_is_limited_to_what_the_board_allows() {
+    let bench = ready("erase");
+    bench.ok(&format!("flash app.dfu {LINK}"));
+    bench.fails(&format!("erase {HELD}"), 8, "unconfirmed");
+    bench.fails(&format!("erase --yes --address 0x08000000 --length 16K {HELD}"), 4, "erase.not-offered");
+    assert_eq!(bench.ok(&format!("info {HELD}"))["bootloader"]["image_fault"], serde_json::Value::Null);
+    let erased = bench.ok(&format!("erase --yes {HELD}"));
+    assert_eq!(erased["erased"].as_array().map(Vec::len), Some(8));
+    let info = bench.ok(&format!("info {LINK}"));
+    assert_eq!(info["bootloader"]["image_fault"], "erased");
+    bench.fails(&format!("boot {LINK}"), 4, "image.erased");
+}
+
+#[test]
+fn another_boards_file_and_another_layout_are_refused_with_the_board_untouched() {
+    let bench = ready("other-board");
+    bench.ok(&format!("info {LINK}"));
+    bench.ok("new theirs");
+    bench.fails(&format!("flash app.dfu --board theirs/board.toml {LINK}"), 4, "plan.other-board");
+    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    bench.write("moved.toml", text.replace("\"0x08010000\"", "\"0x08020000\""));
+    bench.fails(&format!("flash app.dfu --board moved.toml {LINK}"), 4, "plan.other-layout");
+    bench.write("zero.bin", application(0x0800_0000, 400));
+    bench.fails(&format!("flash zero.bin --address 0x08000000 {LINK}"), 4, "image.start");
+    let error = bench.fails(&format!("flash zero.bin {LINK}"), 4, "image.reset-outside");
+    assert!(error["remedy"].as_str().unwrap().contains("VECT_TAB_OFFSET = 0x10000"), "{error:#}");
+    let info = bench.ok(&format!("info {LINK}"));
+    assert_eq!(info["bootloader"]["image_fault"], "erased");
+}
+
+#[test]
+fn every_way_of_sending_ends_with_the_same_flash() {
+    let bench = ready("ways");
+    for (name, words) in
+        [("counting.bin", "--counting"), ("stay.bin", "--stay"), ("all.bin", "--erase all --no-verify")]
+    {
+        let flashed = bench.ok(&format!("flash app.dfu {HELD} {words}"));
+        assert_eq!(flashed["verified"], name != "all.bin");
+        bench.ok(&format!("read {name} --length 8K {HELD}"));
+    }
+    let first = std::fs::read(bench.path("counting.bin")).unwrap();
+    for name in ["stay.bin", "all.bin"] {
+        assert_eq!(std::fs::read(bench.path(name)).unwrap(), first, "{name}");
+    }
+}
+
+#[test]
+fn any_program_runs_on_the_bare_chip() {
+    let bench = Bench::new("bare");
+    bench.write("loop.bin", application(0x0800_0000, 256));
+    let ran = bench.ok("sim run loop.bin --address 0x08000000 --for 10ms --pin PA5 --strict");
+    assert_eq!(ran["nanoseconds"], 10_000_000);
+    assert_eq!(ran["violations"].as_array().map(Vec::len), Some(0));
+    assert_eq!(ran["pins"][0]["pin"], "PA5");
+    // A reset vector into nothing.
+    let mut lost = application(0x0800_0000, 256);
+    lost[4..8].copy_from_slice(&0x6000_0001u32.to_le_bytes());
+    bench.write("lost.bin", lost);
+    bench.fails("sim run lost.bin --address 0x08000000 --for 10ms --strict", 6, "sim.violations");
+    bench.fails("sim run", 2, "sim.nothing");
+}
+
+#[test]
+fn a_board_keeps_its_age_and_its_flash_between_commands() {
+    let bench = ready("age");
+    bench.ok("sim run --state board.state --for 2s");
+    bench.ok(&format!("flash app.dfu {LINK}"));
+    let ran = bench.ok("sim run --state board.state --for 3s");
+    assert_eq!(ran["in_application"], true);
+    let list = bench.raw(&format!("list {LINK}"));
+    let text = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(text.contains("virtual mine") && !text.contains(" 0.0"), "{text}");
+    let listed = bench.ok(&format!("list {LINK}"));
+    assert_eq!(listed["devices"][0]["board"], "mine");
+}
