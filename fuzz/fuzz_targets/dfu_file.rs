@@ -1,0 +1,4 @@
+//! DFU files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| surefoot_fuzz_harness::files::dfu(data));

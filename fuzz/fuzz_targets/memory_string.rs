@@ -1,0 +1,4 @@
+//! DfuSe memory strings.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| surefoot_fuzz_harness::memory::run(data));

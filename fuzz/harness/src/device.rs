@@ -1,0 +1,132 @@
+//! The DFU device engine behind endpoint 0, fed with sequences of transfers.
+//!
+//! The flash model panics at a job outside the slots. Here it is checked that every transfer ends,
+//! and that ABORT brings the board back to dfuIDLE afterwards.
+
+use crate::Bytes;
+use crate::support::{Board, Flash, block};
+use surefoot_core::config::{BLOCK_LEN, Slot};
+use surefoot_core::dfu::request;
+use surefoot_core::port::FlashFault;
+use surefoot_core::usb::{Control, PACKET, Setup, Step};
+
+const TWO_SLOTS: [Slot; 2] =
+    [Slot { base: 0x0801_0000, length: 0x7_0000 }, Slot { base: 0x0808_0000, length: 0x8_0000 }];
+
+/// The first byte chooses the board, then each turn a transfer.
+pub fn run(data: &[u8]) {
+    let mut bytes = Bytes(data);
+    let sealed = match bytes.u8() & 3 {
+        0 => [0xFF; BLOCK_LEN],
+        1 => block(|_| {}),
+        2 => block(|f| (f.psize, f.transfer_size, f.read_unprotect) = (3, 4096, true)),
+        _ => block(|f| (f.slots, f.psize, f.transfer_size) = (&TWO_SLOTS, 0, 64)),
+    };
+    let mut board = Board::of(&sealed);
+    while !bytes.is_empty() && !board.left {
+        turn(&mut board, &mut bytes);
+    }
+    if !board.left {
+        board.plain(request::ABORT).expect("ABORT is answered in every state");
+        assert!(matches!(board.state(), 2 | 8), "ABORT leads to dfuIDLE");
+    }
+}
+
+fn turn(board: &mut Board, bytes: &mut Bytes) {
+    let kind = bytes.u8();
+    let setup = match kind & 15 {
+        0 => Setup::decode(&[
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+            bytes.u8(),
+        ]),
+        1 => return board.control.bus_reset(),
+        2 => return board.work(),
+        3 => {
+            board.flash.faults = vec![[FlashFault::ReadBack, FlashFault::NotErased][usize::from(kind >> 7)]];
+            return;
+        }
+        // A command or a block.
+        4..=6 => out(request::DNLOAD, 0, [1, 5][usize::from(kind >> 7)]),
+        7..=9 => out(request::DNLOAD, 2 + u16::from(kind >> 4), bytes.u16() % 4200),
+        10 => class_in(request::UPLOAD, u16::from(bytes.u8()), bytes.u16() % 4200),
+        11 => out(request::ABORT, 0, 0),
+        12 => out(request::CLRSTATUS, 0, 0),
+        13 => class_in(request::GETSTATE, 0, 1),
+        _ => class_in(request::GETSTATUS, 0, 6),
+    };
+    transfer(board, bytes, setup);
+}
+
+fn out(request: u8, value: u16, length: u16) -> Setup {
+    Setup { request_type: request::OUT, request, value, index: 0, length }
+}
+
+fn class_in(request: u8, value: u16, length: u16) -> Setup {
+    Setup { request_type: request::IN, request, value, index: 0, length }
+}
+
+/// One transfer; data come from the input, a packet of the wrong length now and then, too.
+fn transfer(board: &mut Board, bytes: &mut Bytes, setup: Setup) {
+    let mut step = board.control.setup(&setup.encode(), &board.flash);
+    let mut left = usize::from(setup.length);
+    for _ in 0..=0x1_0000 / PACKET + 3 {
+        step = match step {
+            Step::Send(length) => {
+                assert_eq!(board.control.packet().len(), usize::from(length));
+                assert!(usize::from(length) <= PACKET);
+                board.control.in_done(&board.flash)
+            }
+            Step::Address(address) => {
+                assert!(address < 128);
+                board.control.in_done(&board.flash)
+            }
+            Step::Receive => {
+                let length = if setup.is_in() { 0 } else { left.min(PACKET) };
+                left -= length;
+                let mut data = bytes.take(length.min(8));
+                if data.first() == Some(&0xEE) {
+                    data.push(0);
+                } else {
+                    data.resize(length, 0x5A);
+                }
+                board.control.out_packet(&data, &mut board.block, &board.flash)
+            }
+            Step::Stall => return,
+            Step::Done => return board.work(),
+        };
+    }
+    panic!("{setup:?} does not end");
+}
+
+/// A GETSTATUS to its end, so that endpoint 0 is idle.
+pub(crate) fn finish(control: &mut Control, flash: &Flash, block: &mut [u8]) {
+    let mut step = control.setup(&class_in(request::GETSTATUS, 0, 6).encode(), flash);
+    while let Step::Send(_) = step {
+        step = control.in_done(flash);
+    }
+    assert_eq!(step, Step::Receive);
+    assert_eq!(control.out_packet(&[], block, flash), Step::Done);
+}
+
+/// A whole update, and a refused one.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let erase: &[u8] = &[0x84, 0x41, 0, 0, 1, 8, 15, 15];
+    let address: &[u8] = &[0x84, 0x21, 0, 0, 1, 8, 15, 15];
+    let write: &[u8] = &[7, 0x40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 15];
+    let read: &[u8] = &[11, 10, 2, 64, 0];
+    let wrong: &[u8] = &[0x84, 0x41, 0, 0, 0, 8, 15, 15, 12];
+    let all: &[u8] = &[4, 0x41, 15, 2, 2, 2, 15];
+    let leave: &[u8] = &[7, 0, 0, 15];
+    let mut seeds = Vec::new();
+    for board in 0..4 {
+        seeds.push([&[board][..], erase, address, write, read, leave].concat());
+        seeds.push([&[board][..], wrong, all, leave].concat());
+    }
+    seeds
+}
