@@ -169,10 +169,17 @@ pub struct Region {
     pub count: u16,
     /// The first sector's number as the flash controller counts (F4: SNB).
     pub first: u8,
-    /// True when the host may erase and write here (an application slot).
+    /// True when the host may erase and write here: inside an application slot, or the block is refused.
     pub writable: bool,
     /// Erase time of one sector in milliseconds, rounded up; the poll time-out of an erase.
     pub erase_ms: u32,
+}
+
+impl Region {
+    /// Bytes of all its sectors.
+    pub const fn length(&self) -> u32 {
+        self.sector_size.wrapping_mul(self.count as u32)
+    }
 }
 
 /// One public key.
@@ -423,7 +430,10 @@ impl<'a> Config<'a> {
             && (size / 64).wrapping_sub(1) < 64
             && c.u32(at::SYSCLK_HZ) >= 14_000_000
             && c.slots().all(|s| s.base <= s.base.wrapping_add(s.length) && s.base.is_multiple_of(4))
-            && c.regions().all(|r| r.sector_size != 0);
+            && c.regions().all(|r| {
+                let fits = |slot: Slot| slot.contains(r.base, r.length());
+                r.sector_size != 0 && (!r.writable || c.slots().any(fits))
+            });
         if !fits {
             return Err(ConfigFault::Field);
         }
@@ -587,6 +597,22 @@ impl<'a> Config<'a> {
             erase_ms: word(r, 12),
         })
     }
+    /// True when all of `address .. address + length` is in writable sectors.
+    ///
+    /// The engine asks before it hands out a job, the driver once more before it touches the flash.
+    #[inline(never)]
+    pub fn is_writable(&self, address: u32, length: u32) -> bool {
+        let (mut at, mut left) = (address, length);
+        for r in self.regions().filter(|r| r.writable) {
+            let offset = at.wrapping_sub(r.base);
+            if offset < r.length() {
+                let here = left.min(r.length() - offset);
+                at = at.wrapping_add(here);
+                left -= here;
+            }
+        }
+        left == 0 && length != 0
+    }
     /// The public keys, revoked ones included.
     pub fn keys(&self) -> impl Iterator<Item = (&'a [u8; 32], bool)> + use<'a> {
         let keys = self.block[at::KEYS..at::STRINGS].as_chunks::<36>().0;
@@ -596,11 +622,13 @@ impl<'a> Config<'a> {
     }
     /// idVendor, idProduct, bcdDevice and wTransferSize as they stand in descriptors.
     pub fn usb(&self) -> &'a [u8; 8] {
-        self.block[at::VID..].first_chunk().unwrap_or(&[0; 8])
+        // From the end, where the compiler sees that there are so many.
+        let rest = self.block.last_chunk::<{ BLOCK_LEN - at::VID }>();
+        rest.and_then(|rest| rest.first_chunk()).unwrap_or(&[0; 8])
     }
     /// The strings one behind the other, each with its length before it; [`text`] tells them apart.
     pub fn strings(&self) -> &'a [u8] {
-        &self.block[at::STRINGS..]
+        self.block.last_chunk::<{ BLOCK_LEN - at::STRINGS }>().map_or(&[], |strings| strings)
     }
     /// One of the strings, ASCII. Empty when the block's text is cut short.
     pub fn text(&self, which: Text) -> &'a [u8] {

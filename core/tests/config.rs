@@ -55,7 +55,11 @@ fn values_that_do_not_fit_are_refused_when_sealing() {
     let keys = [public(1); 5];
     let slots = [SLOT; 3];
     let long = "x".repeat(127);
-    let table: [(&str, config::Fields, EncodeError); 8] = [
+    let mut open = common::REGIONS;
+    open[0].writable = true;
+    let mut longer = common::REGIONS;
+    longer[1].count = 2;
+    let table: [(&str, config::Fields, EncodeError); 10] = [
         ("five keys", fields(Policy::Signature, &keys), EncodeError::Count),
         ("three slots", config::Fields { slots: &slots, ..fields(Policy::Crc, &[]) }, EncodeError::Count),
         ("no slot", config::Fields { slots: &[], ..fields(Policy::Crc, &[]) }, EncodeError::Count),
@@ -70,6 +74,16 @@ fn values_that_do_not_fit_are_refused_when_sealing() {
         (
             "a slot past the address space",
             config::Fields { slots: &[Slot { base: 0xFFFF_FFF0, length: 0x20 }], ..fields(Policy::Crc, &[]) },
+            EncodeError::Field,
+        ),
+        (
+            "writable sectors outside the slots",
+            config::Fields { regions: &open, ..fields(Policy::Crc, &[]) },
+            EncodeError::Field,
+        ),
+        (
+            "writable sectors past a slot's end",
+            config::Fields { regions: &longer, ..fields(Policy::Crc, &[]) },
             EncodeError::Field,
         ),
     ];
@@ -90,4 +104,27 @@ fn the_block_is_found_behind_the_one_header_of_a_binary() {
     twice.extend(&binary);
     assert_eq!(BinaryHeader::find(&twice), None, "two headers");
     assert_eq!(BinaryHeader::find(&binary[..0x180]), None, "no header");
+}
+
+#[test]
+fn what_is_writable_is_all_of_it_in_writable_sectors() {
+    let sealed = block(&fields(Policy::Crc, &[]));
+    let config = Config::parse(&sealed, FAMILY_F4).expect("good");
+    let table = [
+        (SLOT.base, SLOT.length, true),
+        (SLOT.base + 4, 4, true),
+        (SLOT.end() - 4, 4, true),
+        (SLOT.base - 4, 8, false),
+        (SLOT.end() - 4, 8, false),
+        (SLOT.base, SLOT.length + 1, false),
+        (SLOT.base, 0, false),
+        (SLOT.base, u32::MAX, false),
+        (0x0800_0000, 4, false),
+        (SLOT.end(), 4, false),
+        (u32::MAX - 3, 8, false),
+        (0, u32::MAX, false),
+    ];
+    for (address, length, expected) in table {
+        assert_eq!(config.is_writable(address, length), expected, "{address:#x}, {length:#x}");
+    }
 }

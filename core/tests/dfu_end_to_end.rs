@@ -331,20 +331,6 @@ fn two_slots_do_not_make_one() {
 }
 
 #[test]
-fn a_region_marked_writable_outside_the_slots_stays_closed() {
-    let mut regions = support::REGIONS;
-    regions[0].writable = true;
-    let sealed = block(|fields| fields.regions = &regions);
-    let mut board = Board::of(&sealed);
-    for data in [&[0x41, 0, 0, 0, 0x08][..], &[0x41, 0, 0xC0, 0, 0x08]] {
-        assert_eq!(board.downloaded(0, data), (8, 10));
-        board.plain(request::CLRSTATUS).unwrap();
-    }
-    drive(&mut board, Task::EraseAll).unwrap();
-    assert_eq!(board.flash.jobs.len(), 8);
-}
-
-#[test]
 fn a_region_of_a_slot_that_is_not_writable_stays_closed_too() {
     let mut regions = support::REGIONS;
     regions[1].writable = false;

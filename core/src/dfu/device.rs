@@ -365,7 +365,7 @@ impl<'a> Device<'a> {
         self.target = first - front;
         self.length = padded;
         self.outcome = Status::Address;
-        if !self.is_writable() {
+        if !self.config.is_some_and(|c| c.is_writable(self.target, padded)) {
             return Work::Report;
         }
         let Some(old) = memory.bytes(self.target, padded) else {
@@ -411,41 +411,23 @@ impl<'a> Device<'a> {
         self.config.is_some_and(|c| c.read_unprotect())
     }
 
-    /// The block at `target` is in one slot and in writable sectors.
-    fn is_writable(&self) -> bool {
-        let mut at = self.target;
-        if !self.in_slot(at, self.length) {
-            return false;
-        }
-        let end = at + self.length;
-        while at < end {
-            match self.sector_from(at) {
-                Some(sector) if sector.base <= at => at = sector.end(),
-                _ => return false,
-            }
-        }
-        true
-    }
-
-    #[inline(never)]
-    fn in_slot(&self, address: u32, length: u32) -> bool {
-        self.config.is_some_and(|c| c.slots().any(|slot| slot.contains(address, length)))
-    }
-
     /// The first writable sector that ends behind `from`.
     fn sector_from(&self, from: u32) -> Option<Sector> {
-        let config = self.config?;
-        config.regions().find_map(|region| {
-            let index = from.saturating_sub(region.base).checked_div(region.sector_size)?;
-            let sector = Sector {
-                number: region.first.wrapping_add(index as u8),
-                base: region.base.wrapping_add(index.wrapping_mul(region.sector_size)),
-                size: region.sector_size,
-                erase_ms: region.erase_ms,
-            };
-            // A block that marks a sector outside the slots as writable does not make it so.
-            (region.writable && index < region.count.into() && self.in_slot(sector.base, sector.size))
-                .then_some(sector)
-        })
+        for region in self.config?.regions() {
+            let mut base = region.base;
+            for number in 0..region.count {
+                let end = base.wrapping_add(region.sector_size);
+                if region.writable && from < end {
+                    return Some(Sector {
+                        number: region.first.wrapping_add(number as u8),
+                        base,
+                        size: region.sector_size,
+                        erase_ms: region.erase_ms,
+                    });
+                }
+                base = end;
+            }
+        }
+        None
     }
 }

@@ -15,7 +15,7 @@ pub const DEVICE: u16 = 0x413;
 
 pub const REGIONS: [Region; 2] = [
     Region { base: 0x0800_0000, sector_size: 0x4000, count: 4, first: 0, writable: false, erase_ms: 250 },
-    Region { base: 0x0801_0000, sector_size: 0x1_0000, count: 1, first: 4, writable: true, erase_ms: 550 },
+    Region { base: 0x0801_0000, sector_size: 0x2000, count: 1, first: 4, writable: true, erase_ms: 550 },
 ];
 
 pub fn fields<'a>(policy: Policy, keys: &'a [Key]) -> Fields<'a> {

@@ -103,7 +103,7 @@ pub fn read_unprotect() -> Result<(), FlashFault> {
 /// up for it. The caches are off until [`close`], so that what is read back is the array.
 #[inline(never)]
 fn open(config: Config, address: u32, length: u32, control: u32) -> Result<(), FlashFault> {
-    if !is_writable(config, address, length) {
+    if !config.is_writable(address, length) {
         return Err(FlashFault::WriteProtected);
     }
     FLASH.keyr().write_value(KEYS[0]);
@@ -126,19 +126,6 @@ fn close(config: Config) {
     FLASH.acr().write_value(regs::Acr(acr & !CACHES | CACHES_RESET));
     FLASH.acr().write_value(regs::Acr(acr & !CACHES));
     FLASH.acr().write_value(regs::Acr(acr));
-}
-
-/// Promise 4: the whole range is in sectors that the block marks writable.
-fn is_writable(config: Config, address: u32, length: u32) -> bool {
-    let end = address.wrapping_add(length);
-    let mut at = address;
-    for region in config.regions() {
-        let region_end = region.base.wrapping_add(region.sector_size.wrapping_mul(region.count.into()));
-        if region.writable && region.base <= at && at < region_end {
-            at = region_end.min(end);
-        }
-    }
-    at == end
 }
 
 /// What the flash holds.
