@@ -55,7 +55,10 @@ typedef struct surefoot_board {
     uint32_t backup_register; /* boot.backup-register, or SUREFOOT_NO_BACKUP_REGISTER */
 } surefoot_board_t;
 
-/* An STM32F4 board with the board file's defaults. */
+/*
+ * An STM32F4 board with the board file's defaults. For other values, surefoot_board.h (written by
+ * `surefoot layout`) has SUREFOOT_MAGIC_WORD, SUREFOOT_HANDOFF and SUREFOOT_BACKUP_REGISTER.
+ */
 #define SUREFOOT_BOARD_F4 {SUREFOOT_FAMILY_F4, SUREFOOT_DEFAULT_MAGIC_WORD, 0x20000000u, 0u}
 
 /* What the bootloader told the application before it jumped. */

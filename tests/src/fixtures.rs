@@ -5,7 +5,7 @@
 //! many test processes cost one build. A file lock lets one process build at a time.
 //! It neither signs nor converts: that is the host tool's work.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -68,14 +68,24 @@ fn example(name: &str, settings: &[(&str, String)], base: u32) -> Result<PathBuf
 
 /// The C blinky, as [`blinky_rust`]. Needs `arm-none-eabi-gcc` and `make`.
 pub fn blinky_c(period_ms: u32, base: u32) -> Result<PathBuf> {
+    program_in_c("blinky-c", &[], &[format!("PERIOD_MS={period_ms}").into()], base)
+}
+
+/// tests/c/rom.c, which starts ST's ROM bootloader in each way that the C library has, linked for
+/// the start of flash. Needs what [`blinky_c`] needs.
+pub fn rom_c() -> Result<PathBuf> {
+    let source = root().join("tests/c/rom.c").canonicalize()?;
+    program_in_c("rom-c", &["tests/c"], &[variable("PROGRAM", &source)], 0x0800_0000)
+}
+
+fn program_in_c(name: &str, sources: &[&str], settings: &[OsString], base: u32) -> Result<PathBuf> {
     let library = static_library()?;
-    let mut recipe = Recipe::new("blinky-c", &["examples/blinky-c", "app/include"])?;
-    recipe.also(&library.display().to_string());
-    recipe.also(&format!("{period_ms}-{base:08x}"));
+    let sources: Vec<&str> = ["examples/blinky-c", "app/include"].iter().chain(sources).copied().collect();
+    let mut recipe = Recipe::new(name, &sources)?;
+    recipe.also(&format!("{} {settings:?} {base:08x}", library.display()));
     recipe.build(|work| {
         let mut make = outside("make", &root().join("examples/blinky-c"));
-        make.arg(format!("PERIOD_MS={period_ms}"));
-        make.arg(variable("LIBRARY", &library)).arg(variable("OUT", work));
+        make.args(settings).arg(variable("LIBRARY", &library)).arg(variable("OUT", work));
         if base != SLOT {
             let memory = work.join("surefoot.ld");
             fs::write(&memory, regions(base, " (rx)", " (rwx)"))?;
@@ -206,7 +216,7 @@ fn outside(program: &str, folder: &Path) -> Command {
         let name = key.to_string_lossy();
         let inherited = name.starts_with("CARGO") && name != "CARGO_HOME";
         let passed_down =
-            ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "RUSTC", "MAKEFLAGS", "MAKELEVEL", "MEMORY", "OUT"];
+            ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "RUSTC", "MAKEFLAGS", "MAKELEVEL", "MEMORY", "PROGRAM", "OUT"];
         if inherited || passed_down.contains(&&*name) {
             command.env_remove(&key);
         }
@@ -215,8 +225,8 @@ fn outside(program: &str, folder: &Path) -> Command {
 }
 
 /// `name=path` for make.
-fn variable(name: &str, path: &Path) -> std::ffi::OsString {
-    let mut word = std::ffi::OsString::from(name);
+fn variable(name: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(name);
     word.push("=");
     word.push(path);
     word

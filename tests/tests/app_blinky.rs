@@ -155,3 +155,26 @@ fn the_jump_to_the_rom_leaves_the_chip_as_after_a_reset_with_boot0_high() {
     assert_eq!(board.pin_output(Pin::new('D', 15)), None);
     board.assert_no_violations(|_| false);
 }
+
+#[test]
+fn c_starts_the_rom_by_name_by_table_and_by_entry_and_hears_of_an_unknown_chip() {
+    const WAY: u32 = 0x2000_1000;
+    const REFUSED: u32 = 0x5E70;
+    let rom = Rom::of("STM32F407VG").and_then(|rom| rom.table()).unwrap();
+    let mut board = board(&fixtures::rom_c().unwrap());
+    for way in [1_u32, 2, 3] {
+        board.reset_pin();
+        board.run_for(Nanos::millis(10));
+        assert!(!board.in_rom());
+        assert!(board.write_memory(WAY, &way.to_le_bytes()));
+        board.run_for(Nanos::millis(10));
+        assert!(board.in_rom(), "way {way}: pc {:#010x}", board.pc());
+        assert_eq!(Some(board.register(13)), board.read_word(rom), "way {way}");
+    }
+    board.reset_pin();
+    board.run_for(Nanos::millis(10));
+    assert!(board.write_memory(WAY, &4_u32.to_le_bytes()));
+    board.run_for(Nanos::millis(10));
+    assert_eq!(board.read_word(WAY), Some(REFUSED));
+    board.assert_no_violations(|_| false);
+}

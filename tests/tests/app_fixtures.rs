@@ -63,3 +63,17 @@ fn no_example_keeps_a_variable_in_the_handoff_words() {
         assert!(in_ram.iter().all(|&a| a >= 0x2000_0000 + handoff::LEN), "{in_ram:x?}");
     }
 }
+
+#[test]
+fn the_examples_carry_the_scripts_that_surefoot_layout_writes() {
+    let board = surefoot_board::Board::load(&fixtures::root().join("boards/f4-discovery.toml")).unwrap();
+    let scripts = board.scripts();
+    for (file, text) in [
+        ("examples/blinky-rust/memory.x", &scripts.memory_x),
+        ("examples/rom-rust/memory.x", &scripts.memory_x),
+        ("examples/blinky-c/surefoot.ld", &scripts.ld),
+    ] {
+        let found = fs::read_to_string(fixtures::root().join(file)).unwrap();
+        assert_eq!(&found, text, "{file}");
+    }
+}
