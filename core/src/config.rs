@@ -169,7 +169,7 @@ pub struct Region {
     pub count: u16,
     /// The first sector's number as the flash controller counts (F4: SNB).
     pub first: u8,
-    /// True when the host may erase and write here: inside an application slot, or the block is refused.
+    /// True when the host may erase and write here: each of its sectors is inside a slot ([`encode`] sees to it).
     pub writable: bool,
     /// Erase time of one sector in milliseconds, rounded up; the poll time-out of an erase.
     pub erase_ms: u32,
@@ -375,6 +375,13 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
         w.0[o + 1..end].copy_from_slice(text.as_bytes());
         o = end;
     }
+    // The chip takes the regions' word for what is writable, so it is held against the slots here.
+    for r in f.regions.iter().filter(|r| r.writable) {
+        let in_a_slot = |base| f.slots.iter().any(|slot| slot.contains(base, r.sector_size));
+        if !(0..u32::from(r.count)).all(|i| in_a_slot(r.base.wrapping_add(r.sector_size.wrapping_mul(i)))) {
+            return Err(EncodeError::Field);
+        }
+    }
     let crc = crc32(&w.0[at::FLAGS..]);
     w.u32(at::CRC, crc);
     Config::parse(block, f.family).map(|_| ()).map_err(|_| EncodeError::Field)
@@ -430,10 +437,7 @@ impl<'a> Config<'a> {
             && (size / 64).wrapping_sub(1) < 64
             && c.u32(at::SYSCLK_HZ) >= 14_000_000
             && c.slots().all(|s| s.base <= s.base.wrapping_add(s.length) && s.base.is_multiple_of(4))
-            && c.regions().all(|r| {
-                let fits = |slot: Slot| slot.contains(r.base, r.length());
-                r.sector_size != 0 && (!r.writable || c.slots().any(fits))
-            });
+            && c.regions().all(|r| r.sector_size != 0);
         if !fits {
             return Err(ConfigFault::Field);
         }

@@ -314,23 +314,6 @@ fn a_result_that_comes_after_an_abort_changes_nothing_and_the_buffer_is_guarded(
 }
 
 #[test]
-fn two_slots_do_not_make_one() {
-    let slots = [
-        surefoot_core::config::Slot { base: 0x0801_0000, length: 0x7_0000 },
-        surefoot_core::config::Slot { base: 0x0808_0000, length: 0x8_0000 },
-    ];
-    let sealed = block(|fields| fields.slots = &slots);
-    let mut board = Board::of(&sealed);
-    let data = [0; 128];
-    let task = Task::Download { address: 0x0808_0000 - 64, data: &data, style: Style::Counting };
-    let during = Activity::Write(0x0808_0000 - 64);
-    assert_eq!(drive(&mut board, task), Err(Error::Refused { during, status: Status::Address }));
-    for address in [0x0808_0000 - 128, 0x0808_0000] {
-        drive(&mut board, Task::Download { address, data: &data, style: Style::Counting }).unwrap();
-    }
-}
-
-#[test]
 fn a_region_of_a_slot_that_is_not_writable_stays_closed_too() {
     let mut regions = support::REGIONS;
     regions[1].writable = false;

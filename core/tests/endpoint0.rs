@@ -272,8 +272,8 @@ fn no_request_panics_or_makes_a_job_outside_the_slot() {
         for request_type in 0..=255u8 {
             for request in 0..=255u8 {
                 for length in [0, 1, 5, 6, 64, 255, 2048, 0xFFFF] {
-                    let value = [0, 1, 2, 3, random.next() as u16][random.below(5) as usize];
-                    let index = [0, 0, 0, 4, random.next() as u16][random.below(5) as usize];
+                    let value = [0, 1, 2, 3, random.word() as u16][random.below(5) as usize];
+                    let index = [0, 0, 0, 4, random.word() as u16][random.below(5) as usize];
                     let setup = Setup { request_type, request, value, index, length }.encode();
                     transfer(&mut board, &mut random, setup);
                 }

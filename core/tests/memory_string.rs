@@ -143,7 +143,7 @@ fn what_is_written_is_read_back() {
 
     let mut random = support::Random::seeded(2);
     for _ in 0..2000 {
-        let mut base = random.next() as u32 & 0x0FFF_FFFF;
+        let mut base = random.word() as u32 & 0x0FFF_FFFF;
         let groups: Vec<Group> = (0..=random.below(5))
             .map(|_| {
                 let shift = [0, 10, 20][random.below(3) as usize];

@@ -352,7 +352,7 @@ impl Random {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -361,10 +361,10 @@ impl Random {
     }
 
     pub fn below(&mut self, limit: u32) -> u32 {
-        (self.next() >> 32) as u32 % limit
+        (self.word() >> 32) as u32 % limit
     }
 
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next() as u8).collect()
+        (0..length).map(|_| self.word() as u8).collect()
     }
 }
