@@ -297,6 +297,31 @@ fn the_global_out_nak_takes_effect_when_its_entry_is_read() {
 }
 
 #[test]
+fn an_out_endpoint_takes_packets_by_cnak_alone_as_the_f4_does_and_that_is_recorded() {
+    let (mut bench, mut host) = plugged();
+    host.enumerate(&mut bench).expect("enumerates");
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, false, b"one", ctx)), Reply::Ack);
+    bench.handle_status();
+    bench.handle_status();
+    bench.device.running = false;
+    assert_eq!(bench.read(0xB20) & (epctl::EPENA | epctl::NAKSTS), epctl::EPENA, "armed again by the manual");
+    // A packet completes it; from then on only the NAK is cleared.
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, true, b"two", ctx)), Reply::Ack);
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, false, b"three", ctx)), Reply::Nak);
+    while bench.read(GINTSTS) & gint::RXFLVL != 0 {
+        let entry = bench.read(GRXSTSP);
+        for _ in 0..(entry >> 4 & 0x7FF).div_ceil(4) {
+            bench.read(0x1000);
+        }
+    }
+    bench.assert_clean();
+    bench.write(0xB30, 1 << 19 | 64);
+    bench.set(0xB20, epctl::CNAK);
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, false, b"three", ctx)), Reply::Ack);
+    assert_eq!(bench.rules_broken(), [Kind::Sequence]);
+}
+
+#[test]
 fn vbus_sensing_starts_and_ends_a_session() {
     let mut bench = Bench::new();
     bench.connect();
