@@ -8,6 +8,8 @@
 //! outside: it runs the board up to an instant and then acts on it.
 
 mod inspect;
+#[cfg(test)]
+mod noise;
 mod outside;
 mod program;
 mod snapshot;
