@@ -19,7 +19,7 @@ pub struct Arguments {
 
 /// Leaves update mode.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
-    with_session(&arguments.link, false, ui, |session, board| {
+    with_session(&arguments.link, ui, |session, board| {
         let slot = board.map(|b| b.board.slot().base);
         let first = session.target().sectors.first().map_or(0x0800_0000, |s| s.base);
         let end = session.leave(arguments.address.or(slot).unwrap_or(first))?;

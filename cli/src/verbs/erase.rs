@@ -28,7 +28,7 @@ pub struct Arguments {
 
 /// Erases, after a question.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
-    with_session(&arguments.link, false, ui, |session, _| {
+    with_session(&arguments.link, ui, |session, _| {
         let sectors = chosen(arguments, &session.target().sectors)?;
         let bytes: u64 = sectors.iter().map(|s| u64::from(s.size)).sum();
         let first = sectors.first().map_or(0, |s| s.base);

@@ -9,6 +9,7 @@ use crate::progress::Bars;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
+use surefoot_core::dfu::host::Style;
 use surefoot_host::files;
 use surefoot_host::job::{Erase, Finish, Options, Plan, Session, plan};
 
@@ -31,9 +32,12 @@ pub struct Arguments {
     /// Stay in update mode
     #[arg(long)]
     stay: bool,
-    /// Set the address once and count blocks, instead of setting it for each block
-    #[arg(long)]
+    /// Set the address once and count blocks [default for Surefoot's bootloader]
+    #[arg(long, conflicts_with = "address_each")]
     counting: bool,
+    /// Set the address for each block [default for others]
+    #[arg(long)]
+    address_each: bool,
     /// Transfer even an image that the board will refuse (to test boards)
     #[arg(long)]
     unchecked: bool,
@@ -57,7 +61,12 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         Err(problem) if problem.code != "file.no-address" => return Err(problem),
         _ => {}
     }
-    with_session(&arguments.link, arguments.counting, ui, |session, board| {
+    with_session(&arguments.link, ui, |session, board| {
+        match (arguments.counting, arguments.address_each) {
+            (true, _) => session.set_style(Style::Counting),
+            (_, true) => session.set_style(Style::AddressPerBlock),
+            _ => {}
+        }
         let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
         let loaded = read(arguments, slot)?;
         let plan = plan_for(arguments, session, board, &loaded.segments)?;

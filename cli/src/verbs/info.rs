@@ -23,7 +23,7 @@ pub struct Arguments {
 
 /// Asks; changes nothing.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
-    with_session(&arguments.link, false, ui, |session, board| {
+    with_session(&arguments.link, ui, |session, board| {
         let target = session.target();
         let known = board.filter(|b| target.info().is_some_and(|i| i.board_id == b.board.id));
         let name = known.map(|b| b.board.name.as_str());

@@ -28,7 +28,7 @@ pub struct Arguments {
 
 /// Reads; changes nothing on the board.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
-    with_session(&arguments.link, false, ui, |session, _| {
+    with_session(&arguments.link, ui, |session, _| {
         let target = session.target();
         let slot = target.slot();
         let start = arguments.address.or(slot.map(|s| s.base)).or(target.sectors.first().map(|s| s.base));

@@ -13,14 +13,13 @@ use surefoot_host::texts;
 /// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
 pub fn with_session(
     options: &LinkOptions,
-    counting: bool,
     ui: &Ui,
     job: impl FnOnce(&mut Session, Option<&Loaded>) -> Result<Report, Problem>,
 ) -> Result<Report, Problem> {
     let board = options.board.load()?;
     let mut link = options.open(board.as_ref(), ui)?;
     let name = link.name();
-    let done = Session::open(&mut *link, counting)
+    let done = Session::open(&mut *link, false)
         .map_err(Problem::from)
         .and_then(|mut session| job(&mut session, board.as_ref()));
     let (elapsed, remarks) = (link.elapsed(), link.remarks());

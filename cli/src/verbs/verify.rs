@@ -24,7 +24,7 @@ pub struct Arguments {
 
 /// Reads back and compares; changes nothing.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
-    with_session(&arguments.link, false, ui, |session, board| {
+    with_session(&arguments.link, ui, |session, board| {
         let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
         let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
         let address = arguments.address.or(slot.filter(|_| is_raw));

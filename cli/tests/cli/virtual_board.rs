@@ -125,7 +125,7 @@ fn every_way_of_sending_ends_with_the_same_flash() {
         bench.ok(&format!("read {name} --length 8K {HELD}"));
     }
     let first = std::fs::read(bench.path("counting.bin")).unwrap();
-    for name in ["stay.bin", "all.bin"] {
+    for name in ["address.bin", "stay.bin", "all.bin"] {
         assert_eq!(std::fs::read(bench.path(name)).unwrap(), first, "{name}");
     }
 }

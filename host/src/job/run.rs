@@ -42,15 +42,22 @@ pub struct Session<'l> {
 }
 
 impl<'l> Session<'l> {
-    /// Asks the device. `counting` uses one address and counting blocks, else each block has its
-    /// address set.
+    /// Asks the device. With `counting` the address is set once and blocks are counted, which
+    /// saves two round trips a block; without it that is done for our own bootloader, and others
+    /// get the address anew for each block, as dfu-util does it.
     ///
     /// # Errors
     /// [`JobError::Link`], [`JobError::Memory`].
     pub fn open(link: &'l mut dyn Usb, counting: bool) -> Result<Self, JobError> {
         let target = Target::read(link)?;
+        let counting = counting || target.info().is_some();
         let style = if counting { Style::Counting } else { Style::AddressPerBlock };
         Ok(Self { link, target, style })
+    }
+
+    /// Sets how blocks find their place, whoever the device is.
+    pub fn set_style(&mut self, style: Style) {
+        self.style = style;
     }
 
     /// What is at the end of the link.

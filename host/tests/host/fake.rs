@@ -39,7 +39,8 @@ pub struct Fake {
     state: u8,
     status: u8,
     work: Work,
-    downloads: usize,
+    /// DNLOADs so far.
+    pub downloads: usize,
 }
 
 /// A change of the flash.
