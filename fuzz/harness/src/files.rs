@@ -104,7 +104,7 @@ fn mended_hex(data: &[u8]) -> String {
     for line in text.lines() {
         let digits: Vec<u8> =
             line.bytes().filter_map(|c| (c as char).to_digit(16)).map(|d| d as u8).collect();
-        let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        let bytes: Vec<u8> = digits.as_chunks::<2>().0.iter().map(|pair| pair[0] << 4 | pair[1]).collect();
         match bytes.split_last() {
             Some((_, body)) if line.starts_with(':') => {
                 let sum = body.iter().fold(0u8, |sum, b| sum.wrapping_add(*b)).wrapping_neg();

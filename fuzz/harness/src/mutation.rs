@@ -16,7 +16,7 @@ pub fn mutate(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
         let at = random.below(input.len().max(1) as u32) as usize;
         match random.below(7) {
             0 if at < input.len() => input[at] ^= 1 << random.below(8),
-            1 if at < input.len() => input[at] = random.next() as u8,
+            1 if at < input.len() => input[at] = random.word() as u8,
             2 if at < input.len() => input[at] = [0, 1, 0x7F, 0x80, 0xFF][random.below(5) as usize],
             3 => input.truncate(at),
             4 => {
