@@ -85,7 +85,7 @@ pub fn inspect(segments: &Segments) -> Inspection {
 }
 
 fn last_word(bytes: &[u8]) -> LastWord {
-    let erased = bytes.chunks_exact(4).rev().take_while(|w| **w == [0xFF; 4]).count() * 4;
+    let erased = bytes.as_chunks::<4>().0.iter().rev().take_while(|w| **w == [0xFF; 4]).count() * 4;
     let body = bytes.len() - erased;
     match bytes[..body].split_last_chunk::<4>() {
         Some((before, word)) if crc32(before) == u32::from_le_bytes(*word) => {

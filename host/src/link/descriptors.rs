@@ -161,7 +161,7 @@ fn string(link: &mut dyn Usb, index: u8) -> Result<String, LinkError> {
         other => other?,
     };
     let length = bytes.first().map_or(0, |&l| usize::from(l)).min(bytes.len());
-    let units = bytes.get(2..length).unwrap_or(&[]).chunks_exact(2);
-    let units: Vec<u16> = units.map(|u| u16::from_le_bytes([u[0], u[1]])).collect();
+    let (units, _) = bytes.get(2..length).unwrap_or(&[]).as_chunks();
+    let units: Vec<u16> = units.iter().map(|u| u16::from_le_bytes(*u)).collect();
     Ok(String::from_utf16_lossy(&units))
 }
