@@ -70,6 +70,16 @@ mod at {
     pub const STRINGS: usize = 0x1B0; // one length byte, then ASCII; see `Text`
 }
 
+/// Offset, least and greatest value of the fields of one byte that have limits.
+const LIMITS: [(u8, u8, u8); 6] = [
+    (at::POLICY as u8, 0, Policy::Signature as u8),
+    (at::BACKUP_REGISTER as u8, 0, 31),
+    (at::PSIZE as u8, 0, 3),
+    (at::SLOT_COUNT as u8, 1, MAX_SLOTS as u8),
+    (at::REGION_COUNT as u8, 1, MAX_REGIONS as u8),
+    (at::KEY_COUNT as u8, 0, MAX_KEYS as u8),
+];
+
 /// Bit 0 of the flags: the button pin is used.
 const FLAG_BUTTON: u32 = 1 << 0;
 /// Bit 1: the LED pin is used.
@@ -375,7 +385,12 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
         w.0[o + 1..end].copy_from_slice(text.as_bytes());
         o = end;
     }
-    // The chip takes the regions' word for what is writable, so it is held against the slots here.
+    // What the chip takes the block's word for.
+    let slots_fit =
+        f.slots.iter().all(|s| s.base.checked_add(s.length).is_some() && s.base.is_multiple_of(4));
+    if !slots_fit || f.sysclk_hz < 14_000_000 || f.regions.iter().any(|r| r.sector_size == 0) {
+        return Err(EncodeError::Field);
+    }
     for r in f.regions.iter().filter(|r| r.writable) {
         let in_a_slot = |base| f.slots.iter().any(|slot| slot.contains(base, r.sector_size));
         if !(0..u32::from(r.count)).all(|i| in_a_slot(r.base.wrapping_add(r.sector_size.wrapping_mul(i)))) {
@@ -425,19 +440,10 @@ impl<'a> Config<'a> {
         if c.u16(at::FAMILY) != family {
             return Err(ConfigFault::Family);
         }
-        // Numbers from 1 to a maximum, as one comparison each: zero wraps to the greatest.
         let size = u32::from(c.transfer_size());
-        let fits = block[at::SLOT_COUNT].wrapping_sub(1) < MAX_SLOTS as u8
-            && block[at::REGION_COUNT].wrapping_sub(1) < MAX_REGIONS as u8
-            && block[at::KEY_COUNT] <= MAX_KEYS as u8
-            && block[at::POLICY] <= Policy::Signature as u8
-            && block[at::BACKUP_REGISTER] < 32
-            && block[at::PSIZE] <= 3
+        let fits = LIMITS.iter().all(|&(at, least, most)| (least..=most).contains(&block[usize::from(at)]))
             && size.is_multiple_of(64)
-            && (size / 64).wrapping_sub(1) < 64
-            && c.u32(at::SYSCLK_HZ) >= 14_000_000
-            && c.slots().all(|s| s.base <= s.base.wrapping_add(s.length) && s.base.is_multiple_of(4))
-            && c.regions().all(|r| r.sector_size != 0);
+            && (size / 64).wrapping_sub(1) < 64;
         if !fits {
             return Err(ConfigFault::Field);
         }

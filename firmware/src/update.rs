@@ -41,7 +41,7 @@ pub fn run(
             led: &led,
             heard: time::now(),
             port: Usb::start(hclk_hz),
-            control: Control::new(config, &chip::unique_id()),
+            control: Control::new(config, chip::unique_id()),
             block,
         };
         let left = loop {

@@ -76,7 +76,7 @@ impl<'a> Control<'a> {
     /// For the sealed configuration, or for none. `unique_id` is the chip's 96 bits in the order of
     /// their bytes in memory.
     #[inline(never)]
-    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
+    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &'a [u8; 12]) -> Self {
         let identity = Identity::new(&config, unique_id);
         Self {
             dfu: Device::new(config.ok(), identity.transfer_size()),

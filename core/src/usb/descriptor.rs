@@ -36,18 +36,17 @@ pub struct Identity<'a> {
     usb: &'a [u8; 8],
     /// Manufacturer, product and memory string.
     strings: &'a [u8],
-    serial: [u8; 12],
+    unique_id: &'a [u8; 12],
 }
 
 impl<'a> Identity<'a> {
-    pub fn new(config: &Result<Config<'a>, ConfigFault>, unique_id: &[u8; 12]) -> Self {
-        let serial = serial_number(unique_id);
+    pub fn new(config: &Result<Config<'a>, ConfigFault>, unique_id: &'a [u8; 12]) -> Self {
         let (usb, strings) = match config {
             Ok(config) => (config.usb(), config.strings()),
             Err(ConfigFault::Missing) => (&FALLBACK, NOT_SEALED),
             Err(_) => (&FALLBACK, BROKEN),
         };
-        Self { usb, strings, serial }
+        Self { usb, strings, unique_id }
     }
 
     pub fn transfer_size(&self) -> u16 {
@@ -70,10 +69,14 @@ impl<'a> Identity<'a> {
 
     /// Writes a string descriptor; its length.
     pub fn string(&self, index: u8, out: &mut Reply) -> Option<u32> {
+        let serial;
         let characters = match index {
             0 => return Some(put(out, &LANGUAGES)),
             MANUFACTURER..=INTERFACE => text(self.strings, index - MANUFACTURER),
-            SERIAL => &self.serial,
+            SERIAL => {
+                serial = serial_number(self.unique_id);
+                &serial
+            }
             // The last unit is the vendor code and a zero byte.
             MICROSOFT => b"MSFT100\x20",
             _ => return None,

@@ -25,12 +25,9 @@ pub fn flash_kib() -> u16 {
 }
 
 /// The unique id, as its bytes stand in memory (RM0090, 39.1; the same address on every F4).
-pub fn unique_id() -> [u8; 12] {
-    let mut id = [0; 12];
-    for (i, bytes) in id.chunks_exact_mut(4).enumerate() {
-        bytes.copy_from_slice(&UID.uid(i).read().to_le_bytes());
-    }
-    id
+pub fn unique_id() -> &'static [u8; 12] {
+    // SAFETY: read-only system memory that every F4 has.
+    unsafe { &*UID.as_ptr().cast() }
 }
 
 /// Reset flags as [`surefoot_core::handoff::Record::reset_cause`] wants them (RM0090, 7.3.21).
