@@ -1,5 +1,7 @@
 //! End-to-end tests: firmware, virtual board and real clients.
 
+pub mod budgets;
 pub mod fixtures;
 pub mod rig;
 pub mod rules;
+pub mod sweep;

@@ -4,8 +4,11 @@
 
 use clap::{Parser, Subcommand};
 
+mod budgets;
 mod chips;
+mod clients;
 mod licences;
+mod sweep;
 mod test;
 mod tools;
 
@@ -18,18 +21,27 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Prints flash, RAM, stack, times and speeds beside their limits
+    Budgets(budgets::Args),
     /// Writes the chip table from stm32-metapac's metadata.
     Chips(chips::Args),
+    /// Runs dfu-util and our own tool over a Linux USB stack against the bootloader
+    Clients(clients::Args),
     /// Checks the licences of all dependencies against deny.toml
     Licences,
+    /// Cuts the supply at every flash operation of an update
+    Sweep(sweep::Args),
     /// Sets up what the tests need and runs every one of them.
     Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
+        Command::Budgets(args) => budgets::run(&args),
         Command::Chips(args) => chips::run(&args),
+        Command::Clients(args) => clients::run(&args),
         Command::Licences => licences::run(),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Test(args) => test::run(&args),
     }
 }

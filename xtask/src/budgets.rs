@@ -1,0 +1,92 @@
+//! `cargo xtask budgets`: what the firmware costs, beside the committed limits.
+
+use crate::tools;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use surefoot_tests::budgets::{self, Figure};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// One JSON object instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Fail when a figure is over its limit, or an exact one is not what was committed
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    limit: f64,
+    /// The figure must be at least this, not at most.
+    #[serde(default)]
+    least: bool,
+    /// The committed value of an exact figure.
+    now: Option<f64>,
+}
+
+impl Limit {
+    fn kept(&self, value: f64) -> bool {
+        if self.least { value >= self.limit } else { value <= self.limit }
+    }
+
+    /// Exact figures are committed to a thousandth.
+    fn as_committed(&self, value: f64) -> bool {
+        self.now.is_none_or(|now| (now - value).abs() < 0.0015)
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let text = std::fs::read_to_string(tools::root().join("xtask/budgets.toml"))?;
+    let limits: BTreeMap<String, Limit> = toml::from_str(&text).context("xtask/budgets.toml")?;
+    let figures = budgets::measure()?;
+    let mut broken = Vec::new();
+    for figure in &figures {
+        let limit = limits.get(figure.name).with_context(|| format!("no limit for {}", figure.name))?;
+        if !limit.kept(figure.value) {
+            broken.push(format!("{}: {} is beyond {}", figure.name, shown(figure), limit.limit));
+        } else if !limit.as_committed(figure.value) {
+            broken.push(format!(
+                "{}: {} is not the committed {}; if that is meant, change xtask/budgets.toml and say why",
+                figure.name,
+                shown(figure),
+                limit.now.unwrap_or_default()
+            ));
+        }
+    }
+    if args.json {
+        let object: serde_json::Map<_, _> =
+            figures.iter().map(|f| (f.name.to_owned(), serde_json::json!(rounded(f.value)))).collect();
+        println!("{}", serde_json::Value::Object(object));
+    } else {
+        table(&figures, &limits);
+        for line in &broken {
+            println!("{line}");
+        }
+        println!("budgets: {} figures, {} over their limit", figures.len(), broken.len());
+    }
+    if args.check && !broken.is_empty() {
+        bail!("{} of {} budgets are broken", broken.len(), figures.len());
+    }
+    Ok(())
+}
+
+fn table(figures: &[Figure], limits: &BTreeMap<String, Limit>) {
+    println!("{:<24} {:>14}   {}", "figure", "value", "limit");
+    for figure in figures {
+        let Some(limit) = limits.get(figure.name) else { continue };
+        let sign = if limit.least { "at least" } else { "at most" };
+        let mark = if limit.kept(figure.value) { "" } else { "  OVER" };
+        println!("{:<24} {:>14}   {sign} {}{mark}", figure.name, shown(figure), limit.limit);
+    }
+}
+
+fn shown(figure: &Figure) -> String {
+    format!("{} {}", rounded(figure.value), figure.unit)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
