@@ -463,7 +463,7 @@ impl Board {
 
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let chip = self.bus.chip.name;
+        let chip = &self.bus.chip.name;
         write!(f, "Board({chip}, {}, pc {:#010x}, powered {})", self.now(), self.pc(), self.powered)
     }
 }

@@ -1,7 +1,9 @@
 //! What a chip is to the virtual board: memories, identity, limits.
 //!
 //! Only the STM32F405/407 register models exist so far; the limits and sizes that differ between
-//! parts are here, so that a part with the same registers is one more constructor.
+//! parts are here, so that a part with the same registers is one more name in [`ChipModel::find`].
+//! The numbers are the simulator's own reading of the manuals; a test holds them against
+//! `surefoot-chips`, so that one mistake does not pass on both sides.
 
 /// A run of equal sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct RamModel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChipModel {
     /// The part's name.
-    pub name: &'static str,
+    pub name: String,
     /// DEV_ID of DBGMCU_IDCODE (RM0090 section 38.6.1).
     pub device_id: u16,
     /// REV_ID of DBGMCU_IDCODE.
@@ -53,10 +55,34 @@ pub struct ChipModel {
 }
 
 impl ChipModel {
-    /// STM32F405 or STM32F407 with 1 MB of flash (RM0090 section 3.4, table 5).
+    /// The model of a part by its name: F405, F407, F415 and F417 with 512 KB (E) or 1 MB (G) of
+    /// flash (DS8626 table 96 has the order codes). The crypto units of the F415 and F417 are
+    /// left out, as is what a package does not bond out.
+    pub fn find(name: &str) -> Option<Self> {
+        let rest = name.to_ascii_uppercase();
+        let code = ["STM32F405", "STM32F407", "STM32F415", "STM32F417"]
+            .iter()
+            .find_map(|line| rest.strip_prefix(line))?;
+        let mut code = code.chars();
+        let package = code.next()?;
+        let large = match code.next()? {
+            'E' => 3,
+            'G' => 7,
+            _ => return None,
+        };
+        if !"ORVZI".contains(package) {
+            return None;
+        }
+        let mut chip = Self::stm32f407vg();
+        chip.name = rest[..11].to_owned();
+        chip.sectors[2].count = large;
+        Some(chip)
+    }
+
+    /// STM32F407 with 1 MB of flash (RM0090 section 3.4, table 5).
     pub fn stm32f407vg() -> Self {
         Self {
-            name: "STM32F407VG",
+            name: "STM32F407VG".to_owned(),
             device_id: 0x413,
             revision: 0x100F,
             sectors: vec![
@@ -77,14 +103,6 @@ impl ChipModel {
             wait_state_hz: 30_000_000,
             rom_stack: 0x2000_2D40,
         }
-    }
-
-    /// The 512 KB variant of the same die.
-    pub fn stm32f407ve() -> Self {
-        let mut chip = Self::stm32f407vg();
-        chip.name = "STM32F407VE";
-        chip.sectors[2].count = 3;
-        chip
     }
 
     /// Bytes of main flash.

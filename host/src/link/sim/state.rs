@@ -186,12 +186,9 @@ fn sim_pin(pin: ConfigPin) -> Pin {
 
 /// The chips that have register models.
 fn model(chip: &str) -> Result<ChipModel, LinkError> {
-    // The part number's tenth character is the flash size; G is 1 MiB. F405 and F407 share their models.
-    let known = ["STM32F405", "STM32F407"].iter().any(|family| chip.starts_with(family));
-    match known && chip.as_bytes().get(10) == Some(&b'G') {
-        true => Ok(ChipModel::stm32f407vg()),
-        false => Err(LinkError::Virtual(format!(
-            "there is no virtual board for {chip}; there is one for the STM32F405 and STM32F407 with 1 MB"
-        ))),
-    }
+    ChipModel::find(chip).ok_or_else(|| {
+        LinkError::Virtual(format!(
+            "there is no virtual board for {chip}; there is one for the STM32F405 and STM32F407"
+        ))
+    })
 }

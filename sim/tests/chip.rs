@@ -1,0 +1,66 @@
+//! The simulator's own numbers of its chips against the chip data that everything else uses.
+
+use surefoot_chips::{Chip, find};
+use surefoot_sim::flash::{PROGRAM_TIME, erase_time};
+use surefoot_sim::{ChipModel, Nanos};
+
+/// Every chip of the table that has a model.
+fn both() -> Vec<(Chip, ChipModel)> {
+    surefoot_chips::all()
+        .filter_map(|chip| Some((find(chip.name).ok()?, ChipModel::find(chip.name)?)))
+        .collect()
+}
+
+#[test]
+fn the_f405_and_f407_lines_have_models() {
+    assert!(both().len() >= 10, "{}", both().len());
+    for refused in ["STM32F427VG", "STM32F103RC", "STM32F407", "STM32F407VX", "stm32"] {
+        assert!(ChipModel::find(refused).is_none(), "{refused}");
+    }
+    assert_eq!(ChipModel::find("stm32f407vgt6").unwrap().name, "STM32F407VG");
+}
+
+#[test]
+fn memories_and_identity_agree() {
+    for (chip, model) in both() {
+        let sectors: Vec<(u32, u32)> =
+            chip.flash[0].sectors().map(|s| (s.base - 0x0800_0000, s.size)).collect();
+        let modelled: Vec<(u32, u32)> = (0..model.sector_count()).map(|n| model.sector(n).unwrap()).collect();
+        assert_eq!(modelled, sectors, "{}", chip.name);
+        assert_eq!(
+            (model.rams[0].base, model.rams[0].length),
+            (chip.ram.base, chip.ram.size),
+            "{}",
+            chip.name
+        );
+        assert_eq!(Some(model.device_id), chip.device_id, "{}", chip.name);
+        assert_eq!(chip.uid_address, Some(0x1FFF_7A10));
+        assert_eq!(chip.flash_size_address, Some(0x1FFF_7A22));
+        assert_eq!(chip.rom, Some(surefoot_sim::memory::SYSTEM_MEMORY));
+    }
+}
+
+#[test]
+fn clock_limits_agree() {
+    for (chip, model) in both() {
+        let clock = chip.clock.unwrap();
+        assert_eq!(model.hclk_max, clock.max_mhz * 1_000_000);
+        assert_eq!(model.pclk1_max, clock.apb1_mhz * 1_000_000);
+        assert_eq!(model.pclk2_max, clock.apb2_mhz * 1_000_000);
+        assert_eq!(model.hclk_max_scale_2, clock.scales[0].max_mhz * 1_000_000);
+        assert_eq!(model.wait_state_hz, clock.wait_mhz.last().unwrap() * 1_000_000);
+    }
+}
+
+#[test]
+fn flash_times_agree() {
+    let chip = find("STM32F407VG").unwrap();
+    for (psize, unit) in [1, 2, 4].into_iter().enumerate() {
+        let timing = chip.timings.iter().find(|t| t.unit == unit).unwrap();
+        assert_eq!(PROGRAM_TIME, Nanos::micros(timing.program_us.typical.into()));
+        for kib in [16, 64, 128] {
+            let typical = timing.erase(kib << 10).unwrap().typical;
+            assert_eq!(erase_time(kib << 10, psize), Nanos::millis(typical.into()), "{kib}K, {unit} bytes");
+        }
+    }
+}
