@@ -33,6 +33,7 @@ fn from_a_board_file_to_a_running_application() {
     assert_eq!(flashed["board"], "application");
     assert_eq!(flashed["verified"], true);
     assert_eq!(flashed["erase"].as_array().map(Vec::len), Some(1));
+    assert_eq!(flashed["remarks"], serde_json::Value::Null, "the bootloader broke no rule of the manual");
     assert!(flashed["seconds"].as_f64().is_some_and(|s| s > 0.5), "erasing 64K takes 550 ms of its time");
 
     bench.fails(&format!("info {LINK}"), 5, "link.running");
@@ -117,9 +118,12 @@ fn another_boards_file_and_another_layout_are_refused_with_the_board_untouched()
 #[test]
 fn every_way_of_sending_ends_with_the_same_flash() {
     let bench = ready("ways");
-    for (name, words) in
-        [("counting.bin", "--counting"), ("stay.bin", "--stay"), ("all.bin", "--erase all --no-verify")]
-    {
+    for (name, words) in [
+        ("counting.bin", "--counting"),
+        ("address.bin", "--address-each"),
+        ("stay.bin", "--stay"),
+        ("all.bin", "--erase all --no-verify"),
+    ] {
         let flashed = bench.ok(&format!("flash app.dfu {HELD} {words}"));
         assert_eq!(flashed["verified"], name != "all.bin");
         bench.ok(&format!("read {name} --length 8K {HELD}"));
