@@ -104,7 +104,8 @@ fn an_answer_of_full_packets_that_is_shorter_than_asked_for_ends_with_an_empty_o
 fn standard_requests_have_their_answers() {
     let sealed = block(|_| {});
     let mut board = Board::of(&sealed);
-    let get: &[([u8; 8], Result<&[u8], Stall>)] = &[
+    type Answer = Result<&'static [u8], Stall>;
+    let get: &[([u8; 8], Answer)] = &[
         ([0x80, 0, 0, 0, 0, 0, 2, 0], Ok(&[0, 0])),
         ([0x81, 0, 0, 0, 0, 0, 2, 0], Ok(&[0, 0])),
         ([0x82, 0, 0, 0, 0, 0, 2, 0], Ok(&[0, 0])),

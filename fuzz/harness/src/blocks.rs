@@ -1,7 +1,8 @@
-//! Configuration blocks: whatever passes the checks has a meaning in every field.
+//! Configuration blocks: nothing that passes for one makes the code that reads it panic.
 //!
-//! Checked: no accessor panics; a board that runs on such a block answers, and keeps its jobs in
-//! the slots (the flash model panics otherwise).
+//! Checked: accessors; a board that runs on such a block answers a host and erases only what the
+//! block says is writable. What makes sense as a board is for the sealing side to see to; here only
+//! maps with more sectors than any part has are left out, since they take long.
 
 use crate::{device, support};
 use surefoot_core::config::{BLOCK_LEN, BLOCK_MAGIC, BinaryHeader, Config, HEADER_LEN, Text};
@@ -9,6 +10,9 @@ use surefoot_core::dfu::device::Job;
 use surefoot_core::dfu::request;
 use surefoot_core::image::crc32;
 use surefoot_core::usb::{Control, Setup, Step};
+
+/// More sectors or pages than any STM32 has.
+const MAX_SECTORS: u32 = 2048;
 
 /// The block's bytes; magic, format, length and checksum are put right so that the rest is reached.
 pub fn run(data: &[u8]) {
@@ -37,8 +41,6 @@ fn accessors(config: &Config) {
         assert!(config.text(text).len() < BLOCK_LEN);
     }
     let _ = (config.button(), config.led(), config.policy(), config.psize(), config.backup_register());
-    assert!(config.slots().all(|s| s.base.checked_add(s.length).is_some()));
-    assert!(config.regions().all(|r| r.sector_size != 0));
 }
 
 /// Everything a host reads at first, and an erase and a write somewhere in a slot.
@@ -50,15 +52,17 @@ fn requests(config: Config) {
     for value in [0x100, 0x200, 0x300, 0x301, 0x302, 0x303, 0x304, 0x3EE] {
         read(&mut control, &flash, get(value, 0));
     }
-    let slots: Vec<_> = config.slots().collect();
-    for slot in &slots {
+    if config.regions().map(|r| u32::from(r.count)).sum::<u32>() > MAX_SECTORS {
+        return;
+    }
+    for slot in config.slots() {
         let address = slot.base.wrapping_add(slot.length / 2).to_le_bytes();
         for code in [0x21, 0x41] {
             let command = [code, address[0], address[1], address[2], address[3]];
             download(&mut control, &flash, &mut block, 0, &command);
             let Some(job) = control.take_job() else { continue };
             match job {
-                Job::Erase(s) => assert!(slots.iter().any(|slot| slot.contains(s.base, s.size))),
+                Job::Erase(s) => assert!(config.is_writable(s.base, s.size), "{s:x?}"),
                 other => panic!("{other:?}"),
             }
             control.job_done(Ok(()));

@@ -4,14 +4,21 @@
 //! and that ABORT brings the board back to dfuIDLE afterwards.
 
 use crate::Bytes;
-use crate::support::{Board, Flash, block};
-use surefoot_core::config::{BLOCK_LEN, Slot};
+use crate::support::{Board, Flash, REGIONS, block};
+use surefoot_core::config::{BLOCK_LEN, Region, Slot};
 use surefoot_core::dfu::request;
 use surefoot_core::port::FlashFault;
 use surefoot_core::usb::{Control, PACKET, Setup, Step};
 
+/// Two slots with a sector between them that is neither's.
 const TWO_SLOTS: [Slot; 2] =
-    [Slot { base: 0x0801_0000, length: 0x7_0000 }, Slot { base: 0x0808_0000, length: 0x8_0000 }];
+    [Slot { base: 0x0801_0000, length: 0x1_0000 }, Slot { base: 0x0804_0000, length: 0xC_0000 }];
+const TWO_SLOTS_REGIONS: [Region; 4] = [
+    REGIONS[0],
+    REGIONS[1],
+    Region { count: 1, writable: false, ..REGIONS[2] },
+    Region { base: 0x0804_0000, count: 6, first: 6, ..REGIONS[2] },
+];
 
 /// The first byte chooses the board, then each turn a transfer.
 pub fn run(data: &[u8]) {
@@ -20,7 +27,10 @@ pub fn run(data: &[u8]) {
         0 => [0xFF; BLOCK_LEN],
         1 => block(|_| {}),
         2 => block(|f| (f.psize, f.transfer_size, f.read_unprotect) = (3, 4096, true)),
-        _ => block(|f| (f.slots, f.psize, f.transfer_size) = (&TWO_SLOTS, 0, 64)),
+        _ => block(|f| {
+            (f.slots, f.regions) = (&TWO_SLOTS, &TWO_SLOTS_REGIONS);
+            (f.psize, f.transfer_size) = (0, 64);
+        }),
     };
     let mut board = Board::of(&sealed);
     while !bytes.is_empty() && !board.left {
