@@ -37,7 +37,10 @@ extern "C" {
 #define SUREFOOT_RESET_WINDOW_WATCHDOG 0x20u
 #define SUREFOOT_RESET_LOW_POWER 0x40u
 
-/* Why the board last stayed in update mode since power came on: surefoot_status_t.reason. */
+/*
+ * Why the board last stayed in update mode since power came on: surefoot_status_t.reason. A stay that
+ * a reset ended does not count.
+ */
 #define SUREFOOT_REASON_NONE 0u
 #define SUREFOOT_REASON_MAGIC_WORD 1u
 #define SUREFOOT_REASON_MAGIC_RAM 2u

@@ -15,7 +15,8 @@ pub struct Status {
     pub version: [u8; 3],
     /// Why the chip was reset before this start.
     pub reset_cause: ResetCause,
-    /// Why the board last stayed in update mode since power came on; `None` if it did not.
+    /// Why the board last stayed in update mode since power came on; `None` if it did not. A stay
+    /// that a reset ended does not count.
     pub reason: Option<Reason>,
     /// First address of the running slot.
     pub slot: u32,

@@ -34,7 +34,8 @@ pub struct Record {
     /// Reset flags: bits 25-31 of the F4's RCC_CSR as bits 0-6
     /// (BOR, PIN, POR, software, independent watchdog, window watchdog, low power).
     pub reset_cause: u8,
-    /// [`crate::decide::Reason`] of the last stay in update mode since power came on, or 0.
+    /// [`crate::decide::Reason`] of the last stay in update mode since power came on, or 0. A stay
+    /// that a reset ended does not count.
     pub reason: u8,
     /// First address of the running slot.
     pub slot: u32,
