@@ -121,7 +121,7 @@ fn its_own_sectors_are_refused_by_the_host_and_by_the_device() {
     let mut desk = desk();
     let before = desk.board.flash()[..0x1_0000].to_vec();
     let image = Segments::one(0x0800_0000, vec![0; 1024]).unwrap();
-    let mut session = Session::open(&mut desk, false).unwrap();
+    let session = Session::open(&mut desk, false).unwrap();
     let blind = job::Options { unchecked: true, ..job::Options::default() };
     let refused = job::plan(session.target(), None, &image, blind);
     assert!(matches!(refused, Err(JobError::Refusal(_))), "{refused:?}");
