@@ -43,8 +43,7 @@ impl<'a> Identity<'a> {
     pub fn new(config: &Result<Config<'a>, ConfigFault>, unique_id: &'a [u8; 12]) -> Self {
         let (usb, strings) = match config {
             Ok(config) => (config.usb(), config.strings()),
-            Err(ConfigFault::Missing) => (&FALLBACK, NOT_SEALED),
-            Err(_) => (&FALLBACK, BROKEN),
+            Err(_) => (&FALLBACK, NO_CONFIGURATION),
         };
         Self { usb, strings, unique_id }
     }
@@ -92,11 +91,10 @@ impl<'a> Identity<'a> {
 
 /// [`Config::usb`] without a usable configuration: ST's numbers and the smallest blocks.
 const FALLBACK: [u8; 8] = [0x83, 0x04, 0x11, 0xDF, 0, 0, 64, 0];
-/// The strings then say what is wrong, and offer memory that is readable only.
-const NOT_SEALED: &[u8] =
+/// The strings then say so, and offer memory that is readable only. What is wrong with the block, the
+/// info request tells.
+const NO_CONFIGURATION: &[u8] =
     b"\x08Surefoot\x1aSurefoot: no configuration\x25@No configuration/0x08000000/01*001Ka";
-const BROKEN: &[u8] =
-    b"\x08Surefoot\x1bSurefoot: bad configuration\x26@Bad configuration/0x08000000/01*001Ka";
 
 const DEVICE: [u8; 18] = [
     18,

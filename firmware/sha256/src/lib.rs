@@ -1,7 +1,7 @@
-//! SHA-256 (FIPS 180-4) for a small core: eight rounds unrolled, nothing else.
+//! SHA-256 (FIPS 180-4) in plain Rust, and the constants of both hashes.
 //!
-//! Hashing the image is nearly all of the boot delay under policy `signature`; the general crates
-//! are too slow on a Cortex-M4 or too big. Held against `sha2` by the host workspace's tests.
+//! A family may bring its own compression ([`digest_with`]); this one is the reference, held
+//! against `sha2` by the host workspace's tests.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,9 +40,16 @@ pub static START: [u64; 8] = [
 
 /// SHA-256 of `message`, of less than 512 MiB.
 pub fn digest(message: &[u8]) -> [u8; 32] {
+    digest_with(message, compress)
+}
+
+/// The same with another compression, which takes the state and at least one whole block.
+pub fn digest_with(message: &[u8], mut compress: impl FnMut(&mut [u32; 8], &[[u8; 64]])) -> [u8; 32] {
     let mut state = START.map(upper);
     let (blocks, rest) = message.as_chunks::<64>();
-    compress(&mut state, blocks);
+    if !blocks.is_empty() {
+        compress(&mut state, blocks);
+    }
     // FIPS 180-4, 5.1.1: a one, zeros, the length in bits.
     let mut tail = [[0; 64]; 2];
     tail[0][..rest.len()].copy_from_slice(rest);

@@ -1,6 +1,7 @@
 //! What survives a reset: the RTC backup registers and the handoff words at the start of RAM.
 
-use stm32_metapac::{PWR, RCC, RTC, rtc};
+use stm32_metapac::common::{RW, Reg};
+use stm32_metapac::{PWR, RCC, RTC};
 use surefoot_core::handoff::{self, RECORD_WORDS};
 
 /// Where the handoff words are: memory.x leaves them free.
@@ -9,19 +10,20 @@ pub const HANDOFF: u32 = 0x2000_0000;
 /// Backup registers of an F4 (RM0090, 26.6.20).
 pub const REGISTERS: u8 = 20;
 
-/// True when backup register `number` holds `magic`, which is cleared then.
+/// True when backup register `number`, below [`REGISTERS`], holds `magic`, which is cleared then.
 pub fn take_register(number: u8, magic: u32) -> bool {
-    let register = RTC.bkpr(usize::from(number));
+    // SAFETY: the registers follow each other, and there are REGISTERS of them.
+    let register = unsafe { Reg::<u32, RW>::from_ptr(RTC.bkpr(0).as_ptr().cast::<u32>().add(number.into())) };
     // The interface needs the PWR clock (RM0090, 5.1.2).
     RCC.apb1enr().modify(|w| w.set_pwren(true));
-    if register.read().0 != magic {
+    if register.read() != magic {
         return false;
     }
     // Writes need DBP (RM0090, 5.1.2); read back, since it takes effect a few cycles later. The jump
     // takes it away again.
     PWR.cr1().modify(|w| w.set_dbp(true));
     let _ = PWR.cr1().read();
-    register.write_value(rtc::regs::Bkpr(0));
+    register.write_value(0);
     true
 }
 

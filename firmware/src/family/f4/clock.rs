@@ -12,8 +12,7 @@ const HSE_LIMIT_MS: u32 = 100;
 const PLL_LIMIT_MS: u32 = 5;
 /// HSI after reset.
 const HSI_HZ: u32 = 16_000_000;
-/// CR: HSION, HSERDY, HSEON, HSEBYP, PLLON, PLLRDY (RM0090, 7.3.1).
-const HSION: u32 = 1 << 0;
+/// CR: HSERDY, HSEON, HSEBYP, PLLON, PLLRDY (RM0090, 7.3.1).
 const HSEON: u32 = 1 << 16;
 const HSERDY: u32 = 1 << 17;
 const HSEBYP: u32 = 1 << 18;
@@ -109,9 +108,9 @@ fn switch_on(on: u32, ready: u32, limit_ms: u32) -> bool {
     time::until(limit_ms, RCC.cr(), ready, ready)
 }
 
-/// Clocks as after reset: HSI, no PLL, no wait states (RM0090, 7.3.1-7.3.4 and 3.9.1).
+/// Clocks as after reset: HSI, which never was off, no PLL, no wait states (RM0090, 7.3.1-7.3.4 and
+/// 3.9.1).
 pub fn reset() {
-    RCC.cr().modify(|w| w.0 |= HSION);
     RCC.cfgr().write_value(rcc::regs::Cfgr(0));
     time::until(PLL_LIMIT_MS, RCC.cfgr(), SWS, 0);
     RCC.cr().modify(|w| w.0 &= !(PLLON | HSEON));

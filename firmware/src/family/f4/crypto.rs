@@ -7,7 +7,7 @@ pub struct Software;
 
 impl Crypto for Software {
     fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]> {
-        Some(surefoot_sha256::digest(bytes))
+        Some(super::sha256::digest(bytes))
     }
 
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {

@@ -38,14 +38,14 @@ const CACHES_RESET: u32 = 0b11 << 11;
 /// The controller's line in the NVIC (RM0090, table 61).
 const FLASH_INTERRUPT: u8 = 4;
 
-/// The error flags of SR, the plainest cause first.
-const FAULTS: [(u32, FlashFault); 6] = [
-    (1 << 4, FlashFault::WriteProtected),
-    (1 << 5, FlashFault::Alignment),
-    (1 << 6, FlashFault::Parallelism),
-    (1 << 7, FlashFault::Sequence),
-    (1 << 8, FlashFault::ReadProtected),
-    (1 << 1, FlashFault::Operation),
+/// The error flags of SR by their bits, the plainest cause first.
+const FAULTS: [(u8, FlashFault); 6] = [
+    (4, FlashFault::WriteProtected),
+    (5, FlashFault::Alignment),
+    (6, FlashFault::Parallelism),
+    (7, FlashFault::Sequence),
+    (8, FlashFault::ReadProtected),
+    (1, FlashFault::Operation),
 ];
 
 /// Erases `sector` and checks that it is blank.
@@ -165,7 +165,7 @@ fn finish(limit_ms: u32) -> Result<(), FlashFault> {
     if !over {
         return Err(FlashFault::Timeout);
     }
-    match FAULTS.iter().find(|(flag, _)| sr & flag != 0) {
+    match FAULTS.iter().find(|(flag, _)| sr >> flag & 1 != 0) {
         Some(&(_, fault)) => Err(fault),
         None => Ok(()),
     }

@@ -25,8 +25,7 @@ fn port(number: u8) -> gpio::Gpio {
 pub fn pressed(button: Pin) -> bool {
     let port = port(button.port());
     let pin = usize::from(button.pin());
-    // MODER is input after reset for every pin but the debug port's (RM0090, 8.4.1).
-    port.moder().modify(|w| w.set_moder(pin, gpio::vals::Moder::INPUT));
+    // A pin is an input after reset or, as one of the debug port's, can be read like one (RM0090, 8.3.1).
     port.pupdr().modify(|w| w.set_pupdr(pin, button.pull().into()));
     let mask = 1 << pin;
     let released = if button.active_high() { 0 } else { mask };

@@ -14,6 +14,8 @@ pub mod flash;
 pub mod gpio;
 mod mem;
 pub mod memory;
+#[cfg(feature = "signature")]
+mod sha256;
 pub mod time;
 pub mod usb;
 pub mod watchdog;

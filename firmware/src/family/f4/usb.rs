@@ -4,7 +4,7 @@
 //! they mean is [`surefoot_core::usb::Control`]'s. Suspend and resume need nothing: the clocks stay on.
 
 use super::{gpio, time};
-use stm32_metapac::{RCC, USB_OTG_FS as OTG, otg::regs};
+use stm32_metapac::{RCC, USB_OTG_FS as OTG, otg::regs, rcc};
 use surefoot_core::usb::PACKET;
 
 /// The core's line in the NVIC (RM0090, table 61).
@@ -25,16 +25,18 @@ const SETUP_DATA: u32 = 6;
 /// GRSTCTL: flush of the receive FIFO, of transmit FIFO 0 (TXFNUM 0).
 const RXFFLSH: u32 = 1 << 4;
 const TXFFLSH: u32 = 1 << 5;
-/// GUSBCFG: internal PHY, device mode, turnaround time.
+/// GUSBCFG: internal PHY, device mode.
 const PHYSEL: u32 = 1 << 6;
 const FDMOD: u32 = 1 << 30;
-const TRDT_AT: u32 = 10;
+/// Its turnaround time from 32 MHz HCLK on, and the longest, which is enough below (RM0090, 34.16.2,
+/// TRDT: more than the table's value only stretches the response).
+const TRDT: u32 = 6 << 10;
+const TRDT_SLOW: u32 = 15 << 10;
 /// DCTL: soft disconnect.
 const SDIS: u32 = 1 << 1;
 /// GINTSTS and GINTMSK.
 const RXFLVL: u32 = 1 << 4;
 const USBRST: u32 = 1 << 12;
-const ENUMDNE: u32 = 1 << 13;
 const IEPINT: u32 = 1 << 18;
 /// DIEPCTL0 and DOEPCTL0.
 const STALL: u32 = 1 << 21;
@@ -47,10 +49,6 @@ const XFRC: u32 = 1 << 0;
 const EP_FLAGS: u32 = 0xFF;
 /// DOEPTSIZ0: three SETUPs in a row, one packet of 64 bytes (RM0090, 34.16.4).
 const ONE_PACKET: u32 = 3 << 29 | 1 << 19 | PACKET as u32;
-/// Upper HCLK bounds, in units of 100 kHz, of the turnaround times 15, 14, ... 7; above: 6
-/// (RM0090, table "TRDT values (FS)").
-const TRDT: [u16; 9] = [150, 160, 172, 185, 200, 218, 240, 275, 320];
-
 /// What happened on the bus.
 pub enum Event {
     /// Bus reset: the device is back at address 0.
@@ -72,13 +70,13 @@ pub struct Usb {
 impl Usb {
     /// Switches the core on and connects. HCLK in hertz.
     pub fn start(hclk_hz: u32) -> Self {
-        // A fresh core, in place of the core reset of RM0090, 34.17.1; PHYSEL is fixed in OTG FS.
-        reset();
+        // A fresh core, in place of the core reset of RM0090, 34.17.1.
+        pulse_reset();
         RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(true));
         gpio::usb_pins();
-        // The turnaround goes with HCLK, and the core is a device whatever its ID pin says.
-        let steps = TRDT.iter().filter(|&&bound| hclk_hz / 100_000 >= bound.into()).count();
-        OTG.gusbcfg().write_value(regs::Gusbcfg(FDMOD | PHYSEL | (15 - steps as u32) << TRDT_AT));
+        // A device whatever its ID pin says.
+        let turnaround = if hclk_hz < 32_000_000 { TRDT_SLOW } else { TRDT };
+        OTG.gusbcfg().write_value(regs::Gusbcfg(FDMOD | PHYSEL | turnaround));
         time::wait(MODE_MS);
         // Not connected before everything is set (RM0090, 34.16.4, SDIS).
         OTG.dctl().modify(|w| w.0 |= SDIS);
@@ -90,7 +88,7 @@ impl Usb {
         flush(RXFFLSH | TXFFLSH);
         OTG.daintmsk().write_value(regs::Daintmsk(1));
         OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
-        OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | ENUMDNE | IEPINT));
+        OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | IEPINT));
         OTG.gahbcfg().write(|w| w.set_gint(true));
         OTG.dctl().modify(|w| w.0 &= !SDIS);
         Self { packet: [0; PACKET], length: 0 }
@@ -106,11 +104,7 @@ impl Usb {
                 self.bus_reset();
                 return Some(Event::Reset);
             }
-            if flags & ENUMDNE != 0 {
-                // 64-byte packets (MPSIZ 0 after reset); IN may be answered (RM0090, 34.17.5).
-                OTG.gintsts().write_value(regs::Gintsts(ENUMDNE));
-                OTG.dctl().modify(|w| w.set_cginak(true));
-            } else if flags & RXFLVL != 0 {
+            if flags & RXFLVL != 0 {
                 if let Some(event) = self.pop() {
                     return Some(event);
                 }
@@ -139,11 +133,12 @@ impl Usb {
     /// Hands the host one packet, at most [`PACKET`] bytes, as the answer to its next IN.
     pub fn send(&mut self, packet: &[u8]) {
         OTG.dieptsiz(0).write_value(regs::Dieptsiz(1 << 19 | packet.len() as u32));
-        OTG.diepctl(0).modify(|w| w.0 |= EPENA | CNAK);
-        for chunk in packet.chunks(4) {
-            let mut word = [0; 4];
-            word[..chunk.len()].copy_from_slice(chunk);
-            OTG.fifo(0).write_value(regs::Fifo(u32::from_le_bytes(word)));
+        // MPSIZ 0 is 64 bytes; the other bits of this register act where they are one.
+        OTG.diepctl(0).write_value(regs::Diepctl(EPENA | CNAK));
+        // The FIFO takes words.
+        self.packet.iter_mut().zip(packet).for_each(|(to, from)| *to = *from);
+        for word in self.packet.as_chunks().0.iter().take(packet.len().div_ceil(4)) {
+            OTG.fifo(0).write_value(regs::Fifo(u32::from_le_bytes(*word)));
         }
     }
 
@@ -151,14 +146,14 @@ impl Usb {
     #[inline(never)]
     pub fn receive(&mut self) {
         OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
-        OTG.doepctl(0).modify(|w| w.0 |= EPENA | CNAK);
+        OTG.doepctl(0).write_value(regs::Doepctl(EPENA | CNAK));
     }
 
     /// Refuses the request; the next SETUP ends that (RM0090, 34.16.4, STALL).
     #[inline(never)]
     pub fn stall(&mut self) {
-        OTG.diepctl(0).modify(|w| w.0 |= STALL);
-        OTG.doepctl(0).modify(|w| w.0 |= STALL);
+        OTG.diepctl(0).write_value(regs::Diepctl(STALL));
+        OTG.doepctl(0).write_value(regs::Doepctl(STALL));
     }
 
     /// Takes the address; before the status stage, which the core still answers at the old one
@@ -176,7 +171,7 @@ impl Usb {
     #[inline(never)]
     fn bus_reset(&mut self) {
         OTG.gintsts().write_value(regs::Gintsts(USBRST));
-        OTG.doepctl(0).modify(|w| w.0 |= SNAK);
+        OTG.doepctl(0).write_value(regs::Doepctl(SNAK));
         flush(TXFFLSH);
         OTG.dcfg().modify(|w| w.set_dad(0));
         OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
@@ -199,7 +194,7 @@ impl Usb {
             SETUP_DONE => {
                 // An answer to an older request that the host never took is dropped.
                 if OTG.diepctl(0).read().0 & EPENA != 0 {
-                    OTG.diepctl(0).modify(|w| w.0 |= EPDIS | SNAK);
+                    OTG.diepctl(0).write_value(regs::Diepctl(EPDIS | SNAK));
                     time::until(CORE_LIMIT_MS, OTG.diepctl(0), EPENA, 0);
                     flush(TXFFLSH);
                 }
@@ -237,9 +232,14 @@ fn session_is_valid() {
     }
 }
 
-/// The core as after reset, clock off: the host sees the device go (RM0090, 7.3.6 and 7.3.11).
-pub fn reset() {
+/// The core as after reset (RM0090, 7.3.6).
+fn pulse_reset() {
     RCC.ahb2rstr().write(|w| w.set_usb_otg_fsrst(true));
-    RCC.ahb2rstr().write(|w| w.set_usb_otg_fsrst(false));
+    RCC.ahb2rstr().write_value(rcc::regs::Ahb2rstr(0));
+}
+
+/// The same, and its clock off: the host sees the device go (RM0090, 7.3.11).
+pub fn reset() {
+    pulse_reset();
     RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(false));
 }
