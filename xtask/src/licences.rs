@@ -30,13 +30,29 @@ struct Deny {
 #[derive(Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// Licences that one package may have besides.
+#[derive(Deserialize)]
+struct Exception {
+    allow: Vec<String>,
+    #[serde(rename = "crate")]
+    package: String,
+}
+
+impl Licenses {
+    fn for_package(&self, name: &str) -> Vec<String> {
+        let besides = self.exceptions.iter().filter(|e| e.package == name).flat_map(|e| &e.allow);
+        self.allow.iter().chain(besides).cloned().collect()
+    }
 }
 
 pub fn run() -> Result<()> {
     let root = tools::root();
     let deny: Deny =
         toml::from_str(&std::fs::read_to_string(root.join("deny.toml"))?).context("deny.toml")?;
-    let allowed = deny.licenses.allow;
     let mut seen = BTreeMap::new();
     for workspace in WORKSPACES {
         let output = tools::outside("cargo", &root.join(workspace))
@@ -51,7 +67,10 @@ pub fn run() -> Result<()> {
     }
     let refused: Vec<String> = seen
         .iter()
-        .filter(|(_, licence)| !licence.as_deref().is_some_and(|l| permits(l, &allowed)))
+        .filter(|((name, _), licence)| {
+            let allowed = deny.licenses.for_package(name);
+            !licence.as_deref().is_some_and(|l| permits(l, &allowed))
+        })
         .map(|((name, version), licence)| {
             format!("{name} {version}: {}", licence.as_deref().unwrap_or("none stated"))
         })
