@@ -35,6 +35,34 @@ pub fn elf(segments: &[(u32, &[u8])]) -> Vec<u8> {
     out
 }
 
+/// An ELF as GNU ld writes it without `-n`: its one program segment begins with the ELF's own
+/// headers, so the segment starts before the code. Sections: null, `.text` at `address`, and
+/// `.bss` behind it.
+pub fn elf_with_headers_loaded(address: u32, text: &[u8]) -> Vec<u8> {
+    const TEXT: u32 = 0x100;
+    let size = text.len() as u32;
+    let mut out = elf(&[(address, text)]);
+    out.truncate(52);
+    for word in [1, 0, address - TEXT, address - TEXT, TEXT + size, TEXT + size + 64, 5, 0x1_0000] {
+        out.extend(u32::to_le_bytes(word));
+    }
+    out.resize(TEXT as usize, 0);
+    out.extend(text);
+    let sections = out.len() as u32;
+    out[32..36].copy_from_slice(&sections.to_le_bytes());
+    out[48..50].copy_from_slice(&3u16.to_le_bytes());
+    // sh_name, type, flags, address, offset, size, link, info, align, entry size.
+    let (alloc_code, alloc_data) = (6, 3);
+    for section in [
+        [0; 10],
+        [0, 1, alloc_code, address, TEXT, size, 0, 0, 4, 0],
+        [0, 8, alloc_data, 0x2000_0000, TEXT + size, 64, 0, 0, 4, 0],
+    ] {
+        out.extend(section.into_iter().flat_map(u32::to_le_bytes));
+    }
+    out
+}
+
 /// A plausible application of `length` bytes linked for `base`.
 pub fn application(base: u32, length: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();

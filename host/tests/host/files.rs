@@ -1,6 +1,6 @@
 //! Files in and out: round trips, and every bad input with its own error.
 
-use crate::common::elf;
+use crate::common::{elf, elf_with_headers_loaded};
 use surefoot_host::explain::Explain;
 use surefoot_host::files::{
     self, DfuError, DfuFile, Element, ElfError, FileError, Format, Ids, Part, Place, SegmentError, Segments,
@@ -47,6 +47,14 @@ fn an_elf_loads_at_its_physical_addresses() {
     let segments = files::parse(Format::Elf, &file, None).unwrap().segments;
     let shape: Vec<_> = segments.iter().map(|s| (s.address, s.bytes.len())).collect();
     assert_eq!(shape, [(0x0801_0000, 12), (0x0802_0000, 3)]);
+}
+
+#[test]
+fn the_elfs_own_headers_are_no_part_of_the_image() {
+    let file = elf_with_headers_loaded(0x0801_0000, &[7; 12]);
+    let segments = files::parse(Format::Elf, &file, None).unwrap().segments;
+    let shape: Vec<_> = segments.iter().map(|s| (s.address, s.bytes.clone())).collect();
+    assert_eq!(shape, [(0x0801_0000, vec![7; 12])]);
 }
 
 #[test]

@@ -159,8 +159,13 @@ fn without_a_board_file_the_devices_own_words_are_used() {
     };
     let mut flipped = signed(400).flat(SLOT.base, signed(400).end());
     flipped[300] ^= 4;
+    let mut wrong_hash = signed(400).flat(SLOT.base, signed(400).end());
+    wrong_hash[400 + 0x28] ^= 1;
+    let crc = surefoot_core::image::crc32(&wrong_hash[400..400 + 0xA0]);
+    wrong_hash[400 + 0xA0..400 + 0xA4].copy_from_slice(&crc.to_le_bytes());
     let table = [
         ("good", signed(400), None),
+        ("another hash", Segments::one(SLOT.base, wrong_hash).unwrap(), Some(ImageFault::Hash)),
         ("for any board", image(board(0), Some(&key())), None),
         ("another chip", image(chip(0x419), Some(&key())), Some(ImageFault::Chip)),
         ("another board", image(board(5), Some(&key())), Some(ImageFault::Board)),
