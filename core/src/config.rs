@@ -587,6 +587,10 @@ impl<'a> Config<'a> {
     pub fn read_unprotect(&self) -> bool {
         self.flag(FLAG_READ_UNPROTECT)
     }
+    /// The first slot, which every block has.
+    pub fn first_slot(&self) -> Slot {
+        Slot { base: self.u32(at::SLOTS), length: self.u32(at::SLOTS + 4) }
+    }
     /// The slots.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'a> {
         let slots = self.block[at::SLOTS..at::REGIONS].as_chunks::<8>().0;
@@ -648,16 +652,19 @@ impl<'a> Config<'a> {
 
 /// One of the strings that stand one behind the other, each with its length before it. Empty when
 /// there is none with this number.
-pub fn text(strings: &[u8], number: u8) -> &[u8] {
-    let mut rest = strings;
-    for _ in 0..number {
-        let skip = 1 + usize::from(rest.first().copied().unwrap_or(0));
-        rest = rest.get(skip..).unwrap_or(&[]);
+pub fn text(mut strings: &[u8], number: u8) -> &[u8] {
+    for left in (0..=number).rev() {
+        let Some((text, rest)) =
+            strings.split_first().and_then(|(n, rest)| rest.split_at_checked(usize::from(*n)))
+        else {
+            break;
+        };
+        if left == 0 {
+            return text;
+        }
+        strings = rest;
     }
-    match rest.split_first() {
-        Some((&length, text)) => text.get(..usize::from(length)).unwrap_or(&[]),
-        None => &[],
-    }
+    &[]
 }
 
 /// The little-endian word at an offset that is known to be inside.

@@ -5,7 +5,7 @@
 //! writes keep these 32 bytes free; an application without one can still ask for an update, it
 //! only cannot read the record.
 
-use crate::image::crc32;
+use crate::image::crc32_word;
 
 /// Bytes of the handoff words.
 pub const LEN: u32 = 32;
@@ -43,6 +43,7 @@ pub struct Record {
 
 impl Record {
     /// The record's words.
+    #[inline(always)]
     pub fn encode(&self) -> [u32; RECORD_WORDS] {
         let [a, b, c] = self.version;
         let mut words = [
@@ -67,10 +68,6 @@ impl Record {
     }
 }
 
-fn checksum(words: &[u32; RECORD_WORDS]) -> u32 {
-    let mut bytes = [0; 16];
-    for (chunk, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
-        *chunk = word.to_le_bytes();
-    }
-    crc32(&bytes)
+fn checksum([a, b, c, d, _]: &[u32; RECORD_WORDS]) -> u32 {
+    [a, b, c, d].into_iter().fold(u32::MAX, |crc, word| crc32_word(crc, *word))
 }

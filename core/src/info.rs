@@ -121,9 +121,10 @@ impl Answer {
     /// Sets the three half-words of an image's version.
     #[inline(always)]
     pub fn image_version(&mut self, version: [u16; 3]) {
-        for (i, part) in version.into_iter().enumerate() {
-            self.u16(at::IMAGE_VERSION + 2 * i, part);
-        }
+        let [major, minor, patch] = version;
+        self.u16(at::IMAGE_VERSION, major);
+        self.u16(at::IMAGE_VERSION + 2, minor);
+        self.u16(at::IMAGE_VERSION + 4, patch);
     }
 }
 

@@ -289,7 +289,7 @@ fn a_job_begins_only_after_the_status_stage_that_announced_it() {
     board.download(2, &[1; 64]).unwrap();
     board.control.setup(&support::class_in(request::GETSTATUS, 0, 6), &board.flash);
     assert_eq!(board.control.take_job(), None, "the answer is on its way");
-    board.control.in_done(&board.flash);
+    board.control.in_done();
     assert_eq!(board.control.take_job(), None, "the status stage is missing");
     board.control.out_packet(&[], &mut board.block, &board.flash);
     assert_eq!(board.control.take_job(), Some(Job::Program { address: SLOT.base, length: 64 }));

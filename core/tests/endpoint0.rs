@@ -89,7 +89,7 @@ fn an_answer_of_full_packets_that_is_shorter_than_asked_for_ends_with_an_empty_o
     let mut steps = |asked| {
         let mut steps = vec![board.control.setup(&descriptor(3, 2, asked), &board.flash)];
         while let Some(Step::Send(_)) = steps.last() {
-            steps.push(board.control.in_done(&board.flash));
+            steps.push(board.control.in_done());
         }
         steps
     };
@@ -153,7 +153,7 @@ fn the_address_comes_into_force_with_the_status_stage_and_is_told_before() {
     let mut board = Board::of(&sealed);
     assert_eq!(board.control.setup(&[0, 5, 42, 0, 0, 0, 0, 0], &board.flash), Step::Address(42));
     assert_eq!(board.control.address(), 0);
-    assert_eq!(board.control.in_done(&board.flash), Step::Done);
+    assert_eq!(board.control.in_done(), Step::Done);
     assert_eq!(board.control.address(), 42);
     board.control.setup(&[0, 5, 7, 0, 0, 0, 0, 0], &board.flash);
     board.control_in(descriptor(1, 0, 18)).unwrap();
@@ -224,7 +224,7 @@ fn a_setup_in_the_middle_of_a_transfer_begins_a_new_one() {
     assert_eq!(board.status(), (0, 0, 2));
     // In the middle of an UPLOAD.
     assert_eq!(board.control.setup(&class_in(request::UPLOAD, 2, 256), &board.flash), Step::Send(64));
-    assert_eq!(board.control.in_done(&board.flash), Step::Send(64));
+    assert_eq!(board.control.in_done(), Step::Send(64));
     assert_eq!(board.control_in(descriptor(1, 0, 18)).unwrap().len(), 18);
     // In a status stage.
     assert_eq!(board.control.setup(&[0, 9, 1, 0, 0, 0, 0, 0], &board.flash), Step::Send(0));
@@ -347,10 +347,10 @@ fn transfer(board: &mut Board, random: &mut Random, setup: [u8; 8]) {
         }
         step = match step {
             Step::Send(length) => {
-                assert_eq!(board.control.packet().len(), length.into());
-                board.control.in_done(&board.flash)
+                assert_eq!(board.control.packet(&board.flash).len(), length.into());
+                board.control.in_done()
             }
-            Step::Address(_) => board.control.in_done(&board.flash),
+            Step::Address(_) => board.control.in_done(),
             Step::Receive => {
                 let odd = random.below(100) == 0;
                 let packet = if odd { random.below(65) as usize } else { (length - at.min(length)).min(64) };

@@ -107,7 +107,7 @@ fn prove(config: Config) -> Result<VerifiedImage, ImageFault> {
         clock::start(Some(config));
     }
     watchdog::feed();
-    let slot = config.slots().next().unwrap_or_default();
+    let slot = config.first_slot();
     #[cfg(feature = "signature")]
     let mut crypto = family::f4::crypto::Software;
     #[cfg(not(feature = "signature"))]

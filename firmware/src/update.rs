@@ -137,10 +137,10 @@ impl Session<'_> {
                 self.control.setup(request, &Flash)
             }
             Event::Received => self.control.out_packet(self.port.packet(), self.block, &Flash),
-            Event::Sent => self.control.in_done(&Flash),
+            Event::Sent => self.control.in_done(),
         };
         match step {
-            Step::Send(_) => self.port.send(self.control.packet()),
+            Step::Send(_) => self.port.send(self.control.packet(&Flash)),
             Step::Address(address) => {
                 self.port.set_address(address);
                 self.port.send(&[]);
@@ -189,7 +189,7 @@ impl Status {
                 if clock::hse_failed(config) {
                     info.u8(at::FLAGS, FLAG_HSE_FAILED);
                 }
-                let slot = config.slots().next().unwrap_or_default();
+                let slot = config.first_slot();
                 info.u8(at::POLICY, config.policy() as u8);
                 info.u32(at::BOARD_ID, config.board_id());
                 info.u32(at::SLOT_BASE, slot.base);

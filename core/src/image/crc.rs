@@ -24,16 +24,19 @@ impl Crc32 for SoftCrc32 {
 
     fn update(&mut self, bytes: &[u8]) {
         for word in bytes.as_chunks().0 {
-            self.0 ^= u32::from_le_bytes(*word);
-            for _ in 0..32 {
-                self.0 = (self.0 << 1) ^ (POLY & 0u32.wrapping_sub(self.0 >> 31));
-            }
+            self.0 = crc32_word(self.0, u32::from_le_bytes(*word));
         }
     }
 
     fn value(&self) -> u32 {
         self.0
     }
+}
+
+/// The CRC after one more word.
+#[inline(never)]
+pub fn crc32_word(crc: u32, word: u32) -> u32 {
+    (0..32).fold(crc ^ word, |crc, _| (crc << 1) ^ (POLY & 0u32.wrapping_sub(crc >> 31)))
 }
 
 /// CRC-32 of `bytes`, whose length is a multiple of four.

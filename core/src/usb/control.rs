@@ -9,7 +9,7 @@ use super::descriptor::{self, Identity, REPLY, Reply, kind, put};
 use super::{PACKET, Setup};
 use crate::config::{Config, ConfigFault};
 use crate::dfu::device::{Answer, Device, Job};
-use crate::dfu::{Status, request};
+use crate::dfu::request;
 use crate::info;
 use crate::port::{FlashFault, Memory};
 
@@ -58,8 +58,7 @@ pub struct Control<'a> {
     done: u16,
     /// Bytes of the data stage in all.
     total: u16,
-    /// Where in `reply` the packet that is being sent begins, and how long it is.
-    start: u16,
+    /// How many of them are the packet that is being sent.
     length: u16,
     /// Offset of the data stage in the block buffer.
     offset: u16,
@@ -87,7 +86,6 @@ impl<'a> Control<'a> {
             stage: Stage::Idle,
             done: 0,
             total: 0,
-            start: 0,
             length: 0,
             empty_packet: false,
             offset: 0,
@@ -102,9 +100,14 @@ impl<'a> Control<'a> {
         &mut self.info
     }
 
-    /// The bytes that [`Step::Send`] sends.
-    pub fn packet(&self) -> &[u8] {
-        self.reply.get(self.start.into()..(self.start + self.length).into()).unwrap_or(&[])
+    /// The bytes that [`Step::Send`] sends, from `memory` where the host reads it.
+    pub fn packet<'m>(&'m self, memory: &'m impl Memory) -> &'m [u8] {
+        let start = self.done - self.length;
+        match self.memory {
+            Some(address) => memory.bytes(address.wrapping_add(start.into()), self.length.into()),
+            None => self.reply.get(start.into()..self.done.into()),
+        }
+        .unwrap_or(&[])
     }
 
     /// The device address in force.
@@ -184,7 +187,7 @@ impl<'a> Control<'a> {
         self.empty_packet = available < setup.length && available.is_multiple_of(PACKET as u16);
         self.total = available.min(setup.length);
         self.stage = Stage::DataIn;
-        self.next_in(memory)
+        self.next_in()
     }
 
     /// An OUT packet came. `block` is the block buffer: transfer size and
@@ -203,9 +206,9 @@ impl<'a> Control<'a> {
     }
 
     /// The host took the packet of the last [`Step::Send`].
-    pub fn in_done(&mut self, memory: &impl Memory) -> Step {
+    pub fn in_done(&mut self) -> Step {
         match self.stage {
-            Stage::DataIn => self.next_in(memory),
+            Stage::DataIn => self.next_in(),
             Stage::StatusIn => {
                 self.stage = Stage::Idle;
                 self.address = self.next_address;
@@ -215,22 +218,11 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn next_in(&mut self, memory: &impl Memory) -> Step {
+    fn next_in(&mut self) -> Step {
         self.length = (self.total - self.done).min(PACKET as u16);
         if self.length == 0 && !core::mem::take(&mut self.empty_packet) {
             self.stage = Stage::StatusOut;
             return Step::Receive;
-        }
-        self.start = self.done;
-        if let Some(address) = self.memory {
-            self.start = 0;
-            match memory.bytes(address.wrapping_add(self.done.into()), self.length.into()) {
-                Some(bytes) => put(&mut self.reply, bytes),
-                None => {
-                    self.dfu.refuse(Status::Vendor);
-                    return self.stall();
-                }
-            };
         }
         self.done += self.length;
         Step::Send(self.length as u8)

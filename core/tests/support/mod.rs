@@ -182,11 +182,11 @@ impl<'a> Board<'a> {
                     rest = behind;
                     self.control.out_packet(packet, &mut self.block, &self.flash)
                 }
-                Step::Address(_) => self.control.in_done(&self.flash),
+                Step::Address(_) => self.control.in_done(),
                 Step::Send(length) => {
                     assert_eq!((length, rest.len()), (0, 0), "the status stage is empty and last");
-                    assert!(self.control.packet().is_empty());
-                    self.control.in_done(&self.flash)
+                    assert!(self.control.packet(&self.flash).is_empty());
+                    self.control.in_done()
                 }
                 Step::Stall => return Err(Stall),
                 Step::Done => {
@@ -207,12 +207,12 @@ impl<'a> Board<'a> {
         loop {
             match step {
                 Step::Send(length) => {
-                    let packet = self.control.packet();
+                    let packet = self.control.packet(&self.flash);
                     assert_eq!(packet.len(), usize::from(length));
                     bytes.extend_from_slice(packet);
                     assert!(bytes.len() <= asked, "more than wLength");
                     let last = packet.len() < PACKET || bytes.len() == asked;
-                    step = self.control.in_done(&self.flash);
+                    step = self.control.in_done();
                     if last {
                         break;
                     }

@@ -88,13 +88,13 @@ fn transfer(board: &mut Board, bytes: &mut Bytes, setup: Setup) {
     for _ in 0..=0x1_0000 / PACKET + 3 {
         step = match step {
             Step::Send(length) => {
-                assert_eq!(board.control.packet().len(), usize::from(length));
+                assert_eq!(board.control.packet(&board.flash).len(), usize::from(length));
                 assert!(usize::from(length) <= PACKET);
-                board.control.in_done(&board.flash)
+                board.control.in_done()
             }
             Step::Address(address) => {
                 assert!(address < 128);
-                board.control.in_done(&board.flash)
+                board.control.in_done()
             }
             Step::Receive => {
                 let length = if setup.is_in() { 0 } else { left.min(PACKET) };
