@@ -192,6 +192,26 @@ impl Region {
     }
 }
 
+/// One writable sector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sector {
+    /// Its number as the flash controller counts.
+    pub number: u8,
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub size: u32,
+    /// Erase time in milliseconds.
+    pub erase_ms: u32,
+}
+
+impl Sector {
+    /// The first address behind it. A sector of a slot ends in the address space.
+    pub const fn end(&self) -> u32 {
+        self.base.wrapping_add(self.size)
+    }
+}
+
 /// One public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Key {
@@ -617,15 +637,37 @@ impl<'a> Config<'a> {
     #[inline(never)]
     pub fn is_writable(&self, address: u32, length: u32) -> bool {
         let (mut at, mut left) = (address, length);
-        for r in self.regions().filter(|r| r.writable) {
-            let offset = at.wrapping_sub(r.base);
-            if offset < r.length() {
-                let here = left.min(r.length() - offset);
-                at = at.wrapping_add(here);
-                left -= here;
+        while left != 0 {
+            match self.sector_from(at) {
+                Some(sector) if sector.base <= at => {
+                    let here = left.min(sector.end() - at);
+                    at += here;
+                    left -= here;
+                }
+                _ => return false,
             }
         }
-        left == 0 && length != 0
+        length != 0
+    }
+    /// The first writable sector that ends behind `from`.
+    #[inline(never)]
+    pub fn sector_from(&self, from: u32) -> Option<Sector> {
+        for region in self.regions() {
+            let mut base = region.base;
+            for number in 0..region.count {
+                let end = base.wrapping_add(region.sector_size);
+                if region.writable && from < end {
+                    return Some(Sector {
+                        number: region.first.wrapping_add(number as u8),
+                        base,
+                        size: region.sector_size,
+                        erase_ms: region.erase_ms,
+                    });
+                }
+                base = end;
+            }
+        }
+        None
     }
     /// The public keys, revoked ones included.
     pub fn keys(&self) -> impl Iterator<Item = (&'a [u8; 32], bool)> + use<'a> {

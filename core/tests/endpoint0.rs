@@ -57,7 +57,7 @@ fn the_serial_number_is_the_one_of_st_s_rom() {
     assert_eq!(string(&mut board, 4), "387136163433");
     let mut board = Board::new(Config::parse(&sealed, FAMILY));
     board.control = Control::new(
-        Config::parse(&sealed, FAMILY),
+        Config::parse(&sealed, FAMILY).ok(),
         &[0xFF, 0, 0xFF, 0, 0, 0, 0x0A, 0xBC, 0x02, 0xDE, 0x03, 0xF0],
     );
     assert_eq!(string(&mut board, 4), "F002DE01BC0A");
@@ -312,7 +312,7 @@ fn no_sequence_of_dfu_requests_makes_a_job_outside_the_slot() {
         transfer(&mut board, &mut random, setup);
         if board.left {
             board.left = false;
-            board.control = Control::new(Config::parse(&sealed, FAMILY), &UNIQUE_ID);
+            board.control = Control::new(Config::parse(&sealed, FAMILY).ok(), &UNIQUE_ID);
         }
         for job in board.flash.jobs.drain(..) {
             match job {

@@ -62,7 +62,7 @@ fn the_crc_policy_reads_a_manifest_and_both_placements_of_a_plain_crc() {
 #[test]
 fn a_signed_image_is_accepted_and_says_where_it_starts() {
     let image = check(Policy::Signature, &[public(1)], sealed(BODY, Some(1), |_| ())).expect("good image");
-    assert_eq!(image.slot(), SLOT);
+    assert_eq!(image.base(), SLOT.base);
     assert_eq!(image.stack_pointer(), 0x2002_0000);
     assert_eq!(image.reset_vector(), SLOT.base + 0x189);
 }

@@ -33,21 +33,24 @@ fn main() -> ! {
     time::init();
     clock::init();
     let reset_cause = chip::reset_cause();
-    let config = configuration();
-    watchdog::init(config.is_ok_and(|c| c.watchdog()));
+    let (config, fault) = match configuration() {
+        Ok(config) => (Some(config), 0),
+        Err(fault) => (None, fault as u8),
+    };
+    watchdog::init(config.is_some_and(|c| c.watchdog()));
     let decision = match config {
-        Ok(config) => decide(facts(config, reset_cause), || prove(config)),
-        Err(_) => Decision::Update(Reason::Configuration, None),
+        Some(config) => decide(facts(config, reset_cause), || prove(config)),
+        None => Decision::Update(Reason::Configuration, None),
     };
     let record = backup::record();
     let (image, reason) = match decision {
         Decision::Boot(image) => (image, Record::decode(record).map_or(0, |earlier| earlier.reason)),
         Decision::Update(reason, _) => {
-            let (image, reason) = update::run(config, reason, reset_cause, BLOCK);
+            let (image, reason) = update::run(config, fault, reason, reset_cause, BLOCK);
             (image, reason as u8)
         }
     };
-    let slot = image.slot().base;
+    let slot = image.base();
     *record = Record { version: sealed::VERSION, reset_cause, reason, slot }.encode();
     boot::jump(image)
 }

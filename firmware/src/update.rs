@@ -26,15 +26,15 @@ const LEAVE_MS: u32 = 15;
 
 /// Stays in update mode until an image is proved; returns it with the reason of the stay.
 pub fn run(
-    config: Result<Config<'static>, ConfigFault>,
+    config: Option<Config<'static>>,
+    config_fault: u8,
     reason: Reason,
     reset_cause: u8,
     block: &mut Block,
 ) -> (VerifiedImage, Reason) {
-    let good = config.ok();
-    let hclk_hz = clock::start(good);
-    let led = Led::new(good.and_then(|c| c.led()));
-    let mut status = Status { config, reason, reset_cause, last_fault: 0 };
+    let hclk_hz = clock::start(config);
+    let led = Led::new(config.and_then(|c| c.led()));
+    let mut status = Status { config, config_fault, reason, reset_cause, last_fault: 0 };
     loop {
         let mut session = Session {
             status: &mut status,
@@ -51,7 +51,7 @@ pub fn run(
         };
         time::wait(LEAVE_MS);
         session.port.detach();
-        if let Some(config) = good {
+        if let Some(config) = config {
             if let Ok(image) = prove(config) {
                 return (image, status.reason);
             }
@@ -73,7 +73,9 @@ enum End {
 
 /// What the host can ask about.
 struct Status {
-    config: Result<Config<'static>, ConfigFault>,
+    config: Option<Config<'static>>,
+    /// [`ConfigFault`] as a number, 0 with a configuration.
+    config_fault: u8,
     reason: Reason,
     reset_cause: u8,
     /// [`FlashFault`] of the last operation that failed, or 0.
@@ -153,7 +155,7 @@ impl Session<'_> {
 
     /// A flash job. Without a configuration the engine gives out none.
     fn work(&self, job: Job) -> Result<(), FlashFault> {
-        let config = self.status.config.map_err(|_| FlashFault::WriteProtected)?;
+        let config = self.status.config.ok_or(FlashFault::WriteProtected)?;
         match job {
             Job::Erase(sector) => flash::erase(config, &sector),
             Job::Program { address, length } => {
@@ -178,35 +180,31 @@ impl Status {
         info.u8(at::LAST_FAULT, self.last_fault);
         info.u16(at::DEVICE_ID, chip::device_id());
         info.u16(at::FLASH_KIB, chip::flash_kib());
-        match self.config {
-            Err(fault) => {
-                info.u8(at::CONFIG_FAULT, fault as u8);
-                if fault == ConfigFault::Chip {
-                    info.u8(at::FLAGS, FLAG_WRONG_CHIP);
-                }
+        info.u8(at::CONFIG_FAULT, self.config_fault);
+        if self.config_fault == ConfigFault::Chip as u8 {
+            info.u8(at::FLAGS, FLAG_WRONG_CHIP);
+        }
+        if let Some(config) = self.config {
+            if clock::hse_failed(config) {
+                info.u8(at::FLAGS, FLAG_HSE_FAILED);
             }
-            Ok(config) => {
-                if clock::hse_failed(config) {
-                    info.u8(at::FLAGS, FLAG_HSE_FAILED);
-                }
-                let slot = config.first_slot();
-                info.u8(at::POLICY, config.policy() as u8);
-                info.u32(at::BOARD_ID, config.board_id());
-                info.u32(at::SLOT_BASE, slot.base);
-                info.u32(at::SLOT_LENGTH, slot.length);
-                info.u8(at::IMAGE_FAULT, prove(config).err().map_or(0, |fault| fault as u8));
-                let image = Flash::read(slot.base, slot.length).unwrap_or(&[]);
-                let manifest = manifest::offset(image).map(|at| manifest_at(image, at));
-                let (mut version, mut counter, mut length) = ([0; 3], 0, 0);
-                if let Some(Ok((_, manifest))) = manifest {
-                    version = manifest.version();
-                    counter = manifest.security_counter();
-                    length = manifest.image_length();
-                }
-                info.image_version(version);
-                info.u32(at::SECURITY_COUNTER, counter);
-                info.u32(at::IMAGE_LENGTH, length);
+            let slot = config.first_slot();
+            info.u8(at::POLICY, config.policy() as u8);
+            info.u32(at::BOARD_ID, config.board_id());
+            info.u32(at::SLOT_BASE, slot.base);
+            info.u32(at::SLOT_LENGTH, slot.length);
+            info.u8(at::IMAGE_FAULT, prove(config).err().map_or(0, |fault| fault as u8));
+            let image = Flash::read(slot.base, slot.length).unwrap_or(&[]);
+            let manifest = manifest::offset(image).map(|at| manifest_at(image, at));
+            let (mut version, mut counter, mut length) = ([0; 3], 0, 0);
+            if let Some(Ok((_, manifest))) = manifest {
+                version = manifest.version();
+                counter = manifest.security_counter();
+                length = manifest.image_length();
             }
+            info.image_version(version);
+            info.u32(at::SECURITY_COUNTER, counter);
+            info.u32(at::IMAGE_LENGTH, length);
         }
     }
 }

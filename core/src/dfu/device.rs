@@ -8,6 +8,7 @@
 
 use super::{State, Status, command, request};
 use crate::config::Config;
+pub use crate::config::Sector;
 use crate::port::{FlashFault, Memory};
 use crate::usb::{Setup, put};
 
@@ -16,26 +17,6 @@ use crate::usb::{Setup, put};
 pub const PADDING: usize = 16;
 /// The address pointer at first, as in ST's ROM: the flash of all parts begins here.
 const FLASH_BASE: u32 = 0x0800_0000;
-
-/// A sector to erase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sector {
-    /// Its number as the flash controller counts.
-    pub number: u8,
-    /// First address.
-    pub base: u32,
-    /// Bytes.
-    pub size: u32,
-    /// Erase time in milliseconds.
-    pub erase_ms: u32,
-}
-
-impl Sector {
-    /// The first address behind it. A sector of a slot ends in the address space.
-    const fn end(&self) -> u32 {
-        self.base.wrapping_add(self.size)
-    }
-}
 
 /// Something that the firmware has to do, and to answer with [`Device::job_done`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,23 +392,7 @@ impl<'a> Device<'a> {
         self.config.is_some_and(|c| c.read_unprotect())
     }
 
-    /// The first writable sector that ends behind `from`.
     fn sector_from(&self, from: u32) -> Option<Sector> {
-        for region in self.config?.regions() {
-            let mut base = region.base;
-            for number in 0..region.count {
-                let end = base.wrapping_add(region.sector_size);
-                if region.writable && from < end {
-                    return Some(Sector {
-                        number: region.first.wrapping_add(number as u8),
-                        base,
-                        size: region.sector_size,
-                        erase_ms: region.erase_ms,
-                    });
-                }
-                base = end;
-            }
-        }
-        None
+        self.config?.sector_from(from)
     }
 }

@@ -63,6 +63,8 @@ pub struct Demand<'a> {
 
 /// The cryptography a build has. The CRC-only build has [`NoCrypto`].
 pub trait Crypto {
+    /// False when the build has none of it.
+    const AVAILABLE: bool = true;
     /// SHA-256 of `bytes`, or `None` when the build has none.
     fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]>;
     /// True when `signature` is `key`'s Ed25519 signature of `message`.
@@ -74,6 +76,7 @@ pub trait Crypto {
 pub struct NoCrypto;
 
 impl Crypto for NoCrypto {
+    const AVAILABLE: bool = false;
     fn sha256(&mut self, _bytes: &[u8]) -> Option<[u8; 32]> {
         None
     }
@@ -87,7 +90,7 @@ impl Crypto for NoCrypto {
 pub struct VerifiedImage {
     stack_pointer: u32,
     reset_vector: u32,
-    slot: Slot,
+    base: u32,
 }
 
 impl VerifiedImage {
@@ -100,17 +103,17 @@ impl VerifiedImage {
         self.reset_vector
     }
     /// Where its vector table is.
-    pub fn slot(&self) -> Slot {
-        self.slot
+    pub fn base(&self) -> u32 {
+        self.base
     }
 }
 
 /// Proves the image in `demand.slot` against the board's policy.
-pub fn verify(
+pub fn verify<C: Crypto>(
     demand: Demand,
     memory: &impl Memory,
     crc: &mut impl Crc32,
-    crypto: &mut impl Crypto,
+    crypto: &mut C,
 ) -> Result<VerifiedImage, ImageFault> {
     let Demand { config, slot } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
@@ -124,6 +127,9 @@ pub fn verify(
             let (body, manifest) = manifest_at(bytes, offset)?;
             identity(manifest, &config, slot)?;
             if policy == Policy::Signature {
+                if !C::AVAILABLE {
+                    return Err(ImageFault::NoVerifier);
+                }
                 return signature(body, manifest, &config, crypto).map(|()| image);
             }
             (body, manifest.crc())
@@ -155,7 +161,7 @@ fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedIma
     if reset_vector & 1 == 0 {
         return Err(ImageFault::ResetThumb);
     }
-    Ok(VerifiedImage { stack_pointer, reset_vector, slot })
+    Ok(VerifiedImage { stack_pointer, reset_vector, base: slot.base })
 }
 
 /// The image before `offset` and the manifest at it.

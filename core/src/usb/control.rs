@@ -7,7 +7,7 @@
 
 use super::descriptor::{self, Identity, REPLY, Reply, kind, put};
 use super::{PACKET, Setup};
-use crate::config::{Config, ConfigFault};
+use crate::config::Config;
 use crate::dfu::device::{Answer, Device, Job};
 use crate::dfu::request;
 use crate::info;
@@ -75,10 +75,10 @@ impl<'a> Control<'a> {
     /// For the sealed configuration, or for none. `unique_id` is the chip's 96 bits in the order of
     /// their bytes in memory.
     #[inline(never)]
-    pub fn new(config: Result<Config<'a>, ConfigFault>, unique_id: &'a [u8; 12]) -> Self {
-        let identity = Identity::new(&config, unique_id);
+    pub fn new(config: Option<Config<'a>>, unique_id: &'a [u8; 12]) -> Self {
+        let identity = Identity::new(config, unique_id);
         Self {
-            dfu: Device::new(config.ok(), identity.transfer_size()),
+            dfu: Device::new(config, identity.transfer_size()),
             identity,
             info: info::Answer::EMPTY,
             reply: [0; REPLY],

@@ -2,7 +2,7 @@
 //! usable one, from a fixed identity that says so.
 
 use super::PACKET;
-use crate::config::{Config, ConfigFault, text};
+use crate::config::{Config, text};
 
 /// bDescriptorType values (USB 2.0, table 9-5).
 pub mod kind {
@@ -40,10 +40,10 @@ pub struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    pub fn new(config: &Result<Config<'a>, ConfigFault>, unique_id: &'a [u8; 12]) -> Self {
+    pub fn new(config: Option<Config<'a>>, unique_id: &'a [u8; 12]) -> Self {
         let (usb, strings) = match config {
-            Ok(config) => (config.usb(), config.strings()),
-            Err(_) => (&FALLBACK, NO_CONFIGURATION),
+            Some(config) => (config.usb(), config.strings()),
+            None => (&FALLBACK, NO_CONFIGURATION),
         };
         Self { usb, strings, unique_id }
     }

@@ -155,7 +155,7 @@ impl<'a> Board<'a> {
     pub fn new(config: Result<Config<'a>, ConfigFault>) -> Self {
         let slots: Vec<Slot> = config.iter().flat_map(|c| c.slots()).collect();
         Self {
-            control: Control::new(config, &UNIQUE_ID),
+            control: Control::new(config.ok(), &UNIQUE_ID),
             flash: Flash::new(&slots),
             block: vec![0; 4096 + PADDING],
             now_ms: 0,

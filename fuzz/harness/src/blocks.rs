@@ -45,7 +45,7 @@ fn accessors(config: &Config) {
 
 /// Everything a host reads at first, and an erase and a write somewhere in a slot.
 fn requests(config: Config) {
-    let mut control = Control::new(Ok(config), &support::UNIQUE_ID);
+    let mut control = Control::new(Some(config), &support::UNIQUE_ID);
     let flash = support::Flash::new(&[]);
     let mut block = vec![0; 4096 + 16];
     let get = |value, index| Setup { request_type: 0x80, request: 6, value, index, length: 255 };

@@ -27,7 +27,7 @@ pub fn jump(image: VerifiedImage) -> ! {
         scb.scr.write(0);
         // cortex-m-rt switched the FPU on; after reset it is off (PM0214, 4.6.1).
         scb.cpacr.write(0);
-        scb.vtor.write(image.slot().base);
+        scb.vtor.write(image.base());
         cortex_m::asm::dsb();
         cortex_m::asm::isb();
         core::arch::asm!(
