@@ -32,6 +32,9 @@ pub struct Run {
     /// Where a BIN goes
     #[arg(long, value_parser = crate::number::address)]
     address: Option<u32>,
+    /// The bare chip for a program without --state
+    #[arg(long, default_value = "STM32F407VG")]
+    chip: String,
     /// The board's state, which is kept; made from the board file when it is not there
     #[arg(long)]
     state: Option<PathBuf>,
@@ -98,10 +101,10 @@ fn held(text: &str) -> Result<(Pin, bool), String> {
 }
 
 /// A bare chip for programs that have nothing to do with us.
-fn bare() -> Result<VirtualBoard, LinkError> {
+fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
     let fitting = Fitting {
         board: "bare chip".into(),
-        chip: "STM32F407VG".into(),
+        chip: chip.to_owned(),
         hse_hz: 8_000_000,
         hse_bypass: false,
         button: None,
@@ -128,7 +131,7 @@ fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
                 "Give an ELF or HEX file, --state FILE or --board FILE.",
             ));
         }
-        (None, _, Some(_)) => bare()?,
+        (None, _, Some(_)) => bare(&arguments.chip)?,
     };
     if let Some(path) = &arguments.file {
         let loaded = files::read(path, arguments.address).map_err(|e| Problem::from(e).about(path))?;

@@ -31,11 +31,14 @@ fn a_command_line_without_meaning_ends_with_2() {
 }
 
 #[test]
-fn the_exit_codes_are_in_the_help() {
+fn the_exit_codes_are_the_same_in_the_help_and_in_the_page_about_the_command() {
     let out = Bench::new("help").raw("--help");
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let page = include_str!("../../../docs/command.md");
     for code in 0..=8 {
-        assert!(text.contains(&format!("\n  {code}  ")), "exit code {code} in {text}");
+        let line = text.lines().find_map(|l| l.strip_prefix(&format!("  {code}  ")));
+        let line = line.unwrap_or_else(|| panic!("exit code {code} in {text}"));
+        assert!(page.contains(&format!("| {code} | {line} |")), "exit code {code} in the page: {line}");
     }
 }
 

@@ -184,11 +184,11 @@ fn sim_pin(pin: ConfigPin) -> Pin {
     Pin { port: pin.port(), number: pin.pin() }
 }
 
-/// The chips that have register models.
+/// The chip's registers, if there are models of them.
 fn model(chip: &str) -> Result<ChipModel, LinkError> {
     ChipModel::find(chip).ok_or_else(|| {
         LinkError::Virtual(format!(
-            "there is no virtual board for {chip}; there is one for the STM32F405 and STM32F407"
+            "there is no virtual {chip} yet; there are STM32F405, F407, F415 and F417"
         ))
     })
 }
