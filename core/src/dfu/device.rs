@@ -10,7 +10,7 @@ use super::{State, Status, command, request};
 use crate::config::Config;
 pub use crate::config::Sector;
 use crate::port::{FlashFault, Memory};
-use crate::usb::{Setup, put};
+use crate::usb::{Reply, Setup};
 
 /// Bytes of buffer that a block needs beside the transfer size: one program unit of padding at
 /// each end.
@@ -131,29 +131,31 @@ impl<'a> Device<'a> {
     /// Answers a class request to the interface. `reply` has room for six bytes; `memory` holds
     /// what may be read, the flash and nothing else.
     #[inline(never)]
-    pub fn request(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Answer {
-        let answer = match (setup.request_type, setup.request) {
-            (request::OUT, request::DNLOAD) => self.download(setup),
-            (request::IN, request::UPLOAD) => self.upload(setup, reply, memory),
-            (request::IN, request::GETSTATUS) => {
-                let [w0, w1, w2, _] = self.advance().to_le_bytes();
-                Ok(Answer::Reply(put(reply, &[self.status as u8, w0, w1, w2, self.state as u8, 0])))
+    pub fn request(&mut self, setup: &Setup, reply: &mut Reply, memory: &impl Memory) -> Answer {
+        match (setup.is_in(), setup.request) {
+            (false, request::DNLOAD) => self.download(setup),
+            (true, request::UPLOAD) => self.upload(setup, reply, memory),
+            (true, request::GETSTATUS) => {
+                let wait = self.advance();
+                // bStatus, bwPollTimeout in three bytes, bState, iString.
+                let answer = u64::from(wait) << 8 | self.status as u64 | (self.state as u64) << 32;
+                [reply[0], reply[1], reply[2], reply[3], reply[4], reply[5], _, _] = answer.to_le_bytes();
+                Answer::Reply(6)
             }
-            (request::IN, request::GETSTATE) => Ok(Answer::Reply(put(reply, &[self.state as u8]))),
-            (request::OUT, request::CLRSTATUS | request::ABORT) if setup.length == 0 => {
+            (true, request::GETSTATE) => {
+                reply[0] = self.state as u8;
+                Answer::Reply(1)
+            }
+            (false, request::CLRSTATUS | request::ABORT) if setup.length == 0 => {
                 self.go_idle();
-                Ok(Answer::Acknowledge)
+                Answer::Acknowledge
             }
-            (request::OUT, request::DETACH) if setup.length == 0 && self.is_quiet() => {
+            (false, request::DETACH) if setup.length == 0 && self.is_quiet() => {
                 self.state = State::Manifest;
-                Ok(Answer::Acknowledge)
+                Answer::Acknowledge
             }
-            _ => Err(Status::StalledPacket),
-        };
-        answer.unwrap_or_else(|status| {
-            self.refuse(status);
-            Answer::Stall
-        })
+            _ => self.refuse(Status::StalledPacket),
+        }
     }
 
     /// Takes the data stage of a DNLOAD, `length` bytes at the offset that [`Answer::Receive`]
@@ -177,11 +179,12 @@ impl<'a> Device<'a> {
     /// Something went wrong on the way: dfuERROR with `status`, unless there is an older error or
     /// the board is leaving.
     #[inline(never)]
-    pub fn refuse(&mut self, status: Status) {
+    pub fn refuse(&mut self, status: Status) -> Answer {
         if !matches!(self.state, State::Error | State::Manifest | State::ManifestWaitReset) {
             self.state = State::Error;
             self.status = status;
         }
+        Answer::Stall
     }
 
     /// The next thing to do, if there is one. Call it when endpoint 0 is idle.
@@ -217,13 +220,14 @@ impl<'a> Device<'a> {
             return;
         }
         if let Err(fault) = result {
-            return self.refuse(match (fault, self.work) {
+            self.refuse(match (fault, self.work) {
                 (FlashFault::NotErased, _) => Status::CheckErased,
                 (FlashFault::ReadBack, _) => Status::Verify,
                 (_, Work::Program) => Status::Program,
                 (_, Work::Unprotect) => Status::Vendor,
                 _ => Status::Erase,
             });
+            return;
         }
         if self.work == Work::EraseAll {
             self.target = self.next;
@@ -249,6 +253,7 @@ impl<'a> Device<'a> {
     }
 
     /// The transition that GETSTATUS makes; the poll time-out in milliseconds.
+    #[inline(never)]
     fn advance(&mut self) -> u32 {
         match (self.state, self.work) {
             (State::DownloadSync, Work::None) => self.state = State::DownloadIdle,
@@ -287,30 +292,30 @@ impl<'a> Device<'a> {
         }
     }
 
-    fn download(&mut self, setup: &Setup) -> Result<Answer, Status> {
+    fn download(&mut self, setup: &Setup) -> Answer {
         let expected = matches!(self.state, State::Idle | State::DownloadIdle);
         if !expected || self.running || setup.length > self.transfer_size {
-            return Err(Status::StalledPacket);
+            return self.refuse(Status::StalledPacket);
         }
         if setup.length == 0 {
             self.state = State::ManifestSync;
-            return Ok(Answer::Acknowledge);
+            return Answer::Acknowledge;
         }
         self.block = setup.value;
         match setup.value {
-            0 => Ok(Answer::Receive(0)),
-            1 => Err(Status::StalledPacket),
-            _ => Ok(Answer::Receive(self.address & self.mask)),
+            0 => Answer::Receive(0),
+            1 => self.refuse(Status::StalledPacket),
+            _ => Answer::Receive(self.address & self.mask),
         }
     }
 
     /// The work of a command, or `None` when there is no such command.
     fn command(&mut self, bytes: &[u8], memory: &impl Memory) -> Option<Work> {
-        let (&code, operand) = bytes.split_first()?;
-        let address = operand.try_into().ok().map(u32::from_le_bytes);
-        if address.is_none() && !operand.is_empty() {
-            return None;
-        }
+        let (code, address) = match *bytes {
+            [code] => (code, None),
+            [code, a, b, c, d] => (code, Some(u32::from_le_bytes([a, b, c, d]))),
+            _ => return None,
+        };
         match (code, address) {
             (command::SET_ADDRESS, Some(address)) => match memory.bytes(address, 1) {
                 Some(_) => self.address = address,
@@ -362,22 +367,25 @@ impl<'a> Device<'a> {
         Work::Program
     }
 
-    fn upload(&mut self, setup: &Setup, reply: &mut [u8], memory: &impl Memory) -> Result<Answer, Status> {
+    fn upload(&mut self, setup: &Setup, reply: &mut Reply, memory: &impl Memory) -> Answer {
         let expected = matches!(self.state, State::Idle | State::UploadIdle);
         if !expected || setup.value == 1 || setup.length == 0 || setup.length > self.transfer_size {
-            return Err(Status::StalledPacket);
+            return self.refuse(Status::StalledPacket);
         }
         if setup.value == 0 {
-            put(reply, &[command::GET, command::SET_ADDRESS, command::ERASE, command::READ_UNPROTECT]);
+            [reply[0], reply[1], reply[2], reply[3]] =
+                [command::GET, command::SET_ADDRESS, command::ERASE, command::READ_UNPROTECT];
             // The last one is listed only where it is allowed. A short answer ends the upload.
             let length = 3 + u32::from(self.can_unprotect());
             self.state = if length < setup.length.into() { State::Idle } else { State::UploadIdle };
-            return Ok(Answer::Reply(length));
+            return Answer::Reply(length);
         }
         let address = self.block_address(setup.value);
-        memory.bytes(address, setup.length.into()).ok_or(Status::Address)?;
+        if memory.bytes(address, setup.length.into()).is_none() {
+            return self.refuse(Status::Address);
+        }
         self.state = State::UploadIdle;
-        Ok(Answer::Memory(address))
+        Answer::Memory(address)
     }
 
     /// Address of a data block, block numbers counting from 2. The pointer is in the flash, and the

@@ -288,11 +288,15 @@ impl<'a> Control<'a> {
         if high != 0 || (!setup.is_in() && setup.length != 0) {
             return Answer::Stall;
         }
+        [self.reply[0], self.reply[1]] = [0, 0];
         match (setup.request_type, setup.request, value) {
             // Powered by the bus, no remote wake-up; endpoint 0 is never found halted.
-            (0x80..=0x82, GET_STATUS, 0) => Answer::Reply(put(&mut self.reply, &[0, 0])),
-            (0x81, GET_INTERFACE, 0) => Answer::Reply(put(&mut self.reply, &[0])),
-            (0x80, GET_CONFIGURATION, 0) => Answer::Reply(put(&mut self.reply, &[self.configuration])),
+            (0x80..=0x82, GET_STATUS, 0) => Answer::Reply(2),
+            (0x81, GET_INTERFACE, 0) => Answer::Reply(1),
+            (0x80, GET_CONFIGURATION, 0) => {
+                self.reply[0] = self.configuration;
+                Answer::Reply(1)
+            }
             (0x00, SET_ADDRESS, 0..=127) => Answer::Address(value.into()),
             (0x00, SET_CONFIGURATION, 0..=1) => {
                 self.configuration = value;
@@ -303,7 +307,6 @@ impl<'a> Control<'a> {
         }
     }
 
-    #[inline(never)]
     fn descriptor(&mut self, value: u16) -> Answer {
         let [index, kind] = value.to_le_bytes();
         let reply = &mut self.reply;

@@ -7,7 +7,7 @@ mod control;
 mod descriptor;
 
 pub use control::{Control, Step};
-pub(crate) use descriptor::put;
+pub use descriptor::Reply;
 
 /// Bytes of a packet on endpoint 0 (bMaxPacketSize0), full speed.
 pub const PACKET: usize = 64;
