@@ -196,6 +196,7 @@ impl<'l> Session<'l> {
         match self.link.departure(COME_BACK)? {
             Departure::Application => Ok(Finish::Application),
             Departure::Gone => Ok(Finish::Left),
+            Departure::Stayed => Err(JobError::StillThere),
             Departure::Back => {
                 self.target = Target::read(self.link)?;
                 let Some(info) = self.target.info() else {

@@ -16,7 +16,9 @@ pub type Setup = [u8; 8];
 /// What became of a board that was told to leave update mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// It is back in update mode; the link is connected to it again.
+    /// It never left the bus.
+    Stayed,
+    /// It left and is back in update mode; the link is connected to it again.
     Back,
     /// It left and its application runs: seen, not assumed.
     Application,
@@ -44,10 +46,10 @@ pub trait Usb {
     /// Time since the link was opened: the system's or the board's.
     fn elapsed(&self) -> Duration;
 
-    /// Waits until a board that was told to leave has gone, and up to `limit` whether it comes back.
+    /// Waits up to `limit` for a board that was told to leave to go, and to come back.
     ///
     /// # Errors
-    /// [`LinkError`] when it does not leave.
+    /// [`LinkError`] when the link itself fails, or the board cannot be opened again.
     fn departure(&mut self, limit: Duration) -> Result<Departure, LinkError>;
 
     /// The link's and the device's place, for messages.

@@ -5,7 +5,7 @@
 
 use super::{Departure, Filter, LinkError, Setup, Usb};
 use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient, TransferError};
-use nusb::{DeviceInfo, ErrorKind, Interface, MaybeFuture};
+use nusb::{DeviceId, DeviceInfo, ErrorKind, Interface, MaybeFuture};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,7 @@ pub struct UsbLink {
     filter: Filter,
     name: String,
     interface: Option<Interface>,
+    id: DeviceId,
     opened: Instant,
 }
 
@@ -98,7 +99,7 @@ impl UsbLink {
             pid: Some(device.product_id()),
             serial: device.serial_number().map(str::to_owned),
         };
-        Ok(Self { filter, name: describe(&device), interface: Some(interface), opened })
+        Ok(Self { filter, name: describe(&device), interface: Some(interface), id: device.id(), opened })
     }
 
     fn interface(&self) -> Result<&Interface, LinkError> {
@@ -210,22 +211,25 @@ impl Usb for UsbLink {
         while start.elapsed() < limit {
             match matching(&self.filter)?.first() {
                 None => left = true,
-                Some(device) if left => {
+                // A device that enumerates anew gets another address.
+                Some(device) if left || device.id() != self.id => {
                     self.interface = Some(claim(device)?);
+                    self.id = device.id();
                     return Ok(Departure::Back);
                 }
                 Some(_) => {}
             }
             sleep(LOOK);
         }
-        match (left, matching(&self.filter)?.first()) {
-            (true, _) => Ok(Departure::Gone),
-            // It went and came back between two looks, or never went: the caller asks it.
-            (false, Some(device)) => {
+        if left {
+            return Ok(Departure::Gone);
+        }
+        match matching(&self.filter)?.first() {
+            None => Ok(Departure::Gone),
+            Some(device) => {
                 self.interface = Some(claim(device)?);
-                Ok(Departure::Back)
+                Ok(Departure::Stayed)
             }
-            (false, None) => Ok(Departure::Gone),
         }
     }
 

@@ -295,6 +295,7 @@ fn what_becomes_of_the_board_after_the_leave_is_told_apart() {
     let table = [
         (Departure::Application, None, Ok(Finish::Application)),
         (Departure::Gone, None, Ok(Finish::Left)),
+        (Departure::Stayed, None, Err(JobError::StillThere)),
         (
             Departure::Back,
             back(7, ImageFault::Signature as u8),

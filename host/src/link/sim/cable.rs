@@ -82,7 +82,7 @@ impl Cable {
     pub fn departure(&mut self, board: &mut Board, limit: Duration) -> Result<Departure, LinkError> {
         let deadline = board.now() + nanos(limit);
         if !self.host.wait_departure(board, nanos(limit)) {
-            return Ok(Departure::Back);
+            return Ok(Departure::Stayed);
         }
         loop {
             if board.now() >= deadline {
