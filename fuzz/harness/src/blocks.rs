@@ -75,7 +75,7 @@ fn read(control: &mut Control, flash: &support::Flash, setup: Setup) {
     let mut step = control.setup(&setup.encode(), flash);
     for _ in 0..8 {
         match step {
-            Step::Send(_) => step = control.in_done(flash),
+            Step::Send(_) => step = control.in_done(),
             _ => return,
         }
     }
@@ -88,7 +88,7 @@ fn download(control: &mut Control, flash: &support::Flash, block: &mut [u8], num
         Setup { request_type: request::OUT, request: request::DNLOAD, value: number, index: 0, length };
     if control.setup(&setup.encode(), flash) == Step::Receive {
         control.out_packet(data, block, flash);
-        control.in_done(flash);
+        control.in_done();
     }
     device::finish(control, flash, block);
 }

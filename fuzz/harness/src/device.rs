@@ -118,7 +118,7 @@ fn transfer(board: &mut Board, bytes: &mut Bytes, setup: Setup) {
 pub(crate) fn finish(control: &mut Control, flash: &Flash, block: &mut [u8]) {
     let mut step = control.setup(&class_in(request::GETSTATUS, 0, 6).encode(), flash);
     while let Step::Send(_) = step {
-        step = control.in_done(flash);
+        step = control.in_done();
     }
     assert_eq!(step, Step::Receive);
     assert_eq!(control.out_packet(&[], block, flash), Step::Done);
