@@ -84,13 +84,8 @@ pub struct Flash {
 }
 
 impl Flash {
-    pub fn new(slots: &[Slot]) -> Self {
-        Self {
-            bytes: vec![0xFF; FLASH_SIZE as usize],
-            slots: slots.to_vec(),
-            faults: Vec::new(),
-            jobs: Vec::new(),
-        }
+    pub fn new(slots: &[Slot], size: u32) -> Self {
+        Self { bytes: vec![0xFF; size as usize], slots: slots.to_vec(), faults: Vec::new(), jobs: Vec::new() }
     }
 
     pub fn range(&self, address: u32, length: u32) -> &[u8] {
@@ -154,9 +149,11 @@ pub struct Board<'a> {
 impl<'a> Board<'a> {
     pub fn new(config: Result<Config<'a>, ConfigFault>) -> Self {
         let slots: Vec<Slot> = config.iter().flat_map(|c| c.slots()).collect();
+        let end = config.iter().flat_map(|c| c.regions()).map(|r| r.base + r.length()).max();
+        let size = end.map_or(FLASH_SIZE, |end| end - FLASH_BASE);
         Self {
             control: Control::new(config.ok(), &UNIQUE_ID),
-            flash: Flash::new(&slots),
+            flash: Flash::new(&slots, size),
             block: vec![0; 4096 + PADDING],
             now_ms: 0,
             busy_until_ms: 0,

@@ -46,7 +46,7 @@ fn accessors(config: &Config) {
 /// Everything a host reads at first, and an erase and a write somewhere in a slot.
 fn requests(config: Config) {
     let mut control = Control::new(Some(config), &support::UNIQUE_ID);
-    let flash = support::Flash::new(&[]);
+    let flash = support::Flash::new(&[], 0x4000);
     let mut block = vec![0; 4096 + 16];
     let get = |value, index| Setup { request_type: 0x80, request: 6, value, index, length: 255 };
     for value in [0x100, 0x200, 0x300, 0x301, 0x302, 0x303, 0x304, 0x3EE] {

@@ -20,16 +20,29 @@ const TWO_SLOTS_REGIONS: [Region; 4] = [
     Region { base: 0x0804_0000, count: 6, first: 6, ..REGIONS[2] },
 ];
 
+/// A small part with pages, for speed.
+const PAGES: [Region; 3] = [
+    Region { base: 0x0800_0000, sector_size: 0x400, count: 8, first: 0, writable: false, erase_ms: 20 },
+    Region { base: 0x0800_2000, sector_size: 0x400, count: 24, first: 8, writable: true, erase_ms: 20 },
+    Region { base: 0x0800_8000, sector_size: 0x800, count: 4, first: 32, writable: true, erase_ms: 40 },
+];
+const PAGES_SLOT: [Slot; 1] = [Slot { base: 0x0800_2000, length: 0x8000 }];
+
 /// The first byte chooses the board, then each turn a transfer.
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let sealed = match bytes.u8() & 3 {
+    let sealed = match bytes.u8() & 15 {
         0 => [0xFF; BLOCK_LEN],
         1 => block(|_| {}),
         2 => block(|f| (f.psize, f.transfer_size, f.read_unprotect) = (3, 4096, true)),
-        _ => block(|f| {
+        3 => block(|f| {
             (f.slots, f.regions) = (&TWO_SLOTS, &TWO_SLOTS_REGIONS);
             (f.psize, f.transfer_size) = (0, 64);
+        }),
+        n => block(|f| {
+            (f.slots, f.regions) = (&PAGES_SLOT, &PAGES);
+            (f.psize, f.transfer_size) = (n & 3, 64 << (n % 7));
+            f.read_unprotect = n & 8 != 0;
         }),
     };
     let mut board = Board::of(&sealed);
@@ -124,19 +137,20 @@ pub(crate) fn finish(control: &mut Control, flash: &Flash, block: &mut [u8]) {
     assert_eq!(control.out_packet(&[], block, flash), Step::Done);
 }
 
-/// A whole update, and a refused one.
+/// On each board a whole update, and a refused one.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let erase: &[u8] = &[0x84, 0x41, 0, 0, 1, 8, 15, 15];
-    let address: &[u8] = &[0x84, 0x21, 0, 0, 1, 8, 15, 15];
-    let write: &[u8] = &[7, 0x40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 15];
-    let read: &[u8] = &[11, 10, 2, 64, 0];
-    let wrong: &[u8] = &[0x84, 0x41, 0, 0, 0, 8, 15, 15, 12];
-    let all: &[u8] = &[4, 0x41, 15, 2, 2, 2, 15];
-    let leave: &[u8] = &[7, 0, 0, 15];
     let mut seeds = Vec::new();
-    for board in 0..4 {
-        seeds.push([&[board][..], erase, address, write, read, leave].concat());
-        seeds.push([&[board][..], wrong, all, leave].concat());
+    for board in 0..16 {
+        let (page, boot) =
+            if board < 4 { ([0, 0, 1, 8], [0, 0, 0, 8]) } else { ([0, 0x24, 0, 8], [0, 4, 0, 8]) };
+        let command = |code, address: [u8; 4]| [&[0x84, code][..], &address, &[15, 15]].concat();
+        let write = [7, 0x40, 0, 1, 2, 3, 4, 5, 6, 7, 8, 15, 15];
+        let read = [11, 10, 2, 64, 0];
+        let all = [4, 0x41, 15, 2, 2, 2, 15];
+        let leave = [7, 0, 0, 15];
+        let update = [command(0x41, page), command(0x21, page), write.into(), read.into(), leave.into()];
+        seeds.push([vec![board], update.concat()].concat());
+        seeds.push([vec![board], command(0x41, boot), vec![12], all.into(), leave.into()].concat());
     }
     seeds
 }
