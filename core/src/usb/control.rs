@@ -78,20 +78,20 @@ impl<'a> Control<'a> {
     pub fn new(config: Option<Config<'a>>, unique_id: &'a [u8; 12]) -> Self {
         let identity = Identity::new(config, unique_id);
         Self {
+            stage: Stage::Idle,
+            address: 0,
+            next_address: 0,
+            configuration: 0,
+            empty_packet: false,
+            done: 0,
+            total: 0,
+            length: 0,
+            offset: 0,
+            memory: None,
             dfu: Device::new(config, identity.transfer_size()),
             identity,
             info: info::Answer::EMPTY,
             reply: [0; REPLY],
-            memory: None,
-            stage: Stage::Idle,
-            done: 0,
-            total: 0,
-            length: 0,
-            empty_packet: false,
-            offset: 0,
-            address: 0,
-            next_address: 0,
-            configuration: 0,
         }
     }
 

@@ -177,14 +177,20 @@ pub fn put(out: &mut [u8], bytes: &[u8]) -> u32 {
 
 /// Twelve digits as ST's ROM bootloader makes them from the unique id (96 bits, in the order of
 /// their bytes in memory), so that a board keeps its serial number in both bootloaders.
+///
+/// As words: the last one, bytes 0 and 2 of it with those of the first added, then the upper half of
+/// the middle one.
 fn serial_number(id: &[u8; 12]) -> [u8; 12] {
+    const EVEN: u32 = 0x00FF_00FF;
+    let [first, middle, last] = core::array::from_fn(|i| {
+        u32::from_le_bytes([id[4 * i], id[4 * i + 1], id[4 * i + 2], id[4 * i + 3]])
+    });
+    let folded = (last & EVEN).wrapping_add(first & EVEN) & EVEN | last & !EVEN;
+    let mut digits = u64::from(folded) << 32 | u64::from(middle);
     let mut out = [0; 12];
-    for (i, digit) in out.iter_mut().enumerate() {
-        // Bytes 11 down to 6; 2 is added to 10 and 0 to 8.
-        let at = 11 - i / 2;
-        let folded = if at % 2 == 0 { id.get(at.wrapping_sub(8)) } else { None };
-        let byte = id[at].wrapping_add(folded.copied().unwrap_or(0));
-        let value = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
+    for digit in &mut out {
+        let value = (digits >> 60) as u8;
+        digits <<= 4;
         *digit = value + if value < 10 { b'0' } else { b'A' - 10 };
     }
     out
