@@ -97,7 +97,11 @@ fn carry_out(mut host: Host, bytes: &mut Bytes, transfer_size: u16) {
 /// A status whose state is the first byte, or a full block.
 fn reply(bytes: &mut Bytes, setup: Setup, first: u8) -> Vec<u8> {
     match setup.request {
-        request::GETSTATUS => vec![bytes.u8() & 0x1F, bytes.u8(), bytes.u8() & 0x0F, 0, first & 0x0F, 0],
+        // Up to 15 s mostly, hours now and then.
+        request::GETSTATUS if first & 0x80 != 0 => {
+            vec![bytes.u8(), bytes.u8(), bytes.u8(), bytes.u8(), first & 0x0F, 0]
+        }
+        request::GETSTATUS => vec![bytes.u8() & 0x1F, bytes.u8(), bytes.u8() & 0x3F, 0, first & 0x0F, 0],
         _ => vec![first; setup.length.into()],
     }
 }

@@ -43,6 +43,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "@Option Bytes  /0x1FFFC000/01*016 e/0x1FFEC000/01*016 e",
         "@Device Feature/0xFFFF0000/01*004 e",
         "@SPI/0x0/16*1Mf,8*512Bd",
+        "@Top/0xFFFF0000/1*64Kg",
     ]
     .map(|text| text.into())
     .into()
