@@ -402,7 +402,8 @@ impl Board {
         }
         let mut most = STRETCH;
         if let Some(end) = self.bus.models.flash.busy_until() {
-            // Code in RAM goes on; it stalls when it comes to an instruction in flash.
+            // RM0090 section 3.6: while an operation runs, a fetch from the one bank stalls. Code
+            // in RAM goes on, and stalls when it comes to an instruction in flash.
             if !self.cpu.asleep() && self.bus.fetches_flash(self.cpu.pc()) {
                 self.bus.held_until = end;
                 return false;
@@ -445,9 +446,10 @@ impl Board {
         self.skip_to(next.min(own));
     }
 
+    /// Jumps to an instant, by a cycle at least, so that the loop always gets on.
     fn skip_to(&mut self, instant: Nanos) {
         let cycles = self.bus.clock.cycles_at(instant).saturating_sub(self.cycles());
-        self.bus.clock.skip(cycles);
+        self.bus.clock.skip(cycles.max(1));
     }
 
     fn remap(&mut self) {

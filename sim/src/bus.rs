@@ -12,7 +12,7 @@ use crate::cpu::{Access, CpuBus, Order};
 use crate::decode::{Place, decode};
 use crate::device::{Clocks, Ctx, Effects, Peripheral, Pins, lane};
 use crate::fault::Cut;
-use crate::flash::{Started, Target};
+use crate::flash::Target;
 use crate::memory::{BootMemory, FLASH, Memory, little};
 use crate::models::Models;
 use crate::time::Nanos;
@@ -98,8 +98,8 @@ impl Bus {
 
     /// Carries out what models caused: lines to the core, pins, clocks, flash operations.
     pub(crate) fn carry_out(&mut self, now: Nanos, cycles: u64) {
-        if let Some(operation) = self.models.flash.take_started() {
-            self.flash_started(now, operation);
+        if let Some(ends) = self.models.flash.take_started() {
+            self.flash_started(now, ends);
         }
         for (pin, level) in mem::take(&mut self.effects.driven) {
             self.models.gpio.drive_function(pin, level);
@@ -170,22 +170,18 @@ impl Bus {
         self.models.flash.check_latency(chip, &mut ctx!(self, now, None));
     }
 
-    /// A flash operation has started: counts it, holds the core if it fetches from flash, and
-    /// looks whether the supply is to fail here.
-    fn flash_started(&mut self, now: Nanos, start: Started) {
+    /// A flash operation has started: counts it, and looks whether the supply is to fail here. The
+    /// board's loop holds the core if it fetches from flash.
+    fn flash_started(&mut self, now: Nanos, ends: Nanos) {
         self.operations += 1;
-        self.flash_time += start.ends.since(now);
+        self.flash_time += ends.since(now);
         if let Some(cut) = self.cut.filter(|c| c.operation == self.operations) {
-            let failure = cut.failure(now, start.ends);
+            let failure = cut.failure(now, ends);
             self.failure = Some(failure);
             if failure.at == now {
                 self.models.flash.forget_operation();
             }
             self.cut = None;
-        }
-        // RM0090 section 3.6: while an operation runs, a fetch from the one bank stalls.
-        if start.pc.is_some_and(|pc| self.fetches_flash(pc)) {
-            self.held_until = self.held_until.max(start.ends);
         }
         self.effects.attention = true;
         self.effects.stop = true;

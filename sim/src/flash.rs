@@ -8,7 +8,8 @@
 //! bits that are not erased is done as the array does it, and is a violation.
 //!
 //! Leaves out: the caches and the prefetch themselves, 64-bit parallelism (it needs an external
-//! voltage that a board in use does not have), what a debugger may read under protection.
+//! voltage that a board in use does not have), what a debugger may read under protection. Code in
+//! RAM that reads flash during an operation sees the old contents at once instead of stalling.
 //! Typical times only; option byte writes are taken to last as long as a 16 KB erase, for which
 //! the data sheet has no figure.
 
@@ -21,9 +22,9 @@ use crate::memory::{Memory, little};
 use crate::time::Nanos;
 use crate::violation::Kind;
 use keys::{KEYS, Lock, OPTION_KEYS, key};
+pub(crate) use operation::Target;
 use operation::{MASS_ERASE_MS, OPTION_TIME, Operation};
 pub use operation::{PROGRAM_TIME, erase_time};
-pub(crate) use operation::{Started, Target};
 
 const PG: u32 = 1 << 0;
 const SER: u32 = 1 << 1;
@@ -68,7 +69,7 @@ pub struct FlashInterface {
     /// The option bytes as programmed. Survive everything.
     options: u32,
     pending: Option<(Operation, Nanos)>,
-    started: Option<Started>,
+    started: Option<Nanos>,
     latency_told: u32,
 }
 
@@ -124,7 +125,8 @@ impl FlashInterface {
         self.pending.map(|p| p.1)
     }
 
-    pub(crate) fn take_started(&mut self) -> Option<Started> {
+    /// The end of an operation that has just started.
+    pub(crate) fn take_started(&mut self) -> Option<Nanos> {
         self.started.take()
     }
 
@@ -215,7 +217,7 @@ impl FlashInterface {
         }
         let ends = ctx.now + lasts;
         self.pending = Some((operation, ends));
-        self.started = Some(Started { ends, pc: ctx.pc });
+        self.started = Some(ends);
     }
 
     fn interrupt(&self, ctx: &mut Ctx) {

@@ -22,13 +22,6 @@ pub(super) enum Operation {
     Options { value: u32, mass_erase: bool },
 }
 
-/// An operation that has started, for the bus.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Started {
-    pub(crate) ends: Nanos,
-    pub(crate) pc: Option<u32>,
-}
-
 impl FlashInterface {
     /// Ends the operation once its time is over.
     pub(crate) fn finish(&mut self, ctx: &mut Ctx, memory: &mut Memory, orders: &mut Vec<Order>) {
