@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use surefoot_core::config::Policy;
 use surefoot_host::files::{self, Format, Ids, Part, Place, Segments};
+use surefoot_host::image;
 use surefoot_sim::{Board, BoardOptions, ChipModel, Nanos};
 use surefoot_tests::fixtures::{self, SLOT};
 use surefoot_tests::rig::{self, Rig};
@@ -27,6 +28,8 @@ pub struct Images {
     pub bootloader: Vec<u8>,
     /// A signed blinky; its LED changes every 250 ms.
     pub blinky: Vec<u8>,
+    /// The same with 30,000 bytes behind the program, signed too.
+    pub large: Vec<u8>,
     /// 50,001 bytes of no program: no multiple of a block, a word or a half-word.
     pub odd: Vec<u8>,
     /// Two pieces for two sectors.
@@ -38,13 +41,19 @@ impl Images {
     pub fn make() -> Result<Self> {
         let rig = Rig::new(surefoot_images::F4_FULL, Policy::Signature)?;
         let key = rig::example_key()?;
-        let image = rig.image(&fixtures::blinky_rust(250, SLOT)?, [1, 2, 3], Some(&key))?;
-        let blinky = image.flat(image.start(), image.end());
         let noise = |length: u32, seed: u32| {
             (0..length).map(|i| ((i ^ seed).wrapping_mul(2_654_435_761) >> 11) as u8).collect::<Vec<u8>>()
         };
+        let elf = files::read(&fixtures::blinky_rust(250, SLOT)?, None)?;
+        let flat = image::flat(&elf.segments, rig.slot())?;
+        let signed = |program: Vec<u8>| {
+            let image = rig.manifest(program, [1, 2, 3], Some(&key))?;
+            anyhow::Ok(image.flat(image.start(), image.end()))
+        };
+        let large = signed([flat.clone(), noise(30_000, 4)].concat())?;
+        let blinky = signed(flat)?;
         let pieces = [noise(3000, 1), noise(5000, 2)];
-        Ok(Self { bootloader: rig.sealed, blinky, odd: noise(50_001, 3), pieces })
+        Ok(Self { bootloader: rig.sealed, blinky, large, odd: noise(50_001, 3), pieces })
     }
 }
 
@@ -72,6 +81,7 @@ impl Desk {
             archive.file(&format!("modules/{name}"), &module);
         }
         archive.file("images/blinky.bin", &images.blinky);
+        archive.file("images/large.bin", &images.large);
         archive.file("images/odd.bin", &images.odd);
         archive.file("images/two.dfu", &dfuse_file(&images.pieces)?);
         archive.copy(&fixtures::root().join("boards/f4-discovery.toml"), "boards/f4-discovery.toml")?;

@@ -89,14 +89,17 @@ fn address_for_each_chunk(desk: &mut Desk) -> Result<()> {
 }
 
 fn counting_blocks(desk: &mut Desk) -> Result<()> {
-    let command = "cd /boards; surefoot flash --link usb --counting --erase all /images/blinky.bin 2>&1";
-    desk.expect(command)?;
+    desk.expect(
+        "surefoot flash --link usb --board /boards/f4-discovery.toml --counting /images/large.bin 2>&1",
+    )?;
     let sent = downloads(&desk.guest.cable.take_controls());
-    let data: Vec<u16> = sent.iter().map(|(block, ..)| *block).filter(|&block| block >= 2).collect();
-    let blocks = desk.images.blinky.len().div_ceil(2048) as u16;
-    let counted: Vec<u16> = (2..2 + blocks).collect();
+    let data: Vec<u16> =
+        sent.iter().filter(|(block, length, _)| *block >= 2 && *length > 0).map(|s| s.0).collect();
+    // The first block of an image goes last, so that a transfer that breaks off leaves nothing that could boot.
+    let blocks = desk.images.large.len().div_ceil(2048) as u16;
+    let counted: Vec<u16> = (2..=blocks).chain([2]).collect();
     ensure!(data == counted, "blocks {data:?} instead of {counted:?}");
-    let image = desk.images.blinky.clone();
+    let image = desk.images.large.clone();
     desk.slot_holds(&image)?;
     desk.blinks()
 }

@@ -42,6 +42,23 @@ struct Pending {
     sent: usize,
 }
 
+/// A control transfer as the guest asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Its SETUP packet.
+    pub setup: [u8; 8],
+    /// The first bytes of what it sends to the device, at most [`Control::HEAD`].
+    pub head: Vec<u8>,
+}
+
+impl Control {
+    /// Bytes kept of the data: enough for a DfuSe command.
+    pub const HEAD: usize = 8;
+}
+
+/// Most control transfers remembered, so that nobody who never asks pays for it.
+const REMEMBERED: usize = 100_000;
+
 /// The server's end of one connection.
 #[derive(Debug)]
 pub struct Redirector {
@@ -61,6 +78,7 @@ pub struct Redirector {
     speed: f64,
     /// No attempt to enumerate before.
     retry_at: Nanos,
+    controls: Vec<Control>,
 }
 
 /// Longest stretch of simulated time in which no message is looked at.
@@ -88,6 +106,7 @@ impl Redirector {
             anchor: None,
             speed,
             retry_at: Nanos(0),
+            controls: Vec::new(),
         };
         new.codec.hello();
         new.flush()?;
@@ -97,6 +116,11 @@ impl Redirector {
     /// Whether a device is announced to the guest now.
     pub fn is_present(&self) -> bool {
         self.state == State::Present
+    }
+
+    /// The guest's control transfers since the last call, oldest first.
+    pub fn take_controls(&mut self) -> Vec<Control> {
+        std::mem::take(&mut self.controls)
     }
 
     /// Plugs the cable in. Also needed once at the start.
@@ -242,6 +266,10 @@ impl Redirector {
 
     fn control(&mut self, port: &mut impl Port, id: u64, endpoint: u8, setup: &[u8; 8], data: &[u8]) {
         let limit = Nanos::secs(5);
+        if self.controls.len() < REMEMBERED {
+            let head = data[..data.len().min(Control::HEAD)].to_vec();
+            self.controls.push(Control { setup: *setup, head });
+        }
         if setup[0] & 0x80 != 0 {
             let (status, data) = match self.host.control_in(port, setup, limit) {
                 Ok(data) => (Status::Success, data),

@@ -47,7 +47,6 @@ mod kind {
 pub enum Status {
     Success = 0,
     Cancelled = 1,
-    Invalid = 2,
     IoError = 3,
     Stall = 4,
     Timeout = 5,

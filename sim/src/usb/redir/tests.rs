@@ -133,6 +133,8 @@ fn a_stall_is_a_stall_and_data_go_both_ways() {
     let block = vec![0x5A; 300];
     assert_eq!(rig.control(2, [0x40, 1, 0, 0, 0, 0, 44, 1], &block).0, 0);
     assert_eq!(rig.control(3, [0xC0, 2, 0, 0, 0, 0, 44, 1], &[]), (0, block));
+    let kept = rig.server.take_controls();
+    assert_eq!((kept.len(), kept[1].setup[1], &kept[1].head[..]), (3, 1, &[0x5A; 8][..]));
     rig.bench.assert_clean();
 }
 
