@@ -20,7 +20,7 @@ pub struct Args {
 /// The C blinky is built with Debian's cross compiler.
 const CROSS: &[&str] = &["gcc-arm-none-eabi"];
 /// dfu-util runs in a guest with a USB stack of its own.
-const GUEST: &[&str] = &["qemu-system-x86", "busybox-static", "dfu-util", "cpio"];
+const GUEST: &[&str] = &["qemu-system-x86", "busybox-static", "dfu-util"];
 
 /// Every step: its name, its command line, the packages without which it is skipped.
 fn steps() -> Vec<Step> {

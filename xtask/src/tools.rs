@@ -11,7 +11,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("busybox-static", "busybox"),
     ("dfu-util", "dfu-util"),
-    ("cpio", "cpio"),
 ];
 
 /// The root of the repository.
