@@ -73,7 +73,6 @@ fn configuration() -> Result<Config<'static>, ConfigFault> {
 }
 
 /// SPEC section 4, points 1 to 3. Words that ask for update mode are cleared as they are read.
-#[inline(never)]
 fn facts(config: Config, reset_cause: u8) -> Facts {
     let mut facts = Facts {
         magic_word: backup::take_register(config.backup_register(), config.magic_word()),

@@ -74,7 +74,6 @@ pub struct Control<'a> {
 impl<'a> Control<'a> {
     /// For the sealed configuration, or for none. `unique_id` is the chip's 96 bits in the order of
     /// their bytes in memory.
-    #[inline(never)]
     pub fn new(config: Option<Config<'a>>, unique_id: &'a [u8; 12]) -> Self {
         let identity = Identity::new(config, unique_id);
         Self {

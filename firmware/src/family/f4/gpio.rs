@@ -21,7 +21,6 @@ fn port(number: u8) -> gpio::Gpio {
 }
 
 /// True when the button is pressed: false as soon as it reads as released, true after the debounce time.
-#[inline(never)]
 pub fn pressed(button: Pin) -> bool {
     let port = port(button.port());
     let pin = usize::from(button.pin());

@@ -143,14 +143,12 @@ impl Usb {
     }
 
     /// Takes one OUT packet; until then the host's are refused with NAK.
-    #[inline(never)]
     pub fn receive(&mut self) {
         OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
         OTG.doepctl(0).write_value(regs::Doepctl(EPENA | CNAK));
     }
 
     /// Refuses the request; the next SETUP ends that (RM0090, 34.16.4, STALL).
-    #[inline(never)]
     pub fn stall(&mut self) {
         OTG.diepctl(0).write_value(regs::Diepctl(STALL));
         OTG.doepctl(0).write_value(regs::Doepctl(STALL));
@@ -168,7 +166,6 @@ impl Usb {
     }
 
     /// RM0090, 34.17.5, "Initialization on USB reset".
-    #[inline(never)]
     fn bus_reset(&mut self) {
         OTG.gintsts().write_value(regs::Gintsts(USBRST));
         OTG.doepctl(0).write_value(regs::Doepctl(SNAK));
@@ -179,7 +176,6 @@ impl Usb {
     }
 
     /// Takes one entry from the receive FIFO (RM0090, 34.17.6, "Packet read").
-    #[inline(never)]
     fn pop(&mut self) -> Option<Event> {
         let entry = OTG.grxstsp().read();
         match entry.0 >> 17 & 0xF {
