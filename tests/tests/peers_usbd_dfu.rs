@@ -33,6 +33,11 @@ const RULES: &[Broken] = &[
         what: "armed for 0 packets",
         because: "so the packets that follow come with PKTCNT at 0; the F4's core takes them",
     },
+    Broken {
+        kind: Kind::Range,
+        what: "STUPCNT is 0",
+        because: "and SETUP packets with STUPCNT at 0, which it sets to 1 at bus reset only",
+    },
 ];
 
 /// The board on its cable.

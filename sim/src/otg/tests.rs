@@ -271,6 +271,15 @@ fn a_turnaround_time_below_the_table_is_recorded_once() {
 }
 
 #[test]
+fn a_setup_packet_without_a_place_in_stupcnt_is_taken_and_recorded() {
+    let (mut bench, mut host) = plugged();
+    host.enumerate(&mut bench).expect("enumerates");
+    bench.write(0xB10, 1 << 19 | 64);
+    assert_eq!(host.control_in(&mut bench, &descriptor(1, 0, 18), SECOND).expect("answers"), DEVICE);
+    assert_eq!(bench.rules_broken(), [Kind::Range]);
+}
+
+#[test]
 fn sizes_after_reset_do_not_fit_the_fifo_memory() {
     let mut bench = Bench::new();
     bench.connect();

@@ -256,6 +256,11 @@ impl Wire for OtgFs {
         self.setup_open = true;
         self.control_open = true;
         let left = self.outs[0].setups();
+        if left == 0 {
+            let what =
+                "a SETUP packet came while DOEPTSIZ0.STUPCNT is 0; the F4's core takes it all the same";
+            ctx.violation(Kind::Range, "RM0090 34.17.6 SETUP transfers", what);
+        }
         self.outs[0].set_setups(left.saturating_sub(1));
         self.outs[0].armed = false;
         for endpoint in [&mut self.ins[0], &mut self.outs[0]] {

@@ -6,7 +6,7 @@
 //! be sent, time runs to the next change in one step.
 //! Leaves out isochronous transfers, hubs, line errors (there are none) and bandwidth reservation.
 
-use super::transaction::{ATTEMPTS, LARGEST, advance, run_while, wire};
+use super::transaction::{ATTEMPTS, advance, run_while, wire};
 use super::{Reply, Setup, Wire, timing};
 use crate::device::Ctx;
 use crate::time::Nanos;
@@ -356,8 +356,9 @@ impl UsbHost {
         let deadline = port.now() + limit;
         for _ in 0..ATTEMPTS {
             self.gone(port)?;
-            self.slot(port, timing::TOKEN + timing::bits(LARGEST));
-            advance(port, port.now() + timing::TOKEN + timing::TURNAROUND + timing::data(setup));
+            let length = timing::TOKEN + timing::TURNAROUND + timing::data(setup);
+            self.slot(port, length);
+            advance(port, port.now() + length);
             let address = self.address;
             let reply = wire(port, |wire, ctx| wire.setup(address, setup, ctx));
             self.finish(port, reply != Reply::Silent);

@@ -41,7 +41,9 @@ pub struct Guest {
 impl Guest {
     /// Boots `kernel` with `initramfs` and the board on its USB.
     pub fn boot(board: &mut Board, kernel: &Path, initramfs: &[u8], work: &Path) -> Result<Self> {
-        let (socket, archive) = (work.join("usbredir.sock"), work.join("initramfs.cpio"));
+        // Not in the work folder: a socket's path is at most 107 bytes long.
+        let socket = std::env::temp_dir().join(format!("surefoot-{}.sock", std::process::id()));
+        let archive = work.join("initramfs.cpio");
         fs::write(&archive, initramfs)?;
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).context("a socket for usbredir")?;
@@ -53,6 +55,7 @@ impl Guest {
                 return Err(error);
             }
         };
+        fs::remove_file(&socket)?;
         let mut cable = Redirector::new(connection, 1.0)?;
         cable.plug(board);
         let (sender, lines) = channel();

@@ -11,10 +11,11 @@ mod machine;
 mod scenarios;
 
 use anyhow::{Context, Result, bail, ensure};
+use std::fs::{self, File};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
-use std::{fs, panic};
 
 use crate::tools;
 use desk::{Desk, Images};
@@ -86,6 +87,9 @@ pub fn run(args: &Args) -> Result<()> {
         let work = tools::root().join("target/clients/work");
         fs::create_dir_all(&work)?;
         let work = work.canonicalize()?;
+        // A second run waits: both would write the same files.
+        let turn = File::create(work.join("lock"))?;
+        turn.lock()?;
         let [client, shim] = build()?;
         if !fast.is_empty() {
             let bench = Fast::new(Images::make()?, &shim, &work)?;
