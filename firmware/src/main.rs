@@ -117,15 +117,10 @@ fn prove(config: Config) -> Result<VerifiedImage, ImageFault> {
     verify(Demand { config, slot }, &memory::Flash, &mut family::f4::crc::Unit, &mut crypto)
 }
 
-/// A fault in the bootloader itself: start again.
+/// A fault in the bootloader itself: start again. No other exception is enabled, so none has a handler
+/// (NMI is the clock security system's).
 #[exception(trampoline = false)]
 unsafe fn HardFault() -> ! {
-    boot::reset()
-}
-
-/// No other exception is enabled; NMI (the clock security system) never is.
-#[exception]
-unsafe fn DefaultHandler(_: i16) {
     boot::reset()
 }
 

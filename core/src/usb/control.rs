@@ -41,6 +41,38 @@ enum Stage {
     StatusIn,
 }
 
+/// bRequest of the one standard request that is not in the table.
+const GET_DESCRIPTOR: u8 = 6;
+
+/// What a standard request does.
+#[derive(Clone, Copy)]
+enum Does {
+    Nothing,
+    SetAddress,
+    SetConfiguration,
+    TellZero,
+    TellZeros,
+    TellConfiguration,
+}
+
+/// bmRequestType, bRequest and greatest wValue of the standard requests (USB 2.0, table 9-3). The one
+/// interface, its one setting and the one feature (ENDPOINT_HALT) have the number 0.
+const STANDARD: [(u8, u8, u8, Does); 9] = [
+    // GET_STATUS: powered by the bus, no remote wake-up; endpoint 0 is never found halted.
+    (0x80, 0, 0, Does::TellZeros),
+    (0x81, 0, 0, Does::TellZeros),
+    (0x82, 0, 0, Does::TellZeros),
+    // CLEAR_FEATURE, SET_ADDRESS.
+    (0x02, 1, 0, Does::Nothing),
+    (0x00, 5, 127, Does::SetAddress),
+    // GET_CONFIGURATION, SET_CONFIGURATION.
+    (0x80, 8, 0, Does::TellConfiguration),
+    (0x00, 9, 1, Does::SetConfiguration),
+    // GET_INTERFACE, SET_INTERFACE.
+    (0x81, 10, 0, Does::TellZero),
+    (0x01, 11, 0, Does::Nothing),
+];
+
 /// The engine.
 ///
 /// The order of the fields is kept: what is small and used often is in reach of short instructions.
@@ -265,44 +297,34 @@ impl<'a> Control<'a> {
     /// USB 2.0, section 9.4.
     #[inline(never)]
     fn standard(&mut self, setup: &Setup) -> Answer {
-        const GET_STATUS: u8 = 0;
-        const CLEAR_FEATURE: u8 = 1;
-        const SET_ADDRESS: u8 = 5;
-        const GET_DESCRIPTOR: u8 = 6;
-        const GET_CONFIGURATION: u8 = 8;
-        const SET_CONFIGURATION: u8 = 9;
-        const GET_INTERFACE: u8 = 10;
-        const SET_INTERFACE: u8 = 11;
-
         if setup.request_type == 0x80 && setup.request == GET_DESCRIPTOR {
             return self.descriptor(setup.value);
         }
-        // There is one interface, number 0, and endpoint 0 in either direction; the one setting
-        // and the one feature (ENDPOINT_HALT) have the number 0, too.
+        // There is one interface, number 0, and endpoint 0 in either direction.
         let endpoint = setup.request_type & 3 == 2;
-        if setup.index & !(0x80 * u16::from(endpoint)) != 0 {
+        if setup.index & !(0x80 * u16::from(endpoint)) != 0 || (!setup.is_in() && setup.length != 0) {
             return Answer::Stall;
         }
-        let [value, high] = setup.value.to_le_bytes();
-        if high != 0 || (!setup.is_in() && setup.length != 0) {
+        let asked = |(request_type, request, most, _): &&(u8, u8, u8, Does)| {
+            *request_type == setup.request_type && *request == setup.request && setup.value <= (*most).into()
+        };
+        let Some((.., does)) = STANDARD.iter().find(asked) else {
             return Answer::Stall;
-        }
+        };
         [self.reply[0], self.reply[1]] = [0, 0];
-        match (setup.request_type, setup.request, value) {
-            // Powered by the bus, no remote wake-up; endpoint 0 is never found halted.
-            (0x80..=0x82, GET_STATUS, 0) => Answer::Reply(2),
-            (0x81, GET_INTERFACE, 0) => Answer::Reply(1),
-            (0x80, GET_CONFIGURATION, 0) => {
+        match does {
+            Does::Nothing => Answer::Acknowledge,
+            Does::SetAddress => Answer::Address(setup.value.into()),
+            Does::SetConfiguration => {
+                self.configuration = setup.value as u8;
+                Answer::Acknowledge
+            }
+            Does::TellZero => Answer::Reply(1),
+            Does::TellZeros => Answer::Reply(2),
+            Does::TellConfiguration => {
                 self.reply[0] = self.configuration;
                 Answer::Reply(1)
             }
-            (0x00, SET_ADDRESS, 0..=127) => Answer::Address(value.into()),
-            (0x00, SET_CONFIGURATION, 0..=1) => {
-                self.configuration = value;
-                Answer::Acknowledge
-            }
-            (0x01, SET_INTERFACE, 0) | (0x02, CLEAR_FEATURE, 0) => Answer::Acknowledge,
-            _ => Answer::Stall,
         }
     }
 
