@@ -24,6 +24,9 @@ pub enum LoadError {
     /// Not an Intel HEX file.
     #[error("not an Intel HEX file: {0}")]
     Hex(String),
+    /// A segment of the ELF file reaches beyond its end.
+    #[error("the ELF file is cut short")]
+    Truncated,
     /// Nothing to load in it.
     #[error("the file holds no bytes to load")]
     Empty,
@@ -51,7 +54,7 @@ impl Board {
             if segment.p_type(endian) != object::elf::PT_LOAD || segment.p_filesz(endian) == 0 {
                 continue;
             }
-            let bytes = segment.data(endian, file).unwrap_or(&[]);
+            let bytes = segment.data(endian, file).map_err(|()| LoadError::Truncated)?;
             self.load(segment.p_paddr(endian), bytes)?;
             empty = false;
         }
