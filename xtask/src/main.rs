@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod budgets;
 mod chips;
 mod clients;
+mod demo;
 mod licences;
 mod sweep;
 mod test;
@@ -27,6 +28,8 @@ enum Command {
     Chips(chips::Args),
     /// Runs dfu-util and our own tool over a Linux USB stack against the bootloader
     Clients(clients::Args),
+    /// Shows the main job on the virtual board (`cargo demo`)
+    Demo,
     /// Checks the licences of all dependencies against deny.toml
     Licences,
     /// Cuts the supply at every flash operation of an update
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Command::Budgets(args) => budgets::run(&args),
         Command::Chips(args) => chips::run(&args),
         Command::Clients(args) => clients::run(&args),
+        Command::Demo => demo::run(),
         Command::Licences => licences::run(),
         Command::Sweep(args) => sweep::run(&args),
         Command::Test(args) => test::run(&args),

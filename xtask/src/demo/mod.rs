@@ -1,0 +1,263 @@
+//! `cargo demo`: the main job on the virtual board, told as a story.
+//!
+//! What `surefoot` does with files is done by the command itself; the board is in this process, so
+//! that its LED, its button and its supply can be seen and touched. Every line that claims
+//! something was checked first: the demo fails where the story does not hold.
+
+mod screen;
+
+use crate::tools;
+use anyhow::{Context, Result, bail, ensure};
+use screen::{Bars, Screen};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+use surefoot_core::config::Policy;
+use surefoot_core::decide::Reason;
+use surefoot_host::explain::Explain;
+use surefoot_host::files::{self, Segments};
+use surefoot_host::job::{Finish, JobError, Plan};
+use surefoot_host::texts;
+use surefoot_images::F4_FULL;
+use surefoot_sim::{Cut, Nanos, When};
+use surefoot_tests::fixtures::{SLOT, blinky_rust};
+use surefoot_tests::rig::{BUTTON, Found, Rig, example_key};
+
+/// The board of the story.
+const BOARD: &str = "boards/f4-discovery.toml";
+/// How much of the LED is drawn.
+const WATCHED: Nanos = Nanos::secs(3);
+
+pub fn run() -> Result<()> {
+    let screen = Screen::new();
+    let workshop = Workshop::new(&screen)?;
+    let start = Instant::now();
+    let mut rig = first_power_on(&screen, &workshop)?;
+    let one = first_update(&screen, &workshop, &mut rig)?;
+    second_update(&screen, &workshop, &mut rig)?;
+    refusals(&screen, &workshop, &mut rig, &one)?;
+    power_cut(&screen, &mut rig, &one)?;
+    rig.board.assert_no_violations(|_| false);
+    screen.end(&format!(
+        "demo: 3 updates, 3 images refused, 1 power cut survived; {:.1} s here, {:.1} s on the board",
+        start.elapsed().as_secs_f64(),
+        rig.board.now().0 as f64 / 1e9
+    ));
+    Ok(())
+}
+
+/// The `surefoot` command and a folder for what it makes.
+struct Workshop<'s> {
+    screen: &'s Screen,
+    folder: PathBuf,
+    command: PathBuf,
+}
+
+impl<'s> Workshop<'s> {
+    fn new(screen: &'s Screen) -> Result<Self> {
+        let root = tools::root();
+        let folder = root.join("target/demo");
+        std::fs::create_dir_all(&folder)?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built =
+            Command::new(cargo).current_dir(&root).args(["build", "--package", "surefoot"]).status()?;
+        ensure!(built.success(), "the surefoot command does not build");
+        screen.note("building the blinkies ...");
+        for period in [500, 250] {
+            blinky_rust(period, SLOT)?;
+        }
+        let command = root.join("target/debug/surefoot");
+        Ok(Self { screen, folder, command })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Runs `surefoot` in the root of the repository and shows its command line.
+    fn surefoot(&self, arguments: &[&str]) -> Result<()> {
+        self.screen.command(arguments);
+        let output = Command::new(&self.command).current_dir(tools::root()).args(arguments).output()?;
+        if !output.status.success() {
+            bail!("surefoot {}:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    /// A signed blinky as a file, and what is in it.
+    fn signed(&self, period_ms: u32, version: &str) -> Result<Segments> {
+        let elf = blinky_rust(period_ms, SLOT)?;
+        let local = format!("target/demo/blinky-{version}.elf");
+        std::fs::copy(elf, tools::root().join(&local))?;
+        let out = format!("target/demo/blinky-{version}.bin");
+        let key = "boards/keys/example.key.pem";
+        let sign =
+            ["image", "sign", &local, "--board", BOARD, "--key", key, "--version", version, "--out", &out];
+        self.surefoot(&sign)?;
+        Ok(files::read(&tools::root().join(out), Some(SLOT))?.segments)
+    }
+}
+
+fn first_power_on(screen: &Screen, workshop: &Workshop) -> Result<Rig> {
+    screen.chapter("A virtual STM32F407 without an application");
+    workshop.surefoot(&["bootloader", "--board", BOARD, "--out", "target/demo/bootloader.bin"])?;
+    let sealed = std::fs::read(workshop.path("bootloader.bin"))?;
+    let mut rig = Rig::new(F4_FULL, Policy::Signature)?;
+    ensure!(sealed == rig.sealed, "the command seals another bootloader than the library");
+    ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not wait for an update");
+    rig.attach()?;
+    screen.good(&format!("bootloader sealed for f4-discovery: {} bytes, in sector 0", sealed.len()));
+    says(screen, &mut rig, Reason::NoValidImage)?;
+    rig.board.run_for(Nanos::secs(2));
+    led(screen, &mut rig, 100)?;
+    Ok(rig)
+}
+
+fn first_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<Segments> {
+    screen.chapter("Blinky 1 over USB DFU");
+    let one = workshop.signed(500, "1.0.0")?;
+    flash(screen, rig, &one)?;
+    led(screen, rig, 500)?;
+    Ok(one)
+}
+
+fn second_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
+    screen.chapter("Blinky 1 asks for its successor");
+    let two = workshop.signed(250, "2.0.0")?;
+    press_button(screen, rig)?;
+    flash(screen, rig, &two)?;
+    led(screen, rig, 250)
+}
+
+fn refusals(screen: &Screen, workshop: &Workshop, rig: &mut Rig, good: &Segments) -> Result<()> {
+    screen.chapter("Images that must not run");
+    press_button(screen, rig)?;
+    let elf = blinky_rust(500, SLOT)?;
+    let mut flipped = good.flat(SLOT, good.end());
+    flipped[0x123] ^= 0x04;
+    let flipped = Segments::one(SLOT, flipped)?;
+    let stranger = rig.image(&elf, [1, 0, 0], Some(&ed25519_dalek::SigningKey::from_bytes(&[7; 32])))?;
+    // Signed with the right key, so that nothing but its address is wrong.
+    let elf = files::read(&blinky_rust(500, 0x0800_0000)?, None)?.segments;
+    let misplaced = rig.manifest(elf.flat(elf.start(), elf.end()), [1, 0, 0], Some(&example_key()?))?;
+    let table = [
+        ("one flipped bit", flipped),
+        ("signed with another key", stranger),
+        ("linked for 0x08000000", misplaced),
+    ];
+    for (what, image) in table {
+        refused_twice(screen, rig, what, &image)?;
+    }
+    not_even_signed(screen, workshop)
+}
+
+/// By the host before the transfer; and, when nobody asks the host, by the device after it.
+fn refused_twice(screen: &Screen, rig: &mut Rig, what: &str, image: &Segments) -> Result<()> {
+    match rig.plan(image) {
+        Err(error @ JobError::Refused(_)) => screen.refused(what, "host", &error.to_string()),
+        other => bail!("{what}: the host does not refuse it: {other:?}"),
+    }
+    let plan = rig.blind_plan(image)?;
+    match rig.update(&plan) {
+        Err(JobError::NotBooted(Some(fault))) => {
+            screen.refused(what, "device", texts::image_fault(fault).what);
+        }
+        other => bail!("{what}: the device does not refuse it: {other:?}"),
+    }
+    ensure!(rig.info()?.reason == Reason::Refused as u8, "the device does not say that it refused");
+    Ok(())
+}
+
+/// The most common mistake is told before anything is signed, with what to set.
+fn not_even_signed(screen: &Screen, workshop: &Workshop) -> Result<()> {
+    std::fs::copy(blinky_rust(500, 0x0800_0000)?, workshop.path("misplaced.elf"))?;
+    let sign = [
+        "image",
+        "sign",
+        "target/demo/misplaced.elf",
+        "--board",
+        BOARD,
+        "--out",
+        "target/demo/misplaced.bin",
+    ];
+    let output =
+        Command::new(&workshop.command).current_dir(tools::root()).args(sign).arg("--json").output()?;
+    let written = workshop.path("misplaced.bin").exists();
+    ensure!(!output.status.success() && !written, "an application for 0x08000000 was signed");
+    let text = [output.stdout, output.stderr].concat();
+    let error: serde_json::Value = serde_json::from_slice(&text).context("the command's JSON")?;
+    let part =
+        |name| error.pointer(name).and_then(serde_json::Value::as_str).context("an error in three parts");
+    screen.command(&sign);
+    for name in ["/error/what", "/error/remedy"] {
+        screen.note(part(name)?);
+    }
+    Ok(())
+}
+
+fn power_cut(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
+    screen.chapter("The supply fails in the middle of a download");
+    let plan = rig.plan(image)?;
+    let operation = rig.board.operations() + 300;
+    rig.board.cut(Cut { operation, when: When::Inside, seed: 4 });
+    ensure!(rig.update(&plan).is_err() && !rig.board.is_powered(), "the supply did not fail");
+    screen.bad("cut inside the 300th flash operation: a word is torn, the slot half written");
+    ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not come back");
+    rig.attach()?;
+    says(screen, rig, Reason::NoValidImage)?;
+    flash(screen, rig, image)?;
+    led(screen, rig, 500)
+}
+
+/// The button is the application's cue to write the magic word and reset.
+fn press_button(screen: &Screen, rig: &mut Rig) -> Result<()> {
+    rig.board.set_pin(BUTTON, Some(true));
+    rig.board.run_for(Nanos::millis(100));
+    rig.board.set_pin(BUTTON, Some(false));
+    rig.attach()?;
+    screen.good("button pressed: the application writes the magic word and resets");
+    says(screen, rig, Reason::MagicWord)
+}
+
+/// What the board says of itself, which must be `expected`.
+fn says(screen: &Screen, rig: &mut Rig, expected: Reason) -> Result<()> {
+    let info = rig.info()?;
+    ensure!(info.reason == expected as u8, "update mode for reason {}, not {expected:?}", info.reason);
+    let mut text = format!("update mode: {}", texts::reason(expected).what);
+    if let Some(fault) =
+        texts::image_fault_by_number(info.image_fault).filter(|_| expected == Reason::NoValidImage)
+    {
+        text += &format!("; {}", texts::image_fault(fault).what);
+    }
+    screen.good(&text);
+    Ok(())
+}
+
+fn flash(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
+    let plan: Plan = rig.plan(image).map_err(explained)?;
+    let start = rig.board.now();
+    let finish = rig.update_watched(&plan, &mut Bars::new(screen)).map_err(explained)?;
+    ensure!(finish == Finish::Application, "after the update: {finish:?}");
+    let seconds = rig.board.now().since(start).0 as f64 / 1e9;
+    screen.good(&format!("proved by the board and booted, {seconds:.2} s of the board's time"));
+    Ok(())
+}
+
+fn explained(error: JobError) -> anyhow::Error {
+    anyhow::anyhow!("{error}. {} {}", error.why(), error.remedy())
+}
+
+/// Draws the LED and checks its period, in milliseconds.
+fn led(screen: &Screen, rig: &mut Rig, period_ms: u64) -> Result<()> {
+    let from = rig.board.now();
+    let changes = rig.blinks(WATCHED);
+    let trace = rig.board.pin_trace(surefoot_tests::rig::LED);
+    screen.timeline(&trace, from, WATCHED, period_ms);
+    ensure!(changes.len() >= 3, "the LED does not blink");
+    let tolerance = period_ms * 10; // one per cent, in microseconds
+    ensure!(
+        changes.iter().all(|c| c.abs_diff(period_ms * 1000) <= tolerance),
+        "the LED blinks at {changes:?} us"
+    );
+    Ok(())
+}
