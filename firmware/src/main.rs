@@ -66,7 +66,7 @@ fn configuration() -> Result<Config<'static>, ConfigFault> {
         return Err(ConfigFault::Field);
     }
     // A map of another chip's flash is no map: nothing is written by it and nothing boots.
-    if config.device_id() != chip::device_id() {
+    if !chip::is(config.device_id()) {
         return Err(ConfigFault::Chip);
     }
     Ok(config)

@@ -1,7 +1,7 @@
 //! What survives a reset: the RTC backup registers and the handoff words at the start of RAM.
 
 use stm32_metapac::common::{RW, Reg};
-use stm32_metapac::{PWR, RCC, RTC};
+use stm32_metapac::{PWR, RTC};
 use surefoot_core::handoff::{self, RECORD_WORDS};
 
 /// Where the handoff words are: memory.x leaves them free.
@@ -14,8 +14,6 @@ pub const REGISTERS: u8 = 20;
 pub fn take_register(number: u8, magic: u32) -> bool {
     // SAFETY: the registers follow each other, and there are REGISTERS of them.
     let register = unsafe { Reg::<u32, RW>::from_ptr(RTC.bkpr(0).as_ptr().cast::<u32>().add(number.into())) };
-    // The interface needs the PWR clock (RM0090, 5.1.2).
-    RCC.apb1enr().modify(|w| w.set_pwren(true));
     if register.read() != magic {
         return false;
     }

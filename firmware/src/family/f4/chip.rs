@@ -2,20 +2,20 @@
 
 use stm32_metapac::{DBGMCU, RCC, UID};
 
-/// DEV_ID that revision A of STM32F405/407 reports in error: that of STM32F2 (ES0182, "MCU device ID
-/// is incorrect").
-const REV_A_ID: u16 = 0x411;
-/// The right one.
-const F405_ID: u16 = 0x413;
-/// CPUID: part number of a Cortex-M4, which STM32F2 does not have (PM0214, 4.4.2).
-const CORTEX_M4: u32 = 0xC24;
-
-/// DEV_ID (RM0090, 38.6.1).
+/// DEV_ID as the chip reports it (RM0090, 38.6.1).
 pub fn device_id() -> u16 {
-    let id = DBGMCU.idcode().read().dev_id();
-    // SAFETY: CPUID is read-only and always there.
-    let cpuid = unsafe { (*cortex_m::peripheral::CPUID::PTR).base.read() };
-    if id == REV_A_ID && cpuid >> 4 & 0xFFF == CORTEX_M4 { F405_ID } else { id }
+    DBGMCU.idcode().read().dev_id()
+}
+
+/// True when this is the chip that a block for `device_id` is meant for.
+///
+/// Revision A of STM32F405/407 reports STM32F2's number (ES0182, "MCU device ID is incorrect"), so
+/// that one is taken for theirs: an STM32F2 has no Cortex-M4 to run this.
+pub fn is(device_id: u16) -> bool {
+    const F405: u16 = 0x413;
+    const REVISION_A: u16 = 0x411;
+    let reported = self::device_id();
+    reported == device_id || (reported == REVISION_A && device_id == F405)
 }
 
 /// Flash size in KiB (RM0090, 39.2).

@@ -12,10 +12,10 @@ const HSE_LIMIT_MS: u32 = 100;
 const PLL_LIMIT_MS: u32 = 5;
 /// HSI after reset.
 const HSI_HZ: u32 = 16_000_000;
-/// CR: HSERDY, HSEON, HSEBYP, PLLON, PLLRDY (RM0090, 7.3.1).
+/// CR: HSEON, HSERDY, PLLON, PLLRDY, and all that is HSI's (RM0090, 7.3.1).
 const HSEON: u32 = 1 << 16;
 const HSERDY: u32 = 1 << 17;
-const HSEBYP: u32 = 1 << 18;
+const HSI_BITS: u32 = 0xFFFF;
 const PLLON: u32 = 1 << 24;
 const PLLRDY: u32 = 1 << 25;
 /// CFGR: SW and SWS (RM0090, 7.3.3).
@@ -38,9 +38,11 @@ const FALLBACK_CFGR: u32 = 0b100 << 10 | 0b10;
 const FALLBACK_ACR: u32 = 2;
 const FALLBACK_HZ: u32 = 48_000_000;
 
-/// The ticks of [`time`] for the clock after reset.
+/// The ticks of [`time`] for the clock after reset, and the clock of PWR, which guards the backup
+/// registers and the voltage scale (RM0090, 5.1.2 and 7.3.13).
 pub fn init() {
     time::start(HSI_HZ);
+    RCC.apb1enr().write(|w| w.set_pwren(true));
 }
 
 /// Runs the core from the PLL; does nothing when it does already. Gives back HCLK in hertz.
@@ -65,7 +67,6 @@ pub fn start(config: Option<Config>) -> u32 {
         return hclk_hz;
     }
     // VOS changes only while the PLL is off (RM0090, 5.1.3 and 5.4.1).
-    RCC.apb1enr().modify(|w| w.set_pwren(true));
     PWR.cr1().modify(|w| w.0 |= pwr);
     let mut pll = pll_hsi;
     if crystal {
@@ -113,12 +114,13 @@ fn switch_on(on: u32, ready: u32, limit_ms: u32) -> bool {
 pub fn reset() {
     RCC.cfgr().write_value(rcc::regs::Cfgr(0));
     time::until(PLL_LIMIT_MS, RCC.cfgr(), SWS, 0);
-    RCC.cr().modify(|w| w.0 &= !(PLLON | HSEON));
-    RCC.cr().modify(|w| w.0 &= !HSEBYP);
+    // Everything but HSI off; once more for HSEBYP, which counts only while HSE is off.
+    RCC.cr().modify(|w| w.0 &= HSI_BITS);
+    RCC.cr().modify(|w| w.0 &= HSI_BITS);
     RCC.pllcfgr().write_value(rcc::regs::Pllcfgr(PLLCFGR_RESET));
     FLASH.acr().write_value(flash::regs::Acr(0));
     // Resets PWR_CR: the voltage scale, and the backup domain's write access (RM0090, 7.3.8).
     RCC.apb1rstr().write(|w| w.set_pwrrst(true));
     RCC.apb1rstr().write_value(rcc::regs::Apb1rstr(0));
-    RCC.apb1enr().modify(|w| w.set_pwren(false));
+    RCC.apb1enr().write_value(rcc::regs::Apb1enr(0));
 }

@@ -30,23 +30,14 @@ const STRT: u32 = 1 << 16;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
 const LOCK: u32 = 1 << 31;
-/// SR: BSY; the others are cleared by writing what was read (RM0090, 3.9.4).
+/// SR: RDERR (F42x), PGSERR, PGPERR, PGAERR, WRPERR, OPERR; BSY; the others are cleared by writing what was read (RM0090, 3.9.4).
+const ERRORS: u32 = 0x1F2;
 const BSY: u32 = 1 << 16;
 /// ACR: caches on, caches reset (RM0090, 3.9.1).
 const CACHES: u32 = 0b11 << 9;
 const CACHES_RESET: u32 = 0b11 << 11;
 /// The controller's line in the NVIC (RM0090, table 61).
 const FLASH_INTERRUPT: u8 = 4;
-
-/// The error flags of SR by their bits, the plainest cause first.
-const FAULTS: [(u8, FlashFault); 6] = [
-    (4, FlashFault::WriteProtected),
-    (5, FlashFault::Alignment),
-    (6, FlashFault::Parallelism),
-    (7, FlashFault::Sequence),
-    (8, FlashFault::ReadProtected),
-    (1, FlashFault::Operation),
-];
 
 /// Erases `sector` and checks that it is blank.
 pub fn erase(config: Config, sector: &Sector) -> Result<(), FlashFault> {
@@ -165,8 +156,14 @@ fn finish(limit_ms: u32) -> Result<(), FlashFault> {
     if !over {
         return Err(FlashFault::Timeout);
     }
-    match FAULTS.iter().find(|(flag, _)| sr >> flag & 1 != 0) {
-        Some(&(_, fault)) => Err(fault),
+    // OPERR goes with any of the others, which tell more: so from the top.
+    match (sr & ERRORS).checked_ilog2() {
         None => Ok(()),
+        Some(8) => Err(FlashFault::ReadProtected),
+        Some(7) => Err(FlashFault::Sequence),
+        Some(6) => Err(FlashFault::Parallelism),
+        Some(5) => Err(FlashFault::Alignment),
+        Some(4) => Err(FlashFault::WriteProtected),
+        Some(_) => Err(FlashFault::Operation),
     }
 }

@@ -12,9 +12,9 @@ const OURS: u32 = 0x7FF | 1 << 12;
 /// The button counts as pressed when it never reads as released for so long.
 const DEBOUNCE_MS: u32 = 16;
 
-/// The port's registers, its clock running. A port beyond K reads as `A`: no chip has more.
+/// The port's registers, its clock running. Port K is the last one that any F4 has.
 fn port(number: u8) -> gpio::Gpio {
-    let number = if number > 10 { 0 } else { number };
+    let number = number.min(10);
     RCC.ahb1enr().modify(|w| w.0 |= 1 << number);
     // SAFETY: one of the eleven ports' addresses; a port that this chip lacks reads as zero.
     unsafe { gpio::Gpio::from_ptr((GPIOA + PORT_STEP * usize::from(number)) as *mut ()) }
@@ -61,7 +61,7 @@ impl Led {
 /// reset (DS8626, table 9; RM0090, 8.4).
 pub fn usb_pins() {
     let a = port(0);
-    a.afr(1).modify(|w| w.0 |= 0xAA << 12);
+    a.afr(1).write_value(gpio::regs::Afr(0xAA << 12));
     a.ospeedr().modify(|w| w.0 |= 0b1111 << 22);
     a.moder().modify(|w| w.0 |= 0b1010 << 22);
 }

@@ -72,14 +72,14 @@ impl Usb {
     pub fn start(hclk_hz: u32) -> Self {
         // A fresh core, in place of the core reset of RM0090, 34.17.1.
         pulse_reset();
-        RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(true));
+        RCC.ahb2enr().write(|w| w.set_usb_otg_fsen(true));
         gpio::usb_pins();
         // A device whatever its ID pin says.
         let turnaround = if hclk_hz < 32_000_000 { TRDT_SLOW } else { TRDT };
         OTG.gusbcfg().write_value(regs::Gusbcfg(FDMOD | PHYSEL | turnaround));
         time::wait(MODE_MS);
         // Not connected before everything is set (RM0090, 34.16.4, SDIS).
-        OTG.dctl().modify(|w| w.0 |= SDIS);
+        OTG.dctl().write_value(regs::Dctl(SDIS));
         session_is_valid();
         // Full speed with the internal PHY (RM0090, 34.16.4, DSPD).
         OTG.dcfg().modify(|w| w.0 |= 0b11);
@@ -90,7 +90,7 @@ impl Usb {
         OTG.diepmsk().write_value(regs::Diepmsk(XFRC));
         OTG.gintmsk().write_value(regs::Gintmsk(RXFLVL | USBRST | IEPINT));
         OTG.gahbcfg().write(|w| w.set_gint(true));
-        OTG.dctl().modify(|w| w.0 &= !SDIS);
+        OTG.dctl().write_value(regs::Dctl(0));
         Self { packet: [0; PACKET], length: 0 }
     }
 
@@ -162,7 +162,7 @@ impl Usb {
 
     /// Leaves the bus.
     pub fn detach(&mut self) {
-        OTG.dctl().modify(|w| w.0 |= SDIS);
+        OTG.dctl().write_value(regs::Dctl(SDIS));
     }
 
     /// RM0090, 34.17.5, "Initialization on USB reset".
@@ -221,7 +221,7 @@ fn session_is_valid() {
         });
     } else {
         OTG.gccfg_v2().write(|w| w.set_pwrdwn(true));
-        OTG.gotgctl().modify(|w| {
+        OTG.gotgctl().write(|w| {
             w.set_bvaloen(true);
             w.set_bvaloval(true);
         });
@@ -237,5 +237,5 @@ fn pulse_reset() {
 /// The same, and its clock off: the host sees the device go (RM0090, 7.3.11).
 pub fn reset() {
     pulse_reset();
-    RCC.ahb2enr().modify(|w| w.set_usb_otg_fsen(false));
+    RCC.ahb2enr().write_value(rcc::regs::Ahb2enr(0));
 }
