@@ -4,6 +4,7 @@
 //! board's is [`sim`].
 
 pub mod descriptors;
+#[cfg(feature = "sim")]
 pub mod sim;
 pub mod usb;
 
