@@ -16,7 +16,7 @@ const TARGET: &str = "thumbv7em-none-eabihf";
 fn main() -> Result<()> {
     let firmware = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../firmware");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for part in ["src", "Cargo.toml", "Cargo.lock", "build.rs", "link.x", "memory.x", ".cargo", "sha256", "../core/src"] {
+    for part in ["src", "Cargo.toml", "Cargo.lock", "build.rs", "link.x", "memory.x", ".cargo", "ed25519", "sha256", "../core/src"] {
         let path = firmware.join(part);
         if path.exists() {
             println!("cargo::rerun-if-changed={}", path.display());
