@@ -68,15 +68,13 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Boots the guest with the board plugged in and waiting for an update.
-    pub fn new(images: Images, client: Option<&Path>, work: &Path) -> Result<Self> {
+    /// Boots the guest with the board plugged in and waiting for an update; `client` is the `surefoot` command.
+    pub fn new(images: Images, client: &Path, work: &Path) -> Result<Self> {
         let kernel = machine::kernel()?;
         let mut archive = Initramfs::new()?;
         archive.file("init", include_bytes!("init.sh"));
         archive.program(Path::new("/usr/bin/dfu-util"), "dfu-util", work)?;
-        if let Some(client) = client {
-            archive.program(client, "surefoot", work)?;
-        }
+        archive.program(client, "surefoot", work)?;
         for (name, module) in kernel.modules(work)? {
             archive.file(&format!("modules/{name}"), &module);
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::desk::Images;
-use surefoot_tests::fixtures::SLOT;
+use surefoot_tests::fixtures::{self, SLOT};
 
 /// What the scenarios share.
 pub struct Fast {
@@ -45,12 +45,9 @@ struct Run {
 }
 
 impl Fast {
-    /// `shim` is the drop-in as cargo built it.
-    pub fn new(images: Images, shim: &Path, work: &Path) -> Result<Self> {
-        let library = work.join("lib");
-        fs::create_dir_all(&library)?;
-        fs::copy(shim, library.join("libusb-1.0.so.0")).with_context(|| shim.display().to_string())?;
-        Ok(Self { library, work: work.into(), images })
+    /// Builds the drop-in.
+    pub fn new(images: Images, work: &Path) -> Result<Self> {
+        Ok(Self { library: fixtures::libusb_shim()?, work: work.into(), images })
     }
 
     /// A flash file with the bootloader alone.

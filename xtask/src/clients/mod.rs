@@ -90,15 +90,14 @@ pub fn run(args: &Args) -> Result<()> {
         // A second run waits: both would write the same files.
         let turn = File::create(work.join("lock"))?;
         turn.lock()?;
-        let [client, shim] = build()?;
         if !fast.is_empty() {
-            let bench = Fast::new(Images::make()?, &shim, &work)?;
+            let bench = Fast::new(Images::make()?, &work)?;
             for (name, act) in fast {
                 note_outcome(args, &mut summary, measure(name, || act(&bench)));
             }
         }
         if !slow.is_empty() {
-            in_guest(args, &mut summary, &slow, &client, &work)?;
+            in_guest(args, &mut summary, &slow, &work)?;
         }
     }
     summary.passed = summary.scenarios.iter().filter(|outcome| outcome.passed).count();
@@ -120,11 +119,10 @@ fn in_guest(
     args: &Args,
     summary: &mut Summary,
     scenarios: &[scenarios::Scenario],
-    client: &Path,
     work: &Path,
 ) -> Result<()> {
     let start = Instant::now();
-    let mut desk = Desk::new(Images::make()?, Some(client), work).context("the guest does not start")?;
+    let mut desk = Desk::new(Images::make()?, &client()?, work).context("the guest does not start")?;
     note(args, &format!("Linux {} booted in {:.1} s", desk.guest.release, start.elapsed().as_secs_f64()));
     for (name, act) in scenarios {
         let outcome = measure(name, || {
@@ -162,21 +160,16 @@ fn note(args: &Args, text: &str) {
     if args.json { eprintln!("{text}") } else { println!("{text}") }
 }
 
-/// Builds the `surefoot` command and the libusb drop-in; their paths.
-fn build() -> Result<[PathBuf; 2]> {
+/// Builds the `surefoot` command; its path.
+fn client() -> Result<PathBuf> {
     let output = tools::outside("cargo", &tools::root())
-        .args(["build", "--locked", "--package", "surefoot", "--package", "surefoot-libusb-shim"])
-        .arg("--message-format=json-render-diagnostics")
+        .args(["build", "--locked", "--package", "surefoot", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
         .context("cargo")?;
     ensure!(output.status.success(), "cargo build failed");
     let text = String::from_utf8(output.stdout)?;
-    let artifact = |target: &str, kind: &str| {
-        let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let mut ours = messages.filter(|m| m["target"]["name"] == target && m["target"]["kind"][0] == kind);
-        let path = ours.find_map(|m| m["filenames"][0].as_str().map(PathBuf::from));
-        path.with_context(|| format!("cargo built no {kind} {target}"))
-    };
-    Ok([artifact("surefoot", "bin")?, artifact("surefoot_libusb_shim", "cdylib")?])
+    let mut messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let path = messages.find_map(|m| m["executable"].as_str().map(PathBuf::from));
+    path.context("cargo built no program")
 }

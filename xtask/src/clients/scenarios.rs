@@ -109,7 +109,7 @@ fn dfu_file_with_two_elements(desk: &mut Desk) -> Result<()> {
     for (piece, address) in desk.images.pieces.iter().zip(PIECES) {
         let at = (address - FLASH) as usize;
         ensure!(
-            &desk.board.flash()[at..at + piece.len()] == &piece[..],
+            desk.board.flash()[at..at + piece.len()] == piece[..],
             "the element for {address:#x} is not there"
         );
     }
