@@ -331,6 +331,37 @@ fn an_out_endpoint_takes_packets_by_cnak_alone_as_the_f4_does_and_that_is_record
 }
 
 #[test]
+fn an_out_endpoint_armed_before_its_completion_is_read_is_disarmed_by_reading_it() {
+    let (mut bench, mut host) = plugged();
+    host.enumerate(&mut bench).expect("enumerates");
+    bench.device.running = false;
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, false, b"one", ctx)), Reply::Ack);
+    bench.write(0xB30, 1 << 19 | 64);
+    bench.set(0xB20, epctl::EPENA | epctl::CNAK);
+    assert_eq!(bench.with(|otg, ctx| otg.out(1, 1, true, b"two", ctx)), Reply::Nak, "the first is not over");
+    assert_eq!(bench.read(GRXSTSP) >> 17 & 0xF, grxsts::OUT_DATA);
+    bench.read(0x1000);
+    assert_eq!(bench.read(GRXSTSP) >> 17 & 0xF, grxsts::OUT_DONE);
+    assert_eq!(bench.read(0xB20) & epctl::EPENA, 0);
+    bench.assert_clean();
+}
+
+#[test]
+fn a_bus_reset_ends_suspend_and_deactivates_all_endpoints_but_0() {
+    let (mut bench, mut host) = plugged();
+    host.enumerate(&mut bench).expect("enumerates");
+    host.suspend(&mut bench);
+    let at = bench.now + Nanos::millis(4);
+    bench.run_to(at, false);
+    bench.device.running = false;
+    assert_eq!(bench.read(DSTS) & dsts::SUSPSTS, 1);
+    bench.with(|otg, ctx| otg.set_reset(true, ctx));
+    assert_eq!(bench.read(DSTS) & dsts::SUSPSTS, 0);
+    assert_eq!(bench.read(0x900) & bench.read(0xB00) & epctl::USBAEP, epctl::USBAEP);
+    assert_eq!((bench.read(0x920) | bench.read(0xB20)) & epctl::USBAEP, 0);
+}
+
+#[test]
 fn vbus_sensing_starts_and_ends_a_session() {
     let mut bench = Bench::new();
     bench.connect();

@@ -153,3 +153,48 @@ pub(super) fn run_while(port: &mut impl Port, at: Nanos, condition: impl Fn(&dyn
         port.run_to(at, true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otg::bench::Bench;
+
+    #[test]
+    fn a_transaction_keeps_off_the_sof_and_the_end_of_the_frame() {
+        let length = timing::TOKEN + timing::TURNAROUND + timing::bits(LARGEST);
+        let rest = timing::TURNAROUND + timing::HANDSHAKE + timing::END_OF_FRAME;
+        for microseconds in 0..1000 {
+            let (mut bench, mut host) = (Bench::new(), UsbHost::default());
+            host.frames = Some(Nanos(0));
+            advance(&mut bench, Nanos::micros(microseconds));
+            host.slot(&mut bench, length);
+            let (start, frame) = (Nanos(bench.now().0 % FRAME.0), bench.now().0 / FRAME.0);
+            assert!(start >= timing::START_OF_FRAME, "{start} into a frame is the SOF's");
+            assert!(start + length + rest <= FRAME, "{start} is too late in a frame");
+            let fits = Nanos::micros(microseconds) + length + rest <= FRAME;
+            assert_eq!(frame, u64::from(!fits), "no frame is wasted at {microseconds} us");
+        }
+    }
+
+    #[test]
+    fn a_repetition_after_a_nak_starts_whole_transactions_after_the_first() {
+        let (mut bench, mut host) = (Bench::new(), UsbHost::default());
+        bench.connect();
+        host.plug(&mut bench);
+        host.wait_attach(&mut bench, Nanos::secs(1)).expect("a device");
+        let changes = bench.otg.changes();
+        let started = bench.now();
+        advance(&mut bench, started + timing::TOKEN + timing::TURNAROUND);
+        bench.device.running = false;
+        let deadline = started + Nanos::millis(1);
+        assert_eq!(host.retry(&mut bench, started, changes, deadline), Err(Error::Timeout));
+        assert_eq!(bench.now(), deadline, "nothing changed, so time ran on in one go");
+        let period =
+            timing::TOKEN + timing::HANDSHAKE + timing::TURNAROUND + timing::TURNAROUND + timing::TURNAROUND;
+        let started = bench.now();
+        advance(&mut bench, started + timing::TOKEN + timing::TURNAROUND);
+        // Another number than the device's: it has changed already.
+        assert_eq!(host.retry(&mut bench, started, changes + 1, started + Nanos::secs(1)), Ok(()));
+        assert_eq!(bench.now(), started + period);
+    }
+}
