@@ -32,8 +32,9 @@ const CIR_READY: u32 = 1 << 11 | 1 << 12;
 const RCC_INTERRUPT: u8 = 5;
 
 /// Without a usable block: USB from HSI and nothing board-specific. HSI 16 MHz / 8 * 96 / 4 = 48 MHz,
-/// Q = 4; APB1 at half of it; two wait states are enough down to 1.8 V (RM0090, table 10).
-const FALLBACK_PLL: u32 = 8 | 96 << 6 | 1 << 16 | 4 << 24;
+/// Q = 4; APB1 at half of it; two wait states are enough down to 1.8 V (RM0090, table 10). PLLCFGR's
+/// reserved bits keep their value after reset (RM0090, 7.3.2).
+const FALLBACK_PLL: u32 = 8 | 96 << 6 | 1 << 16 | 4 << 24 | PLLCFGR_RESET & 0xF000_0000;
 const FALLBACK_CFGR: u32 = 0b100 << 10 | 0b10;
 const FALLBACK_ACR: u32 = 2;
 const FALLBACK_HZ: u32 = 48_000_000;
