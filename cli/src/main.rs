@@ -19,10 +19,14 @@ mod verbs;
 use args::{Cli, Verb};
 use clap::Parser;
 use output::Ui;
+use problem::Problem;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli { verb, common } = Cli::parse();
+    let Cli { verb, common } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     if common.no_color {
         anstream::ColorChoice::Never.write_global();
     }
@@ -52,4 +56,19 @@ fn main() -> ExitCode {
             ExitCode::from(problem.exit as u8)
         }
     }
+}
+
+/// Help and version are no errors; a mistake is told as the user wants all errors told.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let (why, remedy) =
+        ("The command line has no meaning.", "See `surefoot --help` and `surefoot VERB --help`.");
+    let problem = Problem::new(exit::Exit::Usage, "usage", what, why, remedy);
+    Ui { json, quiet: false, yes: false }.problem(&problem);
+    ExitCode::from(problem.exit as u8)
 }

@@ -25,6 +25,8 @@ fn a_command_line_without_meaning_ends_with_2() {
     {
         assert_eq!(bench.raw(words).status.code(), Some(2), "{words}");
     }
+    let error = bench.fails("flash a.bin --link smoke", 2, "usage");
+    assert!(error["what"].as_str().unwrap().contains("smoke"), "{error:#}");
     for words in ["--help", "--version", "flash --help", "completions bash"] {
         assert_eq!(bench.raw(words).status.code(), Some(0), "{words}");
     }
