@@ -230,7 +230,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// The bytes of a file of `format` that holds `segments`.
 ///
 /// # Errors
-/// [`FileError::TooBig`] when a raw file would be all gap; [`DfuError::Count`].
+/// [`FileError::TooBig`] when a raw file would be all gap; [`FileError::UnknownFormat`] for ELF.
 pub fn encode(format: Format, segments: &Segments, ids: Ids) -> Result<Vec<u8>, FileError> {
     match format {
         Format::Bin => {

@@ -1,6 +1,6 @@
 //! Jobs: flash, verify, read, erase, boot.
 //!
-//! [`target`] learns what the device is, [`plan`] decides and checks everything before the first
+//! [`Target`] learns what the device is, [`plan()`] decides and checks everything before the first
 //! erase, and [`Session`] carries the plan out with the core's DFU engine. Progress is reported
 //! through [`Progress`]; printing it is the command line's.
 
