@@ -82,15 +82,17 @@ struct Status {
     last_fault: u8,
 }
 
-/// From attach to detach.
+/// From attach to detach. The order of the fields is kept: the engine's small ones and these are in
+/// reach of short instructions.
+#[repr(C)]
 struct Session<'a> {
     control: Control<'static>,
-    port: Usb,
+    /// When the host was last heard.
+    heard: u32,
     status: &'a mut Status,
     led: &'a Led,
     block: &'a mut Block,
-    /// When the host was last heard.
-    heard: u32,
+    port: Usb,
 }
 
 impl Session<'_> {
@@ -99,7 +101,7 @@ impl Session<'_> {
     fn turn(&mut self) -> Option<End> {
         watchdog::feed();
         let now = time::now();
-        self.led.set(now / BLINK_MS % 2 == 0);
+        self.led.set((now / BLINK_MS).is_multiple_of(2));
         if let Some(event) = self.port.poll() {
             self.carry_out(event);
             return None;
@@ -132,7 +134,7 @@ impl Session<'_> {
             Event::Reset => return self.control.bus_reset(),
             Event::Setup => {
                 self.heard = time::now();
-                let Some(request) = self.port.packet().first_chunk() else { return };
+                let request = self.port.request();
                 if request.starts_with(&[0xC0, info::REQUEST]) {
                     self.status.tell(self.control.info());
                 }

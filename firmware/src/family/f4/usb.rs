@@ -53,7 +53,7 @@ const ONE_PACKET: u32 = 3 << 29 | 1 << 19 | PACKET as u32;
 pub enum Event {
     /// Bus reset: the device is back at address 0.
     Reset,
-    /// A SETUP packet: the first eight bytes of [`Usb::packet`].
+    /// A SETUP packet: [`Usb::request`].
     Setup,
     /// A packet that [`Usb::receive`] asked for: [`Usb::packet`].
     Received,
@@ -123,6 +123,11 @@ impl Usb {
                 quiet = true;
             }
         }
+    }
+
+    /// The request after [`Event::Setup`].
+    pub fn request(&self) -> &[u8; 8] {
+        self.packet.first_chunk().unwrap_or(&[0; 8])
     }
 
     /// The last received packet.
