@@ -200,7 +200,8 @@ impl Usb {
                     flush(TXFFLSH);
                 }
                 OTG.diepint(0).write_value(regs::Diepint(EP_FLAGS));
-                OTG.doepint(0).write_value(regs::Doepint(EP_FLAGS));
+                // Room for the next SETUP packets (RM0090, 34.17.6, "SETUP transactions").
+                OTG.doeptsiz(0).write_value(regs::Doeptsiz(ONE_PACKET));
                 Some(Event::Setup)
             }
             _ => None,
