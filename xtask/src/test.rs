@@ -63,7 +63,6 @@ fn steps() -> Vec<Step> {
         ),
         Step::host("licences", "cargo xtask licences", &[]),
         Step::host("tests", "cargo test --workspace --locked", CROSS),
-        Step::inside("fuzz/harness", "fuzz targets on seeded inputs", "cargo test --locked", &[]),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),
         Step::host("clients", "cargo xtask clients", GUEST),
