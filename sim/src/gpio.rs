@@ -271,7 +271,7 @@ impl Peripheral for Gpio {
         self.write_port(port, register, merged(old, offset, width, value), ctx);
     }
 
-    /// The whole GPIO: a system reset. One port's reset bit is [`Gpio::reset_port`].
+    /// The whole GPIO: a system reset. One port's reset bit is `reset_port`.
     fn reset(&mut self, _ctx: &mut Ctx) {
         self.ports = std::array::from_fn(Port::new);
         self.driven = [[None; 16]; PORTS];

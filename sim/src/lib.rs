@@ -9,12 +9,15 @@
 //!
 //! House rule 7 (unsafe code only where it must be): [`memory`] and [`cpu`].
 
+#![deny(unsafe_code)]
+
 pub mod backup;
 pub mod bench;
 pub mod board;
 mod bus;
 pub mod chip;
 mod clock;
+#[allow(unsafe_code)] // hands mapped memory to the core
 pub mod cpu;
 pub mod crc;
 pub mod debug;
@@ -25,6 +28,7 @@ pub mod fault;
 pub mod flash;
 pub mod gpio;
 pub mod iwdg;
+#[allow(unsafe_code)] // the bytes that translated code reads and writes in place
 pub mod memory;
 mod models;
 pub mod otg;

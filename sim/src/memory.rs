@@ -2,7 +2,7 @@
 //!
 //! All unsafe code of the simulator that concerns memory is here. Flash is mapped read-only, so
 //! every store to it reaches the flash model; what the array then does (bits only go from 1 to 0,
-//! an erase sets all) is [`Flash`]'s. Which operation is legal and how long it takes is
+//! an erase sets all) is `Flash`'s. Which operation is legal and how long it takes is
 //! [`crate::flash`]'s.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};

@@ -1,6 +1,5 @@
 //! The OTG_FS model driven by hand: register sequences of RM0090 34.17 on one side, [`UsbHost`] on the other.
 
-use super::OtgFs;
 use super::bench::*;
 use super::regs::*;
 use crate::device::{Function, Peripheral, Width};
