@@ -121,8 +121,9 @@ fn in_guest(
     scenarios: &[scenarios::Scenario],
     work: &Path,
 ) -> Result<()> {
+    let (images, client) = (Images::make()?, client()?);
     let start = Instant::now();
-    let mut desk = Desk::new(Images::make()?, &client()?, work).context("the guest does not start")?;
+    let mut desk = Desk::new(images, &client, work).context("the guest does not start")?;
     note(args, &format!("Linux {} booted in {:.1} s", desk.guest.release, start.elapsed().as_secs_f64()));
     for (name, act) in scenarios {
         let outcome = measure(name, || {
