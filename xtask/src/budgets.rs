@@ -25,11 +25,20 @@ struct Limit {
     least: bool,
     /// The committed value of an exact figure.
     now: Option<f64>,
+    /// A figure of this machine and what else it does: `--check` fails only beyond this many times
+    /// the limit.
+    noise: Option<f64>,
 }
 
 impl Limit {
     fn kept(&self, value: f64) -> bool {
         if self.least { value >= self.limit } else { value <= self.limit }
+    }
+
+    /// As [`Self::kept`], with room for the machine's noise.
+    fn tolerable(&self, value: f64) -> bool {
+        let noise = self.noise.unwrap_or(1.0);
+        self.kept(if self.least { value * noise } else { value / noise })
     }
 
     /// Exact figures are committed to a thousandth.
@@ -45,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut broken = Vec::new();
     for figure in &figures {
         let limit = limits.get(figure.name).with_context(|| format!("no limit for {}", figure.name))?;
-        if !limit.kept(figure.value) {
+        if !limit.tolerable(figure.value) {
             broken.push(format!("{}: {} is beyond {}", figure.name, shown(figure), limit.limit));
         } else if !limit.as_committed(figure.value) {
             broken.push(format!(
