@@ -1,0 +1,152 @@
+//! The bootloader's flash driver on the chip's own flash controller: every width, every fault.
+
+use std::time::Duration;
+use surefoot_board::Board as BoardFile;
+use surefoot_core::config::Policy;
+use surefoot_core::dfu::{State, Status, command, request};
+use surefoot_core::port::FlashFault;
+use surefoot_host::job::Finish;
+use surefoot_host::link::Usb;
+use surefoot_images::{F4_CRC, F4_FULL};
+use surefoot_sim::{Kind, Nanos};
+use surefoot_tests::fixtures::{self, SLOT};
+use surefoot_tests::rig::{Found, Rig, board_file};
+
+const SECOND: Nanos = Nanos::secs(1);
+
+fn on(mut rig: Rig) -> Rig {
+    assert_eq!(rig.power_on(SECOND), Found::UpdateMode);
+    rig.attach().expect("enumerates");
+    rig
+}
+
+fn waiting() -> Rig {
+    on(Rig::new(F4_FULL, Policy::None).expect("the example board"))
+}
+
+/// One DNLOAD and its GETSTATUS, waited for as the device asks; bStatus and bState at the end.
+fn download(rig: &mut Rig, block: u8, data: &[u8]) -> (u8, u8) {
+    let second = Duration::from_secs(1);
+    let [low, high] = (data.len() as u16).to_le_bytes();
+    rig.control_out([request::OUT, request::DNLOAD, block, 0, 0, 0, low, high], data, second).expect("taken");
+    loop {
+        let mut status = [0; 6];
+        let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
+        rig.control_in(asked, &mut status, Duration::from_secs(5)).expect("GETSTATUS is always answered");
+        if status[4] != State::DownloadBusy as u8 {
+            return (status[0], status[4]);
+        }
+        rig.wait(Duration::from_millis(u32::from_le_bytes([status[1], status[2], status[3], 0]).into()));
+    }
+}
+
+fn order(rig: &mut Rig, code: u8, address: u32) -> (u8, u8) {
+    let mut data = vec![code];
+    data.extend(address.to_le_bytes());
+    download(rig, 0, &data)
+}
+
+fn clear(rig: &mut Rig) {
+    let asked = [request::OUT, request::CLRSTATUS, 0, 0, 0, 0, 0, 0];
+    rig.control_out(asked, &[], Duration::from_secs(1)).expect("CLRSTATUS");
+}
+
+fn flash(rig: &Rig, address: u32, length: usize) -> &[u8] {
+    rig.board.read_memory(address, length).expect("flash")
+}
+
+const GOOD: (u8, u8) = (Status::Ok as u8, State::DownloadIdle as u8);
+
+#[test]
+fn an_update_is_programmed_as_wide_as_the_supply_allows() {
+    let path = fixtures::root().join("boards/f4-discovery.toml");
+    let text = std::fs::read_to_string(&path).expect("the example board");
+    // At 1.8 V the chip does no more than 160 MHz (DS8626, "Limitations depending on supply").
+    let text = text.replace("policy = \"signature\"", "policy = \"crc\"").replace("168 MHz", "120 MHz");
+    let mut busy = Vec::new();
+    for (voltage, psize) in [("1.8V-2.1V", 0), ("2.1V-2.4V", 1), ("2.7V-3.6V", 2)] {
+        let text = text.replace("2.7V-3.6V", voltage);
+        let file = BoardFile::parse(&text, path.parent().expect("boards")).expect("a good board");
+        let rig = Rig::with(F4_CRC, file).expect("seals");
+        assert_eq!(rig.config().psize(), psize, "{voltage}");
+        let mut rig = on(rig);
+        let filler = rig.filler(0x3000 + 0x124);
+        let image = rig.manifest(filler, [1, 0, 0], None).expect("fits");
+        let before = rig.board.flash_time();
+        assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application, "{voltage}");
+        busy.push(rig.board.flash_time().since(before));
+        rig.board.assert_no_violations(|_| false);
+    }
+    assert!(busy.is_sorted_by(|a, b| a > b), "narrower takes longer: {busy:?}");
+}
+
+#[test]
+fn short_and_unaligned_blocks_are_padded_with_what_is_there() {
+    let mut rig = waiting();
+    assert_eq!(order(&mut rig, command::ERASE, SLOT), GOOD);
+    for (offset, length) in [(0, 1), (1, 2), (3, 7), (10, 64), (74, 65), (139, 2048), (2187, 5)] {
+        let data: Vec<u8> = (0..length).map(|i| (offset + i) as u8 & 0x7F).collect();
+        assert_eq!(order(&mut rig, command::SET_ADDRESS, SLOT + offset), GOOD);
+        assert_eq!(download(&mut rig, 2, &data), GOOD, "{length} at {offset}");
+    }
+    let expected: Vec<u8> = (0..2192u32).map(|i| i as u8 & 0x7F).chain([0xFF; 16]).collect();
+    assert_eq!(flash(&rig, SLOT, expected.len()), expected);
+}
+
+#[test]
+fn what_is_not_erased_is_told_and_not_touched_and_the_same_again_is_fine() {
+    let mut rig = waiting();
+    assert_eq!(order(&mut rig, command::ERASE, SLOT), GOOD);
+    assert_eq!(order(&mut rig, command::SET_ADDRESS, SLOT), GOOD);
+    let first = [0x5A; 256];
+    assert_eq!(download(&mut rig, 2, &first), GOOD);
+    let operations = rig.board.operations();
+    assert_eq!(download(&mut rig, 2, &first), GOOD, "a host that lost the answer asks again");
+    let mut second = first;
+    second[200] = 0x5B;
+    assert_eq!(download(&mut rig, 2, &second), (Status::CheckErased as u8, State::Error as u8));
+    assert_eq!(rig.board.operations(), operations);
+    assert_eq!(flash(&rig, SLOT, 256), first);
+    assert_eq!(rig.info().expect("answers").last_fault, FlashFault::NotErased as u8);
+    clear(&mut rig);
+    rig.board.assert_no_violations(|_| false);
+}
+
+#[test]
+fn a_sector_protected_by_its_option_bit_is_told_as_such() {
+    let mut rig = Rig::new(F4_FULL, Policy::None).expect("the example board");
+    // nWRP of sector 4, the slot's first (RM0090, 3.9.6).
+    let options = rig.board.option_bytes() & !(1 << (16 + 4));
+    rig.board.set_option_bytes(options);
+    let mut rig = on(rig);
+    assert_eq!(order(&mut rig, command::ERASE, SLOT), (Status::Erase as u8, State::Error as u8));
+    assert_eq!(rig.info().expect("answers").last_fault, FlashFault::WriteProtected as u8);
+    clear(&mut rig);
+    assert_eq!(order(&mut rig, command::SET_ADDRESS, SLOT), GOOD);
+    assert_eq!(download(&mut rig, 2, &[1; 64]), (Status::Program as u8, State::Error as u8));
+    clear(&mut rig);
+    assert_eq!(flash(&rig, SLOT, 64), [0xFF; 64]);
+    // The next sector still is as good as before, and the controller was left locked.
+    assert_eq!(order(&mut rig, command::ERASE, SLOT + 0x1_0000), GOOD);
+    assert_eq!(order(&mut rig, command::SET_ADDRESS, SLOT + 0x1_0000), GOOD);
+    assert_eq!(download(&mut rig, 2, &[1; 64]), GOOD);
+    rig.board.assert_no_violations(|v| v.kind == Kind::Protected);
+}
+
+#[test]
+fn erasing_everything_erases_the_slot_and_answers_in_between() {
+    let mut rig = waiting();
+    let edges = [SLOT - 4, SLOT, SLOT + 0xF_0000 - 4];
+    for address in edges {
+        assert!(rig.board.write_flash(address, &[0; 4]));
+    }
+    let start = rig.board.now();
+    assert_eq!(download(&mut rig, 0, &[command::ERASE]), GOOD);
+    let taken = rig.board.now().since(start);
+    // One sector of 64K and seven of 128K at 550 ms and 1 s (DS8626, x32), and little beside.
+    assert!((7_550..7_700).contains(&(taken.0 / 1_000_000)), "{taken:?}");
+    let words: Vec<u32> = edges.iter().map(|a| rig.board.read_word(*a).expect("flash")).collect();
+    assert_eq!(words, [0, u32::MAX, u32::MAX]);
+    assert_eq!(board_file(Policy::None).expect("a board").slot().base, SLOT);
+    rig.board.assert_no_violations(|_| false);
+}
