@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn table(figures: &[Figure], limits: &BTreeMap<String, Limit>) {
-    println!("{:<24} {:>14}   {}", "figure", "value", "limit");
+    println!("{:<24} {:>14}   limit", "figure", "value");
     for figure in figures {
         let Some(limit) = limits.get(figure.name) else { continue };
         let sign = if limit.least { "at least" } else { "at most" };

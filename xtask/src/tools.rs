@@ -65,14 +65,21 @@ pub fn outside(program: &str, folder: &Path) -> Command {
     command
 }
 
-/// Installs what `folder`/rust-toolchain.toml names, unless it is there.
+/// Installs what `folder`/rust-toolchain.toml names: toolchain, targets and components, where they
+/// are missing.
 pub fn toolchain_of(folder: &str) -> Result<()> {
     let folder = root().join(folder);
-    let present = outside("cargo", &folder).arg("--version").output().is_ok_and(|o| o.status.success());
-    if !present {
-        let status = outside("rustup", &folder).args(["toolchain", "install"]).status().context("rustup")?;
-        ensure!(status.success(), "`rustup toolchain install` in {} failed", folder.display());
+    let installed = outside("rustup", &folder).args(["toolchain", "install"]).output();
+    if installed.is_ok_and(|output| output.status.success()) {
+        return Ok(());
     }
+    // No rustup, or no way to its server: what is there may do.
+    let present = outside("cargo", &folder).arg("--version").output().is_ok_and(|o| o.status.success());
+    ensure!(
+        present,
+        "`rustup toolchain install` in {} failed and there is no cargo for it",
+        folder.display()
+    );
     Ok(())
 }
 
