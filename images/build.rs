@@ -16,7 +16,18 @@ const TARGET: &str = "thumbv7em-none-eabihf";
 fn main() -> Result<()> {
     let firmware = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../firmware");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for part in ["src", "Cargo.toml", "Cargo.lock", "build.rs", "link.x", "memory.x", ".cargo", "ed25519", "sha256", "../core/src"] {
+    for part in [
+        "src",
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.rs",
+        "link.x",
+        "memory.x",
+        ".cargo",
+        "ed25519",
+        "sha256",
+        "../core/src",
+    ] {
         let path = firmware.join(part);
         if path.exists() {
             println!("cargo::rerun-if-changed={}", path.display());
@@ -42,7 +53,10 @@ fn outside(program: &str, folder: &Path) -> Command {
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();
         let inherited = name.starts_with("CARGO") && name != "CARGO_HOME";
-        if inherited || name.starts_with("RUSTC") || matches!(&*name, "RUSTUP_TOOLCHAIN" | "RUSTFLAGS" | "RUSTDOC") {
+        if inherited
+            || name.starts_with("RUSTC")
+            || matches!(&*name, "RUSTUP_TOOLCHAIN" | "RUSTFLAGS" | "RUSTDOC")
+        {
             command.env_remove(&key);
         }
     }
@@ -52,9 +66,8 @@ fn outside(program: &str, folder: &Path) -> Command {
 /// Installs the toolchain that firmware/rust-toolchain.toml names, unless it is there.
 fn toolchain(firmware: &Path) -> Result<()> {
     let libdir = outside("rustc", firmware).args(["--print", "target-libdir", "--target", TARGET]).output();
-    let present = libdir.is_ok_and(|o| {
-        o.status.success() && Path::new(String::from_utf8_lossy(&o.stdout).trim()).is_dir()
-    });
+    let present = libdir
+        .is_ok_and(|o| o.status.success() && Path::new(String::from_utf8_lossy(&o.stdout).trim()).is_dir());
     if present {
         return Ok(());
     }
