@@ -44,25 +44,31 @@ pub fn run(
             control: Control::new(config, chip::unique_id()),
             block,
         };
-        let left = loop {
-            if let Some(end) = session.turn() {
-                break end == End::Left;
-            }
-        };
-        time::wait(LEAVE_MS);
-        session.port.detach();
-        if let Some(config) = config {
-            if let Ok(image) = prove(config) {
-                return (image, status.reason);
-            }
+        loop {
+            let Some(end) = session.turn() else { continue };
+            let left = end == End::Left;
             if left {
-                status.reason = Reason::Refused;
+                time::wait(LEAVE_MS);
+                session.port.detach();
+            }
+            if let Some(config) = config {
+                if let Ok(image) = prove(config) {
+                    session.port.detach();
+                    return (image, session.status.reason);
+                }
+                if left {
+                    session.status.reason = Reason::Refused;
+                }
+            }
+            // A new session after a leave; a host that is only silent keeps its old one.
+            if left {
+                break;
             }
         }
     }
 }
 
-/// Why the board leaves the bus.
+/// Why the board may leave the bus.
 #[derive(PartialEq, Eq)]
 enum End {
     /// The host ended the update.
@@ -120,6 +126,7 @@ impl Session<'_> {
                 // 0 is for ever, and nothing can boot without a configuration.
                 let limit = self.status.config.map_or(0, |c| c.update_timeout_ms());
                 if limit != 0 && now.wrapping_sub(self.heard) >= limit {
+                    self.heard = now;
                     return Some(End::Silence);
                 }
                 time::sleep();
