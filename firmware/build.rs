@@ -10,7 +10,8 @@ fn main() {
     let memory = format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = 0x08000000, LENGTH = {flash}\n  RAM : ORIGIN = 0x20000020, LENGTH = 16K - 32\n}}\n\
          /* Behind the sixteen core vectors and the binary's header; see src/sealed.rs. */\n\
-         surefoot_block = ORIGIN(FLASH) + 0x60;\n"
+         surefoot_block = ORIGIN(FLASH) + 0x60;\n\
+         ASSERT(SIZEOF(.data) == 0, \"initialised data would have to be copied at start-up\");\n"
     );
     fs::write(out.join("memory.x"), memory).expect("OUT_DIR is writable");
     // Every interrupt stays disabled, so there are no handlers to give aliases to.
