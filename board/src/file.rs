@@ -364,11 +364,21 @@ fn boot(file: &mut Section) -> Result<Boot> {
             Ok("never") => 0,
             _ => time(&item, 86_400_000, "\"30 s\", or \"never\"")?,
         };
+        // A host needs some seconds to find the device, and the board may never get another one.
+        if boot.timeout_ms != 0 && boot.timeout_ms < SHORTEST_TIMEOUT_MS {
+            return Err(item.value_fault(
+                format!("in {} ms no host finds the board in update mode", boot.timeout_ms),
+                "use \"5 s\" or more, or \"never\"",
+            ));
+        }
     }
     boot.watchdog = flag(&mut section, "watchdog", true)?;
     section.finish()?;
     Ok(boot)
 }
+
+/// The shortest time-out of update mode.
+const SHORTEST_TIMEOUT_MS: u32 = 5_000;
 
 fn time(item: &Item, most: u32, example: &'static str) -> Result<u32> {
     let ms = item.number("a time like \"500 ms\" or \"30 s\"", units::duration)?;

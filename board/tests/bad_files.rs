@@ -125,6 +125,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "33:11: boot.timeout: expected a time like \"500 ms\" or \"30 s\", found \"soon\"",
     ),
     (
+        "timeout = \"30 s\"",
+        "timeout = \"1 s\"",
+        "33:11: boot.timeout: in 1000 ms no host finds the board in update mode; use \"5 s\" or more, or \"never\"",
+    ),
+    (
         "keys = [\"keys/example.pub.pem\"]",
         "keys = \"keys/example.pub.pem\"",
         "38:8: validation.keys: expected a list of files or of 64 hex digits each, found \"keys/example.pub.pem\"",

@@ -121,6 +121,32 @@ fn a_manifest_offset_outside_the_slot_is_refused() {
 }
 
 #[test]
+fn an_entry_outside_the_proved_bytes_is_refused() {
+    let last = SLOT.base + BODY as u32;
+    for (reset, accepted) in [(last - 1, true), (last + 1, false), (last + manifest::LEN as u32 + 1, false)] {
+        let enter = |mut slot: Vec<u8>, key: Option<u8>| {
+            word(&mut slot, 4, reset);
+            let mut m = manifest_for(&slot[..BODY]);
+            if let Some(seed) = key {
+                sign(&mut m, &signing_key(seed));
+            }
+            slot[BODY..BODY + manifest::LEN].copy_from_slice(&m.encode());
+            slot
+        };
+        let expected = if accepted { Ok(()) } else { Err(ImageFault::ResetOutside) };
+        let signed = enter(sealed(BODY, None, |_| ()), Some(1));
+        assert_eq!(check(Policy::Signature, &[public(1)], signed).map(|_| ()), expected, "{reset:#x}");
+        let unsigned = enter(sealed(BODY, None, |_| ()), None);
+        assert_eq!(check(Policy::Crc, &[], unsigned).map(|_| ()), expected, "{reset:#x}");
+        let mut bare = plain(BODY);
+        word(&mut bare, 4, reset);
+        let crc = surefoot_core::image::crc32(&bare[..BODY]);
+        word(&mut bare, BODY, crc);
+        assert_eq!(check(Policy::Crc, &[], bare).map(|_| ()), expected, "{reset:#x}");
+    }
+}
+
+#[test]
 fn a_build_without_cryptography_boots_nothing_under_the_signature_policy() {
     let block = block(&fields(Policy::Signature, &[public(1)]));
     let config =

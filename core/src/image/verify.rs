@@ -16,7 +16,7 @@ pub enum ImageFault {
     Erased = 1,
     /// The initial stack pointer is outside RAM or not 8-byte aligned.
     StackPointer = 2,
-    /// The reset vector is outside the slot.
+    /// The reset vector is outside the slot, or outside the part of it that is proved.
     ResetOutside = 3,
     /// The reset vector lacks the thumb bit.
     ResetThumb = 4,
@@ -122,24 +122,38 @@ pub fn verify<C: Crypto>(
     if policy == Policy::None {
         return Ok(image);
     }
-    let (body, wanted) = match manifest::offset(bytes) {
+    let (body, wanted, manifest) = match manifest::offset(bytes) {
         Some(offset) => {
             let (body, manifest) = manifest_at(bytes, offset)?;
             identity(manifest, &config, slot)?;
-            if policy == Policy::Signature {
-                if !C::AVAILABLE {
-                    return Err(ImageFault::NoVerifier);
-                }
-                return signature(body, manifest, &config, crypto).map(|()| image);
-            }
-            (body, manifest.crc())
+            (body, manifest.crc(), Some(manifest))
         }
         None if policy == Policy::Signature => return Err(ImageFault::NoManifest),
-        None => last_word(bytes)?,
+        None => {
+            let (body, wanted) = last_word(bytes)?;
+            (body, wanted, None)
+        }
     };
-    crc.start();
-    crc.update(body);
-    if crc.value() == wanted { Ok(image) } else { Err(ImageFault::Crc) }
+    // What runs first must be among the bytes that are proved: the rest of the slot is anybody's.
+    if (image.reset_vector - slot.base) as usize > body.len() {
+        return Err(ImageFault::ResetOutside);
+    }
+    match manifest {
+        Some(manifest) if policy == Policy::Signature => {
+            if !C::AVAILABLE {
+                return Err(ImageFault::NoVerifier);
+            }
+            signature(body, manifest, &config, crypto)?;
+        }
+        _ => {
+            crc.start();
+            crc.update(body);
+            if crc.value() != wanted {
+                return Err(ImageFault::Crc);
+            }
+        }
+    }
+    Ok(image)
 }
 
 /// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset

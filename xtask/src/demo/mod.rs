@@ -66,7 +66,10 @@ impl<'s> Workshop<'s> {
         for period in [500, 250] {
             blinky_rust(period, SLOT)?;
         }
-        let command = root.join("target/debug/surefoot");
+        // Beside this program, wherever cargo's target directory is.
+        let command =
+            std::env::current_exe()?.with_file_name(format!("surefoot{}", std::env::consts::EXE_SUFFIX));
+        ensure!(command.is_file(), "{} was not built", command.display());
         Ok(Self { screen, folder, command })
     }
 
@@ -77,7 +80,11 @@ impl<'s> Workshop<'s> {
     /// Runs `surefoot` in the root of the repository and shows its command line.
     fn surefoot(&self, arguments: &[&str]) -> Result<()> {
         self.screen.command(arguments);
-        let output = Command::new(&self.command).current_dir(tools::root()).args(arguments).output()?;
+        let output = Command::new(&self.command)
+            .current_dir(tools::root())
+            .args(arguments)
+            .output()
+            .with_context(|| self.command.display().to_string())?;
         if !output.status.success() {
             bail!("surefoot {}:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         }

@@ -87,7 +87,11 @@ pub fn read_unprotect() -> Result<(), FlashFault> {
     // RM0090, 3.7.2: the value first, then OPTSTRT.
     FLASH.optcr().modify(|w| w.set_rdp(LEVEL_0));
     FLASH.optcr().modify(|w| w.set_optstrt(true));
-    finish(MASS_ERASE_LIMIT_MS)
+    let result = finish(MASS_ERASE_LIMIT_MS);
+    FLASH.optcr().modify(|w| w.set_optlock(true));
+    result?;
+    // At level 2 the bytes cannot be written (RM0090, 3.7.3).
+    if FLASH.optcr().read().rdp() == LEVEL_0 { Ok(()) } else { Err(FlashFault::WriteProtected) }
 }
 
 /// Unlocks the controller for work on this range, which has to be writable (promise 4), and sets CR
