@@ -217,6 +217,7 @@ impl Explain for ImageError {
             Self::HasManifest => "has-manifest",
             Self::CrcErased => "crc-erased",
             Self::LastWordUsed(_) => "last-word-used",
+            Self::BehindManifest { .. } => "behind-manifest",
         };
         format!("image.{name}")
     }
@@ -236,6 +237,9 @@ impl Explain for ImageError {
             Self::HasManifest => "Signing it twice is rarely meant.".into(),
             Self::CrcErased => "The board could not tell it from a missing one.".into(),
             Self::LastWordUsed(_) => "The CRC-32 would have to stand there.".into(),
+            Self::BehindManifest { .. } => {
+                "No signature and no CRC covers them; the manifest is an image's last part.".into()
+            }
         }
     }
 
@@ -250,6 +254,10 @@ impl Explain for ImageError {
             Self::HasManifest => "Use --again to replace the manifest.".into(),
             Self::CrcErased => "Change any byte of the image, for example its version.".into(),
             Self::LastWordUsed(_) => "Leave one word free, or use --crc image.".into(),
+            Self::BehindManifest { .. } => {
+                "Put the data into the application before it is signed, and sign what the linker wrote."
+                    .into()
+            }
         }
     }
 }

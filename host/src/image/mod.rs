@@ -17,6 +17,7 @@ pub use sign::{Identity, sign};
 
 use crate::files::Segments;
 use surefoot_core::config::Slot;
+use surefoot_core::image::manifest;
 
 /// Why an image cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,29 @@ pub enum ImageError {
     /// The region's last word is part of the image.
     #[error("the last word of the region, at 0x{0:08X}, is part of the image")]
     LastWordUsed(u32),
+    /// Bytes behind the manifest.
+    #[error("there are bytes behind the image's manifest, the first at 0x{address:08X}")]
+    BehindManifest {
+        /// The first of them that is not erased flash.
+        address: u32,
+    },
+}
+
+/// Nothing but erased flash stands behind the manifest, if there is one: no signature and no CRC
+/// covers what does.
+///
+/// # Errors
+/// [`ImageError::BehindManifest`].
+pub fn nothing_behind_manifest(segments: &Segments) -> Result<(), ImageError> {
+    let Some(Ok(view)) = inspect(segments).manifest else { return Ok(()) };
+    let start = segments.start() as usize + view.offset as usize + manifest::LEN;
+    for segment in segments {
+        let skipped = start.saturating_sub(segment.address as usize).min(segment.bytes.len());
+        if let Some(at) = segment.bytes[skipped..].iter().position(|b| *b != 0xFF) {
+            return Err(ImageError::BehindManifest { address: segment.address + (skipped + at) as u32 });
+        }
+    }
+    Ok(())
 }
 
 /// What stands in `slot` once `segments` are written: from the slot's base to the last byte,

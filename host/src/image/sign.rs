@@ -27,7 +27,7 @@ pub struct Identity {
 ///
 /// # Errors
 /// [`ImageError::TooShort`], [`ImageError::ReservedVectors`], [`ImageError::HasManifest`],
-/// [`ImageError::TooBig`].
+/// [`ImageError::BehindManifest`], [`ImageError::TooBig`].
 pub fn sign(
     mut image: Vec<u8>,
     slot: Slot,
@@ -46,7 +46,7 @@ pub fn sign(
         if !again {
             return Err(ImageError::HasManifest);
         }
-        cut_off_manifest(&mut image, words.1);
+        cut_off_manifest(&mut image, words.1, slot)?;
     } else if words != (0, 0, 0) {
         return Err(ImageError::ReservedVectors(words.0, words.1, words.2));
     }
@@ -79,9 +79,17 @@ pub fn sign(
 }
 
 /// Cuts at `offset` when a manifest stands there; a linker script may have left the vectors only.
-fn cut_off_manifest(image: &mut Vec<u8>, offset: u32) {
+/// What stands behind the manifest would be lost, so it is refused.
+fn cut_off_manifest(image: &mut Vec<u8>, offset: u32, slot: Slot) -> Result<(), ImageError> {
     let at = offset as usize;
-    if image.get(at..).is_some_and(|rest| Manifest::decode(rest).is_ok()) {
-        image.truncate(at);
+    let Some(rest) = image.get(at..).filter(|rest| Manifest::decode(rest).is_ok()) else {
+        return Ok(());
+    };
+    let behind = rest.get(manifest::LEN..).unwrap_or_default();
+    if let Some(first) = behind.iter().position(|b| *b != 0xFF) {
+        let address = slot.base + offset + (manifest::LEN + first) as u32;
+        return Err(ImageError::BehindManifest { address });
     }
+    image.truncate(at);
+    Ok(())
 }

@@ -85,6 +85,11 @@ pub fn plan(
     let image_slot = slot.filter(|s| target.info().is_some() || s.contains(segments.start(), 1));
     if let Some(slot) = image_slot {
         fits(segments, slot)?;
+        match image::nothing_behind_manifest(segments) {
+            Err(error) if !options.unchecked => return Err(JobError::Image(error)),
+            Err(error) => unproved.push(error.to_string()),
+            Ok(()) => {}
+        }
         let proof = match (config, target.info()) {
             (Some(config), _) => prove(config, slot, segments),
             (None, Some(info)) => prove_by_info(info, slot, segments, &mut unproved),

@@ -212,3 +212,15 @@ fn the_key_id_is_the_start_of_the_public_keys_hash() {
     assert_eq!(image::linked_for(0x0800_8041, SLOT), Some(0x0800_0000));
     assert_eq!(image::linked_for(0x2000_0001, SLOT), None);
 }
+
+#[test]
+fn signing_again_does_not_drop_what_stands_behind_the_old_manifest() {
+    let once = sign(application(SLOT.base, 400), SLOT, IDENTITY, Some(&key()), false).unwrap();
+    let mut more = once.clone();
+    more.extend([0xFF, 0xFF, 0xFF, 0xFF]);
+    assert_eq!(sign(more.clone(), SLOT, IDENTITY, Some(&key()), true).as_ref(), Ok(&once));
+    more.extend([0xFF, 1, 2, 3]);
+    let address = SLOT.base + more.len() as u32 - 3;
+    let got = sign(more, SLOT, IDENTITY, Some(&key()), true);
+    assert_eq!(got, Err(ImageError::BehindManifest { address }));
+}

@@ -359,3 +359,27 @@ fn a_memory_string_without_meaning_is_refused() {
         }
     }
 }
+
+#[test]
+fn bytes_behind_the_manifest_are_refused_since_nothing_covers_them() {
+    let image = signed(400);
+    let flat = image.flat(image.start(), image.end());
+    let behind = image.end();
+    let with = |address: u32, bytes: Vec<u8>| {
+        let part = |address, bytes| Part { address, bytes, place: Place::Offset(0) };
+        Segments::new([part(SLOT.base, flat.clone()), part(address, bytes)]).unwrap()
+    };
+    for address in [behind, behind + 0x1000, SLOT.end() - 4] {
+        let mut fake = Fake::ours(info());
+        let got = flash(&mut fake, &with(address, vec![0xFF, 0xFF, 0xFF, 0x11]));
+        let address = address + 3;
+        assert_eq!(got, Err(JobError::Image(ImageError::BehindManifest { address })));
+        assert_eq!(fake.log, []);
+    }
+    let mut fake = Fake::ours(info());
+    assert_eq!(flash(&mut fake, &with(behind, vec![0xFF; 64])), Ok(Finish::Application), "as erased flash");
+    let session = Session::open(&mut fake, false).unwrap();
+    let options = Options { unchecked: true, ..Options::default() };
+    let blind = plan(session.target(), None, &with(behind, vec![1; 4]), options).unwrap();
+    assert!(blind.unproved.iter().any(|text| text.contains("behind")), "{:?}", blind.unproved);
+}
