@@ -72,7 +72,7 @@ fn toolchain(firmware: &Path) -> Result<()> {
         return Ok(());
     }
     let status = outside("rustup", firmware)
-        .args(["toolchain", "install"])
+        .args(["toolchain", "install", "--no-self-update"])
         .status()
         .context("the firmware's toolchain (firmware/rust-toolchain.toml) is not installed and there is no rustup to install it")?;
     ensure!(status.success(), "`rustup toolchain install` in firmware/ failed: {status}");

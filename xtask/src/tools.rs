@@ -69,7 +69,7 @@ pub fn outside(program: &str, folder: &Path) -> Command {
 /// are missing.
 pub fn toolchain_of(folder: &str) -> Result<()> {
     let folder = root().join(folder);
-    let installed = outside("rustup", &folder).args(["toolchain", "install"]).output();
+    let installed = outside("rustup", &folder).args(["toolchain", "install", "--no-self-update"]).output();
     if installed.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
