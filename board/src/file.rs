@@ -54,6 +54,13 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
     let usb = usb(&mut file)?;
     let led = led(&mut file, &chip, clocks.hse.is_some())?;
     let button = button(&mut file, &chip, clocks.hse.is_some(), led)?;
+    // SWDIO and SWCLK after reset (DS8626, alternate functions); wiring may share them, but seldom means to.
+    for pin in [led, button].into_iter().flatten().filter(|p| p.port() == 0 && matches!(p.pin(), 13 | 14)) {
+        let name = pin::name(pin);
+        warnings.push(format!(
+            "{name} is a pin of the debug port: while the bootloader uses it no probe connects"
+        ));
+    }
     let boot = boot(&mut file)?;
     let (policy, keys) = validation(&mut file, folder)?;
     if keys.iter().any(|k| k.bytes == keys::EXAMPLE && !k.revoked) {

@@ -65,6 +65,17 @@ fn the_file_without_a_mistake_is_accepted() {
     assert!(board.warnings.iter().any(|w| w.contains("example key")), "{:?}", board.warnings);
 }
 
+#[test]
+fn a_debug_pin_for_the_led_is_worth_a_warning() {
+    let led = |pin: &str| with("pin = \"PD12\"", &format!("pin = \"{pin}\""));
+    let warned = |text: &str| {
+        let board = parse(text).unwrap_or_else(|e| panic!("{e}"));
+        board.warnings.iter().any(|w| w.contains("debug port"))
+    };
+    assert!(warned(&led("PA13")) && warned(&led("PA14")));
+    assert!(!warned(&led("PA15")) && !warned(&led("PB13")));
+}
+
 /// What is replaced, by what, and what is said.
 const CASES: &[(&str, &str, &str)] = &[
     // Keys that are not known.
