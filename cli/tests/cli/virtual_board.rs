@@ -59,7 +59,12 @@ fn a_bare_device_without_board_file_is_flashed_by_its_own_words() {
     std::fs::rename(bench.path("board.toml"), bench.path("elsewhere.toml")).unwrap();
     let flashed = bench.ok(&format!("flash app.dfu {LINK}"));
     assert_eq!(flashed["board"], "application");
-    assert_eq!(flashed["unproved"].as_array().map(Vec::len), Some(1), "the signature");
+    assert_eq!(flashed["unproved"].as_array().map(Vec::len), Some(0), "its own sealed keys proved it");
+    bench.ok("image keygen other.pem");
+    bench.ok("image sign app.bin --board elsewhere.toml --key other.pem --unchecked --out other.dfu");
+    bench.fails(&format!("flash other.dfu {HELD}"), 4, "image.unknown-key");
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["bootloader"]["image_fault"], serde_json::Value::Null, "the old image was not erased");
 }
 
 #[test]

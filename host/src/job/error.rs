@@ -5,7 +5,7 @@ use crate::explain::{Explain, sentence};
 use crate::image::{ImageError, Refused};
 use crate::link::LinkError;
 use crate::texts;
-use surefoot_core::config::{ConfigFault, Slot};
+use surefoot_core::config::{ConfigFault, Policy, Slot};
 use surefoot_core::dfu::Status;
 use surefoot_core::image::ImageFault;
 use surefoot_core::port::FlashFault;
@@ -92,6 +92,15 @@ pub enum Refusal {
         /// The file's.
         file: u32,
     },
+    /// Another policy.
+    #[error("the connected board's policy is \"{}\", the board file's \"{}\"",
+        policy_text(*.device), texts::policy(*.file))]
+    Policy {
+        /// The board's, as it travels.
+        device: u8,
+        /// The file's.
+        file: Policy,
+    },
     /// Another layout.
     #[error("the connected board's slot is 0x{:08X} with {} bytes, the board file's 0x{:08X} with {}",
         .device.base, .device.length, .file.base, .file.length)]
@@ -126,6 +135,10 @@ pub enum Refusal {
 
 fn config_text(fault: Option<ConfigFault>, number: u8) -> String {
     fault.map_or(format!("fault {number}"), |f| texts::config_fault(f).what.to_owned())
+}
+
+fn policy_text(number: u8) -> &'static str {
+    texts::policy_by_number(number).map_or("unknown", texts::policy)
 }
 
 fn after(fault: &Option<ImageFault>) -> String {
@@ -234,6 +247,7 @@ impl Explain for Refusal {
             Self::Configuration { .. } => "configuration",
             Self::Chip { .. } => "other-chip",
             Self::Board { .. } => "other-board",
+            Self::Policy { .. } => "other-policy",
             Self::Layout { .. } => "other-layout",
             Self::Protected { .. } => "protected",
             Self::NoMemory { .. } => "no-memory",
@@ -248,7 +262,9 @@ impl Explain for Refusal {
                 "Without it the bootloader knows neither its flash nor its keys.".into()
             }
             Self::Chip { .. } | Self::Board { .. } => "The image would be for other hardware.".into(),
-            Self::Layout { .. } => "The bootloader was sealed from another version of the board file.".into(),
+            Self::Policy { .. } | Self::Layout { .. } => {
+                "The bootloader was sealed from another version of the board file.".into()
+            }
             Self::Protected { .. } => {
                 "The bootloader and its records are there, or the board keeps it free.".into()
             }
@@ -264,7 +280,7 @@ impl Explain for Refusal {
             Self::Chip { .. } | Self::Board { .. } => {
                 "Give the board file of the connected board with --board, or connect the other one.".into()
             }
-            Self::Layout { .. } => "Take that version, or seal and write the bootloader anew.".into(),
+            Self::Policy { .. } | Self::Layout { .. } => "Take that version, or seal and write the bootloader anew.".into(),
             Self::Protected { .. } => {
                 "Link the application for its slot (see `surefoot layout`); `surefoot info` draws what is writable."
                     .into()

@@ -59,8 +59,9 @@ impl Plan {
     }
 }
 
-/// Plans to write `segments`. With a board file its `config` proves the image fully; without one
-/// what the device tells of itself is used.
+/// Plans to write `segments`. The image is proved by the block that the device's bootloader holds;
+/// where that cannot be read by `config`, the board file's; and without either by what the device
+/// tells of itself. A board file that is not this board's is refused in any case.
 ///
 /// # Errors
 /// [`JobError`], with the reason; nothing was changed.
@@ -90,7 +91,8 @@ pub fn plan(
             Err(error) => unproved.push(error.to_string()),
             Ok(()) => {}
         }
-        let proof = match (config, target.info()) {
+        let sealed = target.config().filter(|c| c.slots().any(|s| s == slot));
+        let proof = match (sealed.or(config), target.info()) {
             (Some(config), _) => prove(config, slot, segments),
             (None, Some(info)) => prove_by_info(info, slot, segments, &mut unproved),
             (None, None) => Ok(()),
@@ -133,6 +135,9 @@ fn same_board(info: &Info, config: Config) -> Result<(), JobError> {
     if info.board_id != config.board_id() {
         return Err(Refusal::Board { device: info.board_id, file: config.board_id() }.into());
     }
+    if info.policy != config.policy() as u8 {
+        return Err(Refusal::Policy { device: info.policy, file: config.policy() }.into());
+    }
     let sealed = Slot { base: info.slot_base, length: info.slot_length };
     match config.slots().find(|s| *s == sealed) {
         Some(_) => Ok(()),
@@ -156,7 +161,7 @@ fn prove(config: Config, slot: Slot, segments: &Segments) -> Result<(), Refused>
     image::check(config, slot, segments).map(|_| ())
 }
 
-/// Without a board file: the vector table, and the manifest as far as the device tells its ids.
+/// Without any configuration: the vector table, and the manifest as far as the device tells its ids.
 fn prove_by_info(
     info: &Info,
     slot: Slot,
@@ -219,8 +224,7 @@ fn manifest_by_info(
         return Err(fault);
     }
     if policy == Policy::Signature {
-        unproved
-            .push("the signature: the board's keys are in its board file, and --board was not given".into());
+        unproved.push("the signature: the board's keys cannot be read, and no board file was given".into());
     }
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! What is at the other end of a link: descriptors, memory, and what our bootloader tells of itself.
 
-use super::JobError;
+use super::{JobError, driver};
 use crate::link::descriptors::Descriptors;
 use crate::link::{LinkError, Usb};
 use std::time::Duration;
-use surefoot_core::config::Slot;
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, Slot};
+use surefoot_core::dfu::host::Task;
 use surefoot_core::dfu::memory;
 use surefoot_core::info::{self, Info};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The vector table, the binary's header and its block are within these first bytes of a bootloader.
+const HEAD: usize = 2048;
 /// No STM32 has as many; a string that says so is damaged.
 const MOST_SECTORS: usize = 16_384;
 
@@ -56,6 +59,8 @@ pub struct Target {
     pub kind: Kind,
     /// The sectors of the internal flash, ascending.
     pub sectors: Vec<SectorInfo>,
+    /// The configuration block that its own bootloader holds, where it can be read.
+    pub sealed: Option<[u8; BLOCK_LEN]>,
 }
 
 impl Target {
@@ -72,7 +77,31 @@ impl Target {
         // A bootloader with a broken configuration block has no memory to offer.
         let broken = matches!(kind, Kind::Surefoot(info) if info.config_fault != 0);
         let sectors = if broken { Vec::new() } else { sectors(descriptors.memory())? };
-        Ok(Self { descriptors, kind, sectors })
+        let mut target = Self { descriptors, kind, sectors, sealed: None };
+        target.sealed = target.read_sealed(link)?;
+        Ok(target)
+    }
+
+    /// Reads the block out of our own bootloader, which stands at the start of the flash.
+    fn read_sealed(&self, link: &mut dyn Usb) -> Result<Option<[u8; BLOCK_LEN]>, LinkError> {
+        let start = self.sectors.first().filter(|s| s.readable && s.size as usize >= HEAD);
+        let Some(first) = start.filter(|_| self.info().is_some() && self.can_upload()) else {
+            return Ok(None);
+        };
+        let mut head = vec![0; HEAD];
+        let (interface, size) = (self.descriptors.interface, self.descriptors.transfer_size);
+        let task = Task::Upload { address: first.base, buffer: &mut head };
+        match driver::run(link, interface, size, task, &mut |_| ()) {
+            Ok(()) => Ok(sealed_in(&head)),
+            Err(JobError::Link(error @ (LinkError::Gone | LinkError::Timeout))) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The configuration by which the device itself proves images, where it could be read.
+    pub fn config(&self) -> Option<Config<'_>> {
+        let (info, block) = (self.info()?, self.sealed.as_ref()?);
+        Config::parse(block, info.family).ok().filter(|config| config.board_id() == info.board_id)
     }
 
     /// The bootloader's own words, when it is ours.
@@ -98,6 +127,12 @@ impl Target {
     pub fn can_upload(&self) -> bool {
         self.descriptors.attributes & 2 != 0
     }
+}
+
+/// The block behind the binary's header in the first bytes of a bootloader.
+fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
+    let (_, block) = BinaryHeader::find(head)?;
+    head.get(block..)?.first_chunk().copied()
 }
 
 /// The info request; `None` when the device stalls it or answers something else.

@@ -1,8 +1,8 @@
 //! Jobs against a device in memory: what is refused before the first erase, and what happens after.
 
-use crate::common::{SLOT, application, block, elf, key};
+use crate::common::{SLOT, application, block, elf, key, revoked_key};
 use crate::fake::{Change, Fake, Trouble, info};
-use surefoot_core::config::{Config, FAMILY_F4, Policy};
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, FAMILY_F4, HEADER_LEN, Policy};
 use surefoot_core::dfu::Status;
 use surefoot_core::dfu::host::Style;
 use surefoot_core::image::{ImageFault, Version};
@@ -61,8 +61,9 @@ fn a_signed_image_is_erased_for_programmed_verified_and_left() {
 fn both_styles_of_blocks_end_with_the_same_flash() {
     let segments = signed(10_000);
     let image = segments.flat(segments.start(), segments.end());
-    // Five blocks, and an address for each or one for the head and one for the rest.
-    for (style, downloads) in [(Style::Counting, 1 + 2 + 5), (Style::AddressPerBlock, 1 + 2 * 5)] {
+    // An address to read the sealed block at; five blocks, and an address for each or one for the
+    // head and one for the rest; and one for the erase.
+    for (style, downloads) in [(Style::Counting, 2 + 2 + 5), (Style::AddressPerBlock, 2 + 2 * 5)] {
         let mut fake = Fake::ours(info());
         let mut session = Session::open(&mut fake, false).unwrap();
         session.set_style(style);
@@ -84,7 +85,7 @@ fn our_own_bootloader_gets_counting_blocks_and_others_an_address_each() {
         fake.downloads
     };
     // The ROM's image starts a plan of its own, so its first block goes last too.
-    assert_eq!((count(Fake::ours(info())), count(Fake::rom())), (8, 11));
+    assert_eq!((count(Fake::ours(info())), count(Fake::rom())), (9, 11));
 }
 
 #[test]
@@ -382,4 +383,61 @@ fn bytes_behind_the_manifest_are_refused_since_nothing_covers_them() {
     let options = Options { unchecked: true, ..Options::default() };
     let blind = plan(session.target(), None, &with(behind, vec![1; 4]), options).unwrap();
     assert!(blind.unproved.iter().any(|text| text.contains("behind")), "{:?}", blind.unproved);
+}
+
+/// A board whose bootloader was sealed with this block.
+fn sealed(policy: Policy) -> Fake {
+    let mut fake = Fake::ours(Info { policy: policy as u8, ..info() });
+    let header = BinaryHeader { version: [0, 1, 0], family: FAMILY_F4, features: 1 }.encode();
+    fake.flash[0x188..0x188 + HEADER_LEN].copy_from_slice(&header);
+    fake.flash[0x188 + HEADER_LEN..][..BLOCK_LEN].copy_from_slice(&block(policy));
+    fake
+}
+
+#[test]
+fn a_board_proves_images_by_its_own_sealed_keys_with_and_without_a_board_file() {
+    let stranger = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+    let by = |key: &ed25519_dalek::SigningKey| {
+        let image = sign(application(SLOT.base, 400), SLOT, IDENTITY, Some(key), false).unwrap();
+        Segments::one(SLOT.base, image).unwrap()
+    };
+    let good = planned(&mut sealed(Policy::Signature), None, &by(&key())).unwrap();
+    assert_eq!(good.unproved, Vec::<String>::new(), "nothing is left to the board");
+    for (key, fault) in [(&stranger, ImageFault::UnknownKey), (&revoked_key(), ImageFault::RevokedKey)] {
+        let got = planned(&mut sealed(Policy::Signature), None, &by(key));
+        assert!(matches!(got, Err(JobError::Refused(r)) if r.fault == fault), "{got:?}");
+    }
+    // A board file that trusts the stranger changes nothing about what is sealed.
+    let mut trusting = block(Policy::Signature);
+    let own = key().verifying_key().to_bytes();
+    let at = trusting.windows(32).position(|w| w == own).unwrap();
+    trusting[at..at + 32].copy_from_slice(&stranger.verifying_key().to_bytes());
+    let crc = surefoot_core::image::crc32(&trusting[0x0C..]);
+    trusting[8..12].copy_from_slice(&crc.to_le_bytes());
+    let config = Config::parse(&trusting, FAMILY_F4).unwrap();
+    assert!(planned(&mut Fake::ours(info()), Some(config), &by(&stranger)).is_ok(), "no block to read");
+    let got = planned(&mut sealed(Policy::Signature), Some(config), &by(&stranger));
+    assert!(matches!(&got, Err(JobError::Refused(r)) if r.fault == ImageFault::UnknownKey), "{got:?}");
+    assert!(planned(&mut sealed(Policy::Signature), Some(config), &by(&key())).is_ok());
+}
+
+#[test]
+fn a_board_file_with_another_policy_than_the_boards_is_refused() {
+    let block = block(Policy::None);
+    let config = Config::parse(&block, FAMILY_F4).unwrap();
+    for mut fake in [sealed(Policy::Signature), Fake::ours(info())] {
+        let got = planned(&mut fake, Some(config), &signed(400));
+        assert_eq!(got, Err(Refusal::Policy { device: 2, file: Policy::None }.into()));
+    }
+}
+
+#[test]
+fn a_damaged_or_foreign_block_proves_nothing_and_the_board_file_does() {
+    let block = block(Policy::Signature);
+    let config = Config::parse(&block, FAMILY_F4).unwrap();
+    let mut damaged = sealed(Policy::Signature);
+    damaged.flash[0x188 + HEADER_LEN + 0x20] ^= 1;
+    let plain = planned(&mut damaged, None, &signed(400)).unwrap();
+    assert_eq!(plain.unproved.len(), 1, "the signature");
+    assert_eq!(planned(&mut damaged, Some(config), &signed(400)).unwrap().unproved, Vec::<String>::new());
 }
