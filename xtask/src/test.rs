@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// The C blinky is built with Debian's cross compiler.
-const CROSS: &[&str] = &["gcc-arm-none-eabi"];
+const CROSS: &[&str] = &["gcc-arm-none-eabi", "make"];
 /// dfu-util runs in a guest with a USB stack of its own.
 const GUEST: &[&str] = &["qemu-system-x86", "busybox-static", "dfu-util"];
 

@@ -8,6 +8,7 @@ use std::{env, fs};
 /// What a test needs from the machine: a Debian package and a file that shows it is there.
 const PACKAGES: &[(&str, &str)] = &[
     ("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
+    ("make", "make"),
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("busybox-static", "busybox"),
     ("dfu-util", "dfu-util"),
