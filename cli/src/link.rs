@@ -9,9 +9,12 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use surefoot_board::Board;
-use surefoot_host::link::sim::{Fitting, PowerOn, SimLink, VirtualBoard};
+use surefoot_host::link::sim::{Fitting, PowerOn, SimLink, StateLock, VirtualBoard};
 use surefoot_host::link::usb::UsbLink;
 use surefoot_host::link::{Filter, Usb};
+
+/// How long a command waits for another one that has the same virtual board.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The options of every verb that talks to a board.
 #[derive(Clone, Debug, Args)]
@@ -89,7 +92,9 @@ impl LinkOptions {
 /// The board in `path`, or a new one from the board file.
 pub fn virtual_board(path: &Path, board: Option<&Loaded>, ui: &Ui) -> Result<VirtualBoard, Problem> {
     if path.exists() {
-        return Ok(VirtualBoard::load(path)?);
+        // Read once before the lock: nothing is written beside a file that is no board's state.
+        VirtualBoard::load(path)?;
+        return locked(path, || Ok(VirtualBoard::load(path)?));
     }
     let Some(loaded) = board else {
         return Err(Problem::new(
@@ -104,7 +109,19 @@ pub fn virtual_board(path: &Path, board: Option<&Loaded>, ui: &Ui) -> Result<Vir
         ));
     };
     ui.note(&format!("a new virtual {} with its bootloader in {}", loaded.board.name, path.display()));
-    new_virtual_board(&loaded.board)
+    locked(path, || match path.exists() {
+        // Another command made it meanwhile.
+        true => Ok(VirtualBoard::load(path)?),
+        false => new_virtual_board(&loaded.board),
+    })
+}
+
+/// The board that `get` makes, with the state file in `path` locked for as long as the board lives.
+fn locked(path: &Path, get: impl FnOnce() -> Result<VirtualBoard, Problem>) -> Result<VirtualBoard, Problem> {
+    let lock = StateLock::take(path, PATIENCE)?;
+    let mut board = get()?;
+    board.keep(lock);
+    Ok(board)
 }
 
 /// A new virtual board with the built-in bootloader, sealed.

@@ -80,8 +80,16 @@ impl From<Refused> for Problem {
     }
 }
 
+/// A state file or a chip's name that cannot be used is bad input, and no broken link.
+pub fn link_exit(error: &LinkError) -> Exit {
+    match error {
+        LinkError::State(_) | LinkError::Unkept(_) | LinkError::NoModel(_) => Exit::Input,
+        _ => Exit::Link,
+    }
+}
+
 impl From<LinkError> for Problem {
     fn from(error: LinkError) -> Self {
-        Self::of(Exit::Link, &error)
+        Self::of(link_exit(&error), &error)
     }
 }

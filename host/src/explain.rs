@@ -26,6 +26,7 @@ impl Explain for FileError {
         let name = match self {
             Self::Read { .. } => "read",
             Self::Write { .. } => "write",
+            Self::NotRegular(_) => "not-regular",
             Self::Empty => "empty",
             Self::TooBig { .. } => "too-big",
             Self::UnknownFormat { .. } => "unknown-format",
@@ -46,6 +47,7 @@ impl Explain for FileError {
     fn why(&self) -> String {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => format!("The system says: {source}."),
+            Self::NotRegular(_) => "It is a folder, a device or a pipe.".into(),
             Self::Empty => "It has no bytes; a build or a copy may have failed.".into(),
             Self::TooBig { .. } => "The largest STM32 has 4 MiB of flash.".into(),
             Self::UnknownFormat { .. } => {
@@ -65,6 +67,7 @@ impl Explain for FileError {
         match self {
             Self::Read { .. } => "Check the name and its permissions.".into(),
             Self::Write { .. } => "Check the folder, its permissions and the free space.".into(),
+            Self::NotRegular(_) => "Name a file.".into(),
             Self::Empty | Self::TooBig { .. } => "Check that this is the file you meant.".into(),
             Self::UnknownFormat { .. } => {
                 "Name it .elf, .hex, .bin or .dfu; out of an ELF only .bin, .hex and .dfu are written.".into()

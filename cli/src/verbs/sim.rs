@@ -136,7 +136,7 @@ fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
     if let Some(path) = &arguments.file {
         let loaded = files::read(path, arguments.address).map_err(|e| Problem::from(e).about(path))?;
         for s in &loaded.segments {
-            board.board.load(s.address, &s.bytes).map_err(|e| LinkError::Virtual(e.to_string()))?;
+            board.board.load(s.address, &s.bytes).map_err(|e| outside(&e.to_string()).about(path))?;
         }
     }
     for &(pin, level) in &arguments.hold {
@@ -162,6 +162,16 @@ fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
         ));
     }
     Ok(report)
+}
+
+fn outside(what: &str) -> Problem {
+    Problem::new(
+        Exit::Input,
+        "sim.outside",
+        what,
+        "A program goes into the chip's flash as a debug probe writes it.",
+        "Check the chip, and the address of a BIN.",
+    )
 }
 
 fn locked_up(stop: Stop) -> &'static str {

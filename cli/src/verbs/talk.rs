@@ -4,7 +4,7 @@ use crate::board::Loaded;
 use crate::exit::Exit;
 use crate::link::LinkOptions;
 use crate::output::{Report, Ui};
-use crate::problem::Problem;
+use crate::problem::{Problem, link_exit};
 use serde_json::{Value, json};
 use std::time::Duration;
 use surefoot_host::job::{Finish, JobError, Session};
@@ -59,7 +59,7 @@ pub fn finish(finish: Finish) -> (&'static str, String) {
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let exit = match &error {
-            JobError::Link(_) => Exit::Link,
+            JobError::Link(error) => link_exit(error),
             JobError::Image(_) | JobError::Refused(_) | JobError::Refusal(_) | JobError::NotBooted(_) => {
                 Exit::Image
             }

@@ -195,7 +195,7 @@ fn no_device_ends_with_5() {
     let code = value["error"]["code"].as_str().unwrap().to_owned();
     assert!(["link.no-device", "link.system"].contains(&code.as_str()), "{code}");
     bench.write("bad.state", "not a state");
-    bench.fails("info --link sim:bad.state", 5, "link.virtual");
+    bench.fails("info --link sim:bad.state", 3, "link.state");
 }
 
 #[test]
@@ -227,4 +227,19 @@ fn layout_writes_what_an_application_is_linked_with() {
     assert!(bench.path("link/surefoot.ld").is_file() && bench.path("link/surefoot_board.h").is_file());
     let drawn = String::from_utf8_lossy(&bench.raw("layout").stdout).into_owned();
     assert!(drawn.contains("| application  |    960K |"), "{drawn}");
+}
+
+#[test]
+#[cfg(unix)]
+fn only_regular_files_are_read_and_replaced() {
+    let bench = board("special");
+    let made = std::process::Command::new("mkfifo").arg(bench.path("pipe.bin")).status();
+    let pipe = made.is_ok_and(|status| status.success());
+    let there = ["/dev/zero", ".", "keys"].into_iter().chain(pipe.then_some("pipe.bin"));
+    for name in there {
+        bench.fails(&format!("image inspect {name} --address 0x08010000"), 3, "file.not-regular");
+        bench.fails(&format!("image sign app.bin --key {name} --out a.dfu"), 3, "file.not-regular");
+    }
+    std::fs::create_dir(bench.path("folder.hex")).unwrap();
+    bench.fails("bootloader --out folder.hex", 3, "file.not-regular");
 }

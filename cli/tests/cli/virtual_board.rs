@@ -152,7 +152,8 @@ fn any_program_runs_on_the_bare_chip() {
     lost[4..8].copy_from_slice(&0x6000_0001u32.to_le_bytes());
     bench.write("lost.bin", lost);
     bench.fails("sim run lost.bin --address 0x08000000 --for 10ms --strict", 6, "sim.violations");
-    bench.fails("sim run loop.bin --address 0x08000000 --chip STM32H743ZI", 5, "link.virtual");
+    bench.fails("sim run loop.bin --address 0x08000000 --chip STM32H743ZI", 3, "link.no-model");
+    bench.fails("sim run loop.bin --address 0x09000000", 3, "sim.outside");
     bench.fails("sim run", 2, "sim.nothing");
 }
 
@@ -168,4 +169,61 @@ fn a_board_keeps_its_age_and_its_flash_between_commands() {
     assert!(text.contains("virtual mine") && !text.contains(" 0.0"), "{text}");
     let listed = bench.ok(&format!("list {LINK}"));
     assert_eq!(listed["devices"][0]["board"], "mine");
+}
+
+#[test]
+fn absurd_values_in_a_state_file_are_refused_and_the_file_is_left_alone() {
+    let bench = ready("absurd");
+    bench.ok(&format!("info {LINK}"));
+    let state = std::fs::read(bench.path("board.state")).unwrap();
+    let end = state.iter().position(|b| *b == b'\n').unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&state[..end]).unwrap();
+    let absurd = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut header = header.clone();
+        change(&mut header);
+        [header.to_string().into_bytes(), state[end..].to_vec()].concat()
+    };
+    let table = [
+        absurd(&|h| h["fitting"]["button"] = 65535.into()),
+        absurd(&|h| h["fitting"]["led"] = 0x90.into()),
+        absurd(&|h| h["fitting"]["backup_register"] = 20.into()),
+        absurd(&|h| h["fitting"]["slot_length"] = u32::MAX.into()),
+        absurd(&|h| h["fitting"]["hse_hz"] = u32::MAX.into()),
+        absurd(&|h| h["now"] = u64::MAX.into()),
+        state[..state.len() - 1].to_vec(),
+        [&state[..], &[0xFF]].concat(),
+    ];
+    for bytes in table {
+        bench.write("absurd.state", &bytes);
+        for words in ["info --link sim:absurd.state,button,magic", "list --link sim:absurd.state"] {
+            bench.fails(words, 3, "link.state");
+        }
+        bench.fails("sim run --state absurd.state", 3, "link.state");
+        assert!(std::fs::read(bench.path("absurd.state")).unwrap() == bytes);
+    }
+}
+
+#[test]
+fn commands_at_once_on_one_virtual_board_wait_for_each_other() {
+    let bench = ready("at-once");
+    bench.ok(&format!("info {LINK}"));
+    let age = |bench: &Bench| {
+        let state = std::fs::read(bench.path("board.state")).unwrap();
+        let end = state.iter().position(|b| *b == b'\n').unwrap();
+        serde_json::from_slice::<serde_json::Value>(&state[..end]).unwrap()["now"].as_u64().unwrap()
+    };
+    let before = age(&bench);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| bench.ok("sim run --state board.state --for 1s"));
+        }
+    });
+    assert!(age(&bench) >= before + 4_000_000_000, "each second counts");
+}
+
+#[test]
+fn a_state_that_cannot_be_kept_is_told_before_anything_is_done() {
+    let bench = ready("unkept");
+    bench.fails("flash app.dfu --link sim:missing/board.state", 3, "link.unkept");
+    assert!(!bench.path("missing").exists());
 }

@@ -11,6 +11,7 @@ mod hex;
 mod segments;
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub use dfu::{DfuError, DfuFile, Element, Ids, Payload, SUFFIX_LEN, Target};
@@ -45,6 +46,12 @@ impl Format {
             "dfu" => Some(Self::Dfu),
             _ => None,
         }
+    }
+
+    /// "an ELF", "a BIN".
+    fn with_article(self) -> String {
+        let article = if matches!(self, Self::Elf | Self::Hex) { "an" } else { "a" };
+        format!("{article} {self}")
     }
 
     /// The format that the first bytes show beyond doubt. Raw bytes show nothing.
@@ -93,6 +100,9 @@ pub enum FileError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A folder, a device, a pipe.
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
     /// No bytes at all.
     #[error("the file is empty")]
     Empty,
@@ -117,10 +127,10 @@ pub enum FileError {
         found: Format,
     },
     /// Raw bytes, and nobody said where they go.
-    #[error("a {0} file has no address in it")]
+    #[error("{} file has no address in it", .0.with_article())]
     NoAddress(Format),
     /// An address was given for a file that has its own.
-    #[error("a {0} file carries its own addresses")]
+    #[error("{} file carries its own addresses", .0.with_article())]
     AddressGiven(Format),
     /// Not a usable ELF.
     #[error(transparent)]
@@ -165,14 +175,20 @@ pub fn read(path: &Path, address: Option<u32>) -> Result<Loaded, FileError> {
 /// The bytes of `path`, bounded by [`MAX_FILE`].
 ///
 /// # Errors
-/// [`FileError::Read`], [`FileError::Empty`], [`FileError::TooBig`].
+/// [`FileError::Read`], [`FileError::NotRegular`], [`FileError::Empty`], [`FileError::TooBig`].
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     let read = |source| FileError::Read { path: path.to_owned(), source };
-    let bytes = std::fs::metadata(path).map_err(read)?.len();
-    if bytes > MAX_FILE {
-        return Err(FileError::TooBig { bytes });
+    // Asked before it is opened: opening a pipe waits for somebody to write into it.
+    if !std::fs::metadata(path).map_err(read)?.is_file() {
+        return Err(FileError::NotRegular(path.to_owned()));
     }
-    let bytes = std::fs::read(path).map_err(read)?;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(read)?;
+    // What the system says of a file's length may be wrong, and it may grow meanwhile.
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(read)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(FileError::TooBig { bytes: bytes.len() as u64 });
+    }
     if bytes.is_empty() { Err(FileError::Empty) } else { Ok(bytes) }
 }
 
@@ -214,17 +230,35 @@ pub fn write(path: &Path, segments: &Segments, ids: Ids) -> Result<Format, FileE
 /// Writes `bytes` to `path`: to a neighbour first, then renamed, so that no half file remains.
 ///
 /// # Errors
-/// [`FileError::Write`].
+/// [`FileError::Write`], [`FileError::NotRegular`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let failed = |source| FileError::Write { path: path.to_owned(), source };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
+    let part = part_of(path)?;
     let done = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
     done.map_err(|source| {
         let _ = std::fs::remove_file(&part);
         failed(source)
     })
+}
+
+/// Finds out, before a job is begun, whether [`write_bytes`] can write `path`. Changes nothing.
+///
+/// # Errors
+/// As [`write_bytes`].
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    let part = part_of(path)?;
+    let done = std::fs::write(&part, []).and_then(|()| std::fs::remove_file(&part));
+    done.map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// The neighbour of `path` that is written first. A folder or a device is not replaced.
+fn part_of(path: &Path) -> Result<PathBuf, FileError> {
+    if path.file_name().is_none() || std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        return Err(FileError::NotRegular(path.to_owned()));
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    Ok(path.with_file_name(name))
 }
 
 /// The bytes of a file of `format` that holds `segments`.

@@ -121,7 +121,19 @@ pub enum LinkError {
     /// The virtual board booted its application.
     #[error("the virtual board in {0} runs its application and is not in update mode")]
     Running(String),
-    /// The virtual board cannot be used.
+    /// The state file holds no board.
+    #[error("{0}")]
+    State(String),
+    /// The state file cannot be written.
+    #[error("the virtual board's state cannot be kept: {0}")]
+    Unkept(String),
+    /// Another command has the virtual board.
+    #[error("the virtual board in {0} is in use")]
+    Locked(String),
+    /// There is no model of the chip.
+    #[error("there is no virtual {0} yet")]
+    NoModel(String),
+    /// The virtual board cannot go on.
     #[error("{0}")]
     Virtual(String),
 }
@@ -145,6 +157,10 @@ impl Explain for LinkError {
             Self::Descriptors(_) => "descriptors",
             Self::System(_) => "system",
             Self::Running(_) => "running",
+            Self::State(_) => "state",
+            Self::Unkept(_) => "unkept",
+            Self::Locked(_) => "locked",
+            Self::NoModel(_) => "no-model",
             Self::Virtual(_) => "virtual",
         };
         format!("link.{name}")
@@ -166,7 +182,11 @@ impl Explain for LinkError {
             Self::Descriptors(_) => "A bootloader offers a DFU interface with a memory string.".into(),
             Self::System(_) => "The system's USB support refused.".into(),
             Self::Running(_) => "Nothing asked for update mode when its supply went on.".into(),
-            Self::Virtual(_) => "The virtual board's state does not allow it.".into(),
+            Self::State(_) => "It was damaged, or it is not a state file at all.".into(),
+            Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
+            Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
+            Self::NoModel(_) => "There are models of STM32F405, F407, F415 and F417.".into(),
+            Self::Virtual(_) => "What it executed does not let it go on.".into(),
         }
     }
 
@@ -198,7 +218,14 @@ impl Explain for LinkError {
                 "Hold its button while the supply goes on: --link sim:{file},button, or let the application ask: \
                  --link sim:{file},magic."
             ),
-            Self::Virtual(_) => "Start from a fresh state file: delete it and run the command again.".into(),
+            Self::State(_) => {
+                "Check its name; a new virtual board is made when there is no such file, and --board is given."
+                    .into()
+            }
+            Self::Unkept(_) => "Check the folder, its permissions and the free space.".into(),
+            Self::Locked(_) => "Wait for the other command, or end it.".into(),
+            Self::NoModel(_) => "Take one of these with --chip or in the board file.".into(),
+            Self::Virtual(_) => "See `surefoot sim run --state FILE` for what it does.".into(),
         }
     }
 }

@@ -9,7 +9,7 @@ mod cable;
 mod state;
 
 pub use cable::Cable;
-pub use state::{Fitting, PowerOn, VirtualBoard};
+pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
 
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;

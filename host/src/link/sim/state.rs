@@ -3,13 +3,21 @@
 use crate::files::{self, FileError};
 use crate::link::LinkError;
 use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use surefoot_core::config::{Pin as ConfigPin, Slot};
 use surefoot_sim::{Board, BoardOptions, ChipModel, Hse, Nanos, Pin};
 
 const FORMAT: u32 = 1;
 /// RTC_BKP0R to RTC_BKP19R (RM0090 section 26.6.20).
 const BACKUP_REGISTERS: usize = 20;
+/// Ports A to I (RM0090 section 8).
+const PORTS: u8 = 9;
+/// The fastest external clock, in hertz (DS8626 section 5.3.8).
+const MAX_HSE: u32 = 50_000_000;
+/// A hundred years in nanoseconds: sums of two ages do not overflow.
+const OLDEST: u64 = 100 * 366 * 24 * 3600 * 1_000_000_000;
 
 /// What is soldered around the chip, from the board file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +45,21 @@ pub struct Fitting {
 }
 
 impl Fitting {
+    /// Values that no board has, from a damaged file, would be met in the middle of a job.
+    fn check(&self) -> Result<(), &'static str> {
+        let real = |pin: Option<u16>| pin.is_none_or(|p| ConfigPin(p).port() < PORTS && p >> 11 == 0);
+        let slot_fits = self.slot_base.checked_add(self.slot_length).is_some();
+        match () {
+            () if !real(self.button) || !real(self.led) => Err("it names a pin that no chip has"),
+            () if usize::from(self.backup_register) >= BACKUP_REGISTERS => {
+                Err("it names a backup register that no chip has")
+            }
+            () if self.hse_hz > MAX_HSE => Err("no crystal is as fast"),
+            () if !slot_fits => Err("its slot leaves the address space"),
+            () => Ok(()),
+        }
+    }
+
     /// The application's slot.
     pub fn slot(&self) -> Slot {
         Slot { base: self.slot_base, length: self.slot_length }
@@ -70,13 +93,15 @@ pub struct VirtualBoard {
     pub fitting: Fitting,
     /// The board's age when it was loaded.
     age: u64,
+    /// Held as long as the board is.
+    lock: Option<StateLock>,
 }
 
 impl VirtualBoard {
     /// A new board with `bootloader` at the start of its flash, without supply.
     ///
     /// # Errors
-    /// [`LinkError::Virtual`] when there is no model of the chip.
+    /// [`LinkError::NoModel`]; [`LinkError::Virtual`] when the bootloader lies outside the flash.
     pub fn new(fitting: Fitting, base: u32, bootloader: &[u8]) -> Result<Self, LinkError> {
         let mut options = BoardOptions::new(model(&fitting.chip)?);
         options.battery = true;
@@ -87,15 +112,15 @@ impl VirtualBoard {
         };
         let mut board = Board::with(options);
         board.load(base, bootloader).map_err(|e| LinkError::Virtual(e.to_string()))?;
-        Ok(Self { board, fitting, age: 0 })
+        Ok(Self { board, fitting, age: 0, lock: None })
     }
 
     /// The board in a state file.
     ///
     /// # Errors
-    /// [`LinkError::Virtual`] when the file is damaged or of another version.
+    /// [`LinkError::State`] when the file is damaged or of another version.
     pub fn load(path: &Path) -> Result<Self, LinkError> {
-        let bad = |why: &str| LinkError::Virtual(format!("{} is not a board's state: {why}", path.display()));
+        let bad = |why: &str| LinkError::State(format!("{} is not a board's state: {why}", path.display()));
         let bytes = files::read_bytes(path).map_err(|e| bad(&e.to_string()))?;
         let end = bytes.iter().position(|&b| b == b'\n').ok_or_else(|| bad("it has no first line"))?;
         let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| bad(&e.to_string()))?;
@@ -103,7 +128,14 @@ impl VirtualBoard {
             return Err(bad("it is of another version"));
         }
         let flash = &bytes[end + 1..];
-        let mut loaded = Self::new(header.fitting, FLASH_BASE, flash)?;
+        header.fitting.check().map_err(&bad)?;
+        if header.now > OLDEST {
+            return Err(bad("no board is as old"));
+        }
+        let mut loaded = match Self::new(header.fitting, FLASH_BASE, flash) {
+            Err(LinkError::Virtual(why)) => return Err(bad(&why)),
+            other => other?,
+        };
         if loaded.board.flash().len() != flash.len() {
             return Err(bad("its flash has another size than the chip's"));
         }
@@ -118,25 +150,29 @@ impl VirtualBoard {
     /// Writes the state file.
     ///
     /// # Errors
-    /// [`LinkError::Virtual`].
+    /// [`LinkError::Unkept`].
     pub fn save(&self, path: &Path) -> Result<(), LinkError> {
         let header = Header {
             surefoot_board_state: FORMAT,
             fitting: self.fitting.clone(),
-            now: self.age + self.board.now().0,
+            now: self.now().0,
             backup: (0..BACKUP_REGISTERS).map(|n| self.board.backup_register(n)).collect(),
             option_bytes: self.board.option_bytes(),
         };
-        let failed = |e: String| LinkError::Virtual(format!("the board's state cannot be kept: {e}"));
-        let mut bytes = serde_json::to_vec(&header).map_err(|e| failed(e.to_string()))?;
+        let mut bytes = serde_json::to_vec(&header).map_err(|e| LinkError::Unkept(e.to_string()))?;
         bytes.push(b'\n');
         bytes.extend_from_slice(self.board.flash());
-        files::write_bytes(path, &bytes).map_err(|e: FileError| failed(e.to_string()))
+        files::write_bytes(path, &bytes).map_err(unkept)
+    }
+
+    /// Keeps other commands off the state file until the board is dropped.
+    pub fn keep(&mut self, lock: StateLock) {
+        self.lock = Some(lock);
     }
 
     /// The board's age.
     pub fn now(&self) -> Nanos {
-        Nanos(self.age + self.board.now().0)
+        Nanos(self.age.saturating_add(self.board.now().0))
     }
 
     /// Switches the supply on.
@@ -186,9 +222,43 @@ fn sim_pin(pin: ConfigPin) -> Pin {
 
 /// The chip's registers, if there are models of them.
 fn model(chip: &str) -> Result<ChipModel, LinkError> {
-    ChipModel::find(chip).ok_or_else(|| {
-        LinkError::Virtual(format!(
-            "there is no virtual {chip} yet; there are STM32F405, F407, F415 and F417"
-        ))
-    })
+    ChipModel::find(chip).ok_or_else(|| LinkError::NoModel(chip.to_owned()))
+}
+
+fn unkept(error: FileError) -> LinkError {
+    let why = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
+    LinkError::Unkept(format!("{error}{why}"))
+}
+
+/// The right to change a state file. The lock lies on a file of its own beside it, since the state
+/// file is replaced by each save; the system takes it off when the process ends, however it ends.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: File,
+}
+
+impl StateLock {
+    /// Waits up to `patience` for the right, and finds out whether the state can be written.
+    ///
+    /// # Errors
+    /// [`LinkError::Locked`], [`LinkError::Unkept`].
+    pub fn take(state: &Path, patience: Duration) -> Result<Self, LinkError> {
+        files::check_writable(state).map_err(unkept)?;
+        let mut name = state.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let path = state.with_file_name(name);
+        let io = |e: std::io::Error| LinkError::Unkept(format!("{}: {e}", path.display()));
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+        let until = Instant::now() + patience;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => {
+                    return Err(LinkError::Locked(state.display().to_string()));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
 }
