@@ -18,7 +18,9 @@ mod verbs;
 
 use args::{Cli, Verb};
 use clap::Parser;
-use output::Ui;
+use clap::error::ErrorKind;
+use exit::Exit;
+use output::{Report, Ui};
 use problem::Problem;
 use std::process::ExitCode;
 
@@ -31,7 +33,11 @@ fn main() -> ExitCode {
         anstream::ColorChoice::Never.write_global();
     }
     let ui = Ui { json: common.json, quiet: common.quiet, yes: common.yes };
-    let done = match verb {
+    ended(&ui, &guarded(|| carry_out(verb, &ui)))
+}
+
+fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
+    match verb {
         Verb::New(arguments) => verbs::new::run(arguments),
         Verb::Layout(arguments) => verbs::layout::run(arguments),
         Verb::Bootloader(arguments) => verbs::bootloader::run(arguments),
@@ -45,17 +51,32 @@ fn main() -> ExitCode {
         Verb::Boot(arguments) => verbs::boot::run(&arguments, &ui),
         Verb::Sim(command) => verbs::sim::run(&command, &ui),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
-    };
-    match done {
-        Ok(report) => {
-            ui.report(&report);
-            ExitCode::from(exit::Exit::Ok as u8)
-        }
-        Err(problem) => {
-            ui.problem(&problem);
-            ExitCode::from(problem.exit as u8)
-        }
     }
+}
+
+/// A mistake of ours ends as every other problem does: told, and with its own exit code.
+fn guarded(job: impl FnOnce() -> Result<Report, Problem>) -> Result<Report, Problem> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+    caught.unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        Err(Problem::new(
+            Exit::Internal,
+            "internal.panic",
+            format!("surefoot itself failed: {text}"),
+            "This is a mistake in surefoot, whatever it was given.",
+            "Please report it, with the command line and the files.",
+        ))
+    })
+}
+
+/// Shows what came of it. A result that nobody could read is not "done".
+fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
+    let (shown, exit) = match done {
+        Ok(report) => (ui.report(report), Exit::Ok),
+        Err(problem) => (ui.problem(problem), problem.exit),
+    };
+    ExitCode::from(if shown.is_err() { Exit::Internal } else { exit } as u8)
 }
 
 /// Help and version are no errors; a mistake is told as the user wants all errors told.
@@ -64,11 +85,38 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     if !json || !error.use_stderr() {
         error.exit();
     }
-    let text = error.render().to_string();
-    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let what = usage(error);
     let (why, remedy) =
         ("The command line has no meaning.", "See `surefoot --help` and `surefoot VERB --help`.");
-    let problem = Problem::new(exit::Exit::Usage, "usage", what, why, remedy);
-    Ui { json, quiet: false, yes: false }.problem(&problem);
-    ExitCode::from(problem.exit as u8)
+    let problem = Problem::new(Exit::Usage, "usage", what, why, remedy);
+    ended(&Ui { json, quiet: false, yes: false }, &Err(problem))
+}
+
+/// What clap says up to its usage lines, the names of arguments too, as one line.
+fn usage(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "the command line ends too early: a verb is missing".into();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_problem_with_exit_code_1() {
+        for text in ["index out of bounds", "formatted"] {
+            let done = guarded(|| match text {
+                "formatted" => panic!("{text}"),
+                _ => panic!("index out of bounds"),
+            });
+            let problem = done.expect_err("it panicked");
+            assert_eq!((problem.exit, problem.code.as_str()), (Exit::Internal, "internal.panic"));
+            assert!(problem.what.contains(text), "{}", problem.what);
+        }
+    }
 }

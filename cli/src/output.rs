@@ -4,11 +4,10 @@
 //! `anstream` when the stream is no terminal, or with NO_COLOR or --no-color.
 
 use crate::problem::Problem;
-use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -70,32 +69,40 @@ pub struct Ui {
 
 impl Ui {
     /// Prints a report.
-    pub fn report(&self, report: &Report) {
+    ///
+    /// # Errors
+    /// When standard output does not take it.
+    pub fn report(&self, report: &Report) -> io::Result<()> {
         if self.json {
-            println!("{:#}", report.json);
+            print(&format!("{:#}\n", report.json))
         } else if !self.quiet {
-            print(&report.text);
+            print(&report.text)
+        } else {
+            Ok(())
         }
     }
 
     /// Prints a problem.
-    pub fn problem(&self, problem: &Problem) {
+    ///
+    /// # Errors
+    /// When standard output does not take it.
+    pub fn problem(&self, problem: &Problem) -> io::Result<()> {
         if self.json {
-            println!("{:#}", problem.json());
-            return;
+            return print(&format!("{:#}\n", problem.json()));
         }
-        eprintln!("{BAD}error{BAD:#}: {}", problem.what);
+        tell(&format!("{BAD}error{BAD:#}: {}", problem.what));
         for (label, text) in [("why", &problem.why), ("do", &problem.remedy)] {
             if !text.is_empty() {
-                eprintln!("  {DIM}{label:>4}:{DIM:#} {text}");
+                tell(&format!("  {DIM}{label:>4}:{DIM:#} {text}"));
             }
         }
+        Ok(())
     }
 
     /// A line on the way, for people.
     pub fn note(&self, text: &str) {
         if !self.json && !self.quiet {
-            eprintln!("{text}");
+            tell(text);
         }
     }
 
@@ -112,14 +119,21 @@ impl Ui {
         if self.json || !std::io::stdin().is_terminal() {
             return false;
         }
-        eprintln!("{question} [y/N] ");
+        tell(&format!("{question} [y/N] "));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 }
 
-/// To standard output; a reader that has gone away (`| head`) is no mistake.
-fn print(text: &str) {
-    let _ = anstream::stdout().write_all(text.as_bytes());
+/// To standard output.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A line to standard error. When nobody takes it there is nobody left to tell.
+fn tell(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
 }

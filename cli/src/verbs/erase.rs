@@ -57,16 +57,29 @@ fn chosen(arguments: &Arguments, sectors: &[SectorInfo]) -> Result<Vec<SectorInf
     let chosen: Vec<SectorInfo> = sectors.iter().filter(touched).copied().collect();
     let problem = |what: String| {
         Problem::new(
-            Exit::Image,
+            Exit::Input,
             "erase.not-offered",
             what,
             "The device's memory string says what a host may erase.",
             "`surefoot info` draws it.",
         )
     };
+    if let Some((address, length)) = range {
+        let covered: u64 = chosen.iter().map(|s| overlap(s, address, length)).sum();
+        if length == 0 || covered != u64::from(length) {
+            let what = format!("{length} bytes from 0x{address:08X} are not all in the flash, or none");
+            return Err(problem(what));
+        }
+    }
     match chosen.iter().find(|s| !s.erasable) {
         Some(s) => Err(problem(format!("0x{:08X}..0x{:08X} may not be erased", s.base, s.end()))),
         None if chosen.is_empty() => Err(problem("there is no sector to erase there".into())),
         None => Ok(chosen),
     }
+}
+
+/// Bytes of the range that lie in a sector.
+fn overlap(sector: &SectorInfo, address: u32, length: u32) -> u64 {
+    let end = u64::from(address) + u64::from(length);
+    end.min(sector.end().into()).saturating_sub(address.max(sector.base).into())
 }

@@ -1,6 +1,6 @@
 //! `surefoot read`: flash into a file.
 
-use super::talk::with_session;
+use super::talk::{readable, with_session};
 use crate::exit::Exit;
 use crate::link::LinkOptions;
 use crate::output::{Report, Table, Ui};
@@ -9,7 +9,7 @@ use crate::progress::Bars;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use surefoot_host::files::{self, FileError, Ids, Segments};
+use surefoot_host::files::{self, FileError, Format, Ids, Segments};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -28,6 +28,13 @@ pub struct Arguments {
 
 /// Reads; changes nothing on the board.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
+    if arguments.length == Some(0) {
+        return Err(nothing());
+    }
+    if Format::by_name(&arguments.out).is_none_or(|format| format == Format::Elf) {
+        return Err(FileError::UnknownFormat { path: arguments.out.clone() }.into());
+    }
+    files::check_writable(&arguments.out)?;
     with_session(&arguments.link, ui, |session, _| {
         let target = session.target();
         let slot = target.slot();
@@ -37,6 +44,10 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         let end = end.or_else(|| target.sectors.iter().rev().map(|s| s.end()).find(|&e| e > start));
         let length = arguments.length.or(end.map(|e| e - start)).ok_or_else(nothing)?;
         let ids = Ids { vid: target.descriptors.vid, pid: target.descriptors.pid, device: 0xFFFF };
+        readable(session, start, length as usize)?;
+        if !start.is_multiple_of(4) {
+            return Err(unaligned(start));
+        }
         let bytes = session.read(start, length as usize, &mut Bars::new(*ui))?;
         let segments = Segments::one(start, bytes).map_err(FileError::from)?;
         let format = files::write(&arguments.out, &segments, ids)?;
@@ -47,6 +58,16 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         let json = json!({ "start": start, "length": length, "out": arguments.out });
         Ok(Report::new(json, table.text()))
     })
+}
+
+fn unaligned(start: u32) -> Problem {
+    Problem::new(
+        Exit::Input,
+        "read.unaligned",
+        format!("0x{start:08X} is not a multiple of four"),
+        "A file's bytes begin on a word, as the flash is programmed.",
+        &format!("Begin at --address 0x{:08X}.", start & !3),
+    )
 }
 
 fn nothing() -> Problem {

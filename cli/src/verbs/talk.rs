@@ -70,6 +70,12 @@ impl From<JobError> for Problem {
     }
 }
 
+/// The range of a read or a comparison, checked before anything is sent. A range that is not there
+/// is a mistake in what was asked for.
+pub fn readable(session: &Session, address: u32, length: usize) -> Result<(), Problem> {
+    session.readable(address, length).map_err(|error| Problem { exit: Exit::Input, ..Problem::from(error) })
+}
+
 /// Not confirmed.
 pub fn unconfirmed(what: &str) -> Problem {
     Problem::new(

@@ -1,6 +1,6 @@
 //! `surefoot verify`: a file against the flash.
 
-use super::talk::with_session;
+use super::talk::{readable, with_session};
 use crate::link::LinkOptions;
 use crate::output::{GOOD, Report, Table, Ui};
 use crate::problem::Problem;
@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use surefoot_host::files::{self, Segment};
+use surefoot_host::job::JobError;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -31,7 +32,10 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         let loaded =
             files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))?;
         let segments: Vec<Segment> = loaded.segments.iter().cloned().collect();
-        session.verify(&segments, &mut Bars::new(*ui))?;
+        for segment in &segments {
+            readable(session, segment.address, segment.bytes.len())?;
+        }
+        session.verify(&segments, &mut Bars::new(*ui)).map_err(differs)?;
         let mut table = Table::default();
         let bytes = loaded.segments.total();
         table.row(
@@ -43,4 +47,17 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             table.text(),
         ))
     })
+}
+
+/// Nothing was written here, so a difference is one of files and no fault of the flash.
+fn differs(error: JobError) -> Problem {
+    let JobError::Mismatch { address, wanted, found } = error else { return error.into() };
+    Problem {
+        what: format!("at 0x{address:08X} the file has 0x{wanted:02X} and the flash 0x{found:02X}"),
+        why: "The board holds another image than this file, or was changed since.".into(),
+        remedy:
+            "Compare with the signed file that was flashed; `surefoot info` tells the version on the board."
+                .into(),
+        ..Problem::from(error)
+    }
 }

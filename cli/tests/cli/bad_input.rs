@@ -27,6 +27,10 @@ fn a_command_line_without_meaning_ends_with_2() {
     }
     let error = bench.fails("flash a.bin --link smoke", 2, "usage");
     assert!(error["what"].as_str().unwrap().contains("smoke"), "{error:#}");
+    let error = bench.fails("image sign", 2, "usage");
+    let what = error["what"].as_str().unwrap();
+    assert!(what.contains("--out <OUT>") && what.contains("<FILE>") && !what.contains('\n'), "{what}");
+    bench.fails("image", 2, "usage");
     for words in ["--help", "--version", "flash --help", "completions bash"] {
         assert_eq!(bench.raw(words).status.code(), Some(0), "{words}");
     }
@@ -242,4 +246,18 @@ fn only_regular_files_are_read_and_replaced() {
     }
     std::fs::create_dir(bench.path("folder.hex")).unwrap();
     bench.fails("bootloader --out folder.hex", 3, "file.not-regular");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_standard_output_that_takes_nothing_ends_with_1() {
+    let bench = board("full");
+    for words in ["layout", "layout --json", "image inspect missing.hex --json"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("the device that is full");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_surefoot"));
+        command.current_dir(bench.path("")).args(words.split(' ')).stdout(full);
+        let out = command.output().unwrap();
+        assert_eq!(out.status.code(), Some(1), "{words}");
+        assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"), "{words}");
+    }
 }

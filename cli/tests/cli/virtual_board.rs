@@ -86,7 +86,9 @@ fn a_file_that_differs_ends_with_7() {
     let bench = ready("differs");
     bench.ok(&format!("flash app.dfu {LINK}"));
     bench.ok("image sign app.bin --key keys/mine.pem --version 1.2.4 --out newer.dfu");
-    bench.fails(&format!("verify newer.dfu {HELD}"), 7, "verify.mismatch");
+    let error = bench.fails(&format!("verify newer.dfu {HELD}"), 7, "verify.mismatch");
+    assert!(error["remedy"].as_str().unwrap().contains("signed"), "{error:#}");
+    bench.fails(&format!("verify app.bin --address 0x08100000 {HELD}"), 3, "plan.no-memory");
 }
 
 #[test]
@@ -94,7 +96,12 @@ fn an_erase_asks_first_and_is_limited_to_what_the_board_allows() {
     let bench = ready("erase");
     bench.ok(&format!("flash app.dfu {LINK}"));
     bench.fails(&format!("erase {HELD}"), 8, "unconfirmed");
-    bench.fails(&format!("erase --yes --address 0x08000000 --length 16K {HELD}"), 4, "erase.not-offered");
+    bench.fails(&format!("erase --yes --address 0x08000000 --length 16K {HELD}"), 3, "erase.not-offered");
+    for range in
+        ["--address 0x08010004 --length 0", "--address 0x080F0000 --length 1M", "--address 0 --length 4"]
+    {
+        bench.fails(&format!("erase --yes {range} {HELD}"), 3, "erase.not-offered");
+    }
     assert_eq!(bench.ok(&format!("info {HELD}"))["bootloader"]["image_fault"], serde_json::Value::Null);
     let erased = bench.ok(&format!("erase --yes {HELD}"));
     assert_eq!(erased["erased"].as_array().map(Vec::len), Some(8));
@@ -226,4 +233,22 @@ fn a_state_that_cannot_be_kept_is_told_before_anything_is_done() {
     let bench = ready("unkept");
     bench.fails("flash app.dfu --link sim:missing/board.state", 3, "link.unkept");
     assert!(!bench.path("missing").exists());
+}
+
+#[test]
+fn a_read_that_cannot_end_well_is_refused_before_it_begins() {
+    let bench = ready("reads");
+    let table = [
+        ("read a.bin --length 0", "read.nothing"),
+        ("read a.bin --address 0x09000000 --length 4", "plan.no-memory"),
+        ("read a.bin --address 0x080FFFFC --length 8", "plan.no-memory"),
+        ("read a.bin --address 0x08010002 --length 4", "read.unaligned"),
+        ("read a.elf", "file.unknown-format"),
+        ("read a", "file.unknown-format"),
+        ("read missing/a.bin", "file.write"),
+    ];
+    for (words, code) in table {
+        bench.fails(&format!("{words} {LINK}"), 3, code);
+    }
+    assert!(!bench.path("a.bin").exists());
 }

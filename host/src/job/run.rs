@@ -158,7 +158,11 @@ impl<'l> Session<'l> {
         bytes
     }
 
-    fn readable(&self, address: u32, length: usize) -> Result<(), JobError> {
+    /// Every byte of `length` at `address` is there and may be read.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`], [`Refusal::NoMemory`].
+    pub fn readable(&self, address: u32, length: usize) -> Result<(), JobError> {
         let end = u64::from(address) + length as u64;
         let mut at = address;
         while u64::from(at) < end {

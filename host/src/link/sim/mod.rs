@@ -63,8 +63,11 @@ impl SimLink {
 
 impl Drop for SimLink {
     fn drop(&mut self) {
-        // `close` reports; after an error the state is still worth keeping.
-        let _ = self.save();
+        // `close` reports; after an error the state is still worth keeping, but not after a panic,
+        // which leaves a board that no board ends as.
+        if !std::thread::panicking() {
+            let _ = self.save();
+        }
     }
 }
 
