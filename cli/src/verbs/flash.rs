@@ -2,6 +2,7 @@
 
 use super::talk::{finish, with_session};
 use crate::board::Loaded;
+use crate::exit::Exit;
 use crate::link::LinkOptions;
 use crate::output::{BAD, GOOD, Report, Table, Ui};
 use crate::problem::Problem;
@@ -10,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use surefoot_core::dfu::host::Style;
-use surefoot_host::files;
+use surefoot_host::files::{self, Ids};
 use surefoot_host::job::{Erase, Finish, Options, Plan, Session, plan};
 
 /// The arguments.
@@ -69,6 +70,9 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         }
         let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
         let loaded = read(arguments, slot)?;
+        if let Some(ids) = loaded.ids.filter(|_| !arguments.unchecked) {
+            meant_for(ids, session, board).map_err(|problem| problem.about(&arguments.file))?;
+        }
         let plan = plan_for(arguments, session, board, &loaded.segments)?;
         if arguments.dry_run {
             return Ok(report(&plan, None, false));
@@ -90,6 +94,27 @@ fn read(arguments: &Arguments, slot: Option<u32>) -> Result<files::Loaded, Probl
     let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
     let address = arguments.address.or(slot.filter(|_| is_raw));
     files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))
+}
+
+/// The USB ids in a DFU file's suffix: 0xFFFF is any; else the device's own, or the board file's
+/// where a ROM bootloader with other ids answers for the board.
+fn meant_for(ids: Ids, session: &Session, board: Option<&Loaded>) -> Result<(), Problem> {
+    let device = &session.target().descriptors;
+    let board = board.map(|b| &b.board.usb);
+    let is = |id, device, board: Option<u16>| id == 0xFFFF || id == device || Some(id) == board;
+    if is(ids.vid, device.vid, board.map(|u| u.vid)) && is(ids.pid, device.pid, board.map(|u| u.pid)) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Exit::Image,
+        "plan.other-ids",
+        format!(
+            "the file is for USB device {:04x}:{:04x}, the connected one is {:04x}:{:04x}",
+            ids.vid, ids.pid, device.vid, device.pid
+        ),
+        "A DFU file names the device that it is meant for in its last bytes.",
+        "Take the file for this board, or connect the other one.",
+    ))
 }
 
 fn plan_for(

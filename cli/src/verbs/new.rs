@@ -58,13 +58,16 @@ enum PolicyName {
 /// Writes the files.
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let name = arguments.name.as_str();
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+    if name.is_empty()
+        || name.starts_with(['.', '-'])
+        || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    {
         return Err(Problem::new(
             Exit::Usage,
             "new.name",
             format!("{name:?} cannot be a board's name"),
             "It becomes a folder and goes into images.",
-            "Use letters, digits, - and _.",
+            "Use letters, digits, - and _; begin with a letter or a digit.",
         ));
     }
     let folder = arguments.folder.clone().unwrap_or_else(|| PathBuf::from(name));
@@ -76,6 +79,19 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             format!("{} exists already", file.display()),
             "A board file is never written over.",
             "Choose another name, or move the file away.",
+        ));
+    }
+    // Whatever may be wrong with the keys is told before anything is made.
+    if let Some(key) = &arguments.key {
+        keys::read_public(key)?;
+    }
+    if arguments.no_keys && arguments.policy == PolicyName::Signature {
+        return Err(Problem::new(
+            Exit::Usage,
+            "new.no-keys",
+            "the policy \"signature\" needs a public key, and --no-keys was given",
+            "A board that trusts no key takes no image at all.",
+            "Give --key PUBLIC.pem, or --policy crc or none.",
         ));
     }
     make_folder(&folder)?;
@@ -101,7 +117,6 @@ struct Keys {
 
 fn keys_for(arguments: &Arguments, name: &str, folder: &Path) -> Result<Keys, Problem> {
     if let Some(key) = &arguments.key {
-        keys::read_public(key)?;
         let target = folder.join("keys").join(format!("{name}.pub.pem"));
         make_folder(&folder.join("keys"))?;
         files::write_bytes(&target, &files::read_bytes(key)?)?;
@@ -120,6 +135,11 @@ fn make_folder(folder: &Path) -> Result<(), FileError> {
     std::fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.to_owned(), source })
 }
 
+/// What a newcomer's first application falls over.
+const WATCHDOG: &str = "\
+# The bootloader starts the independent watchdog, which nothing but a reset stops: the application\n\
+# must feed it, at the latest every 20 s (write 0xAAAA to IWDG_KR, 0x40003000). false: not started.\n";
+
 /// The example with its name, policy and keys replaced; everything else, comments too, stays.
 fn filled(example: &str, name: &str, policy: PolicyName, key: Option<&str>) -> String {
     let policy = match policy {
@@ -137,6 +157,10 @@ fn filled(example: &str, name: &str, policy: PolicyName, key: Option<&str>) -> S
             }
             "name" => text.push_str(&format!("name = {name:?}")),
             "policy" => text.push_str(&format!("policy = {policy:?}")),
+            "watchdog" if line.contains("true") => {
+                text.push_str(WATCHDOG);
+                text.push_str(line);
+            }
             "keys" => text.push_str(&format!("keys = [{keys}]")),
             _ => text.push_str(line),
         }
@@ -146,10 +170,10 @@ fn filled(example: &str, name: &str, policy: PolicyName, key: Option<&str>) -> S
 }
 
 fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: PolicyName) -> String {
-    let file = file.display();
+    let file = shell(file);
     let slot = board.slot();
     let sign = match (policy, private) {
-        (PolicyName::Signature, Some(key)) => format!(" --key {}", key.display()),
+        (PolicyName::Signature, Some(key)) => format!(" --key {}", shell(key)),
         (PolicyName::Signature, None) => " --key PRIVATE.pem".to_owned(),
         _ => String::new(),
     };
@@ -174,9 +198,27 @@ fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: Policy
     )
 }
 
+/// A path as it is written on a command line, quoted where a shell would take it apart.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/\\._-+:@%,".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false if cfg!(windows) => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_in_the_next_steps_is_one_word_for_the_shell() {
+        assert_eq!(shell(Path::new("mine/board.toml")), "mine/board.toml");
+        assert_eq!(shell(Path::new("my boards/it's.toml")), "'my boards/it'\\''s.toml'");
+    }
 
     #[test]
     fn every_example_makes_a_board_under_every_policy() {

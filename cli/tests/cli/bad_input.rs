@@ -261,3 +261,16 @@ fn a_standard_output_that_takes_nothing_ends_with_1() {
         assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"), "{words}");
     }
 }
+
+#[test]
+fn a_board_that_cannot_be_started_leaves_no_folder_behind() {
+    let bench = board("no-folder");
+    bench.fails("new other --no-keys", 2, "new.no-keys");
+    bench.fails("new other --key keys/mine.pem", 3, "key.not-public");
+    bench.fails("new other --key missing.pem", 3, "file.read");
+    bench.fails("new ..", 2, "new.name");
+    assert!(!bench.path("other").exists());
+    bench.ok("new other --key keys/mine.pub.pem");
+    let text = std::fs::read_to_string(bench.path("other/board.toml")).unwrap();
+    assert!(text.contains("must feed it") && text.contains("\nwatchdog = true"), "{text}");
+}

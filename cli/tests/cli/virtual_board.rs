@@ -1,6 +1,7 @@
 //! The newcomer's way on a virtual board, each step a command of its own.
 
 use crate::bench::{Bench, application};
+use surefoot_host::files::{self, Ids};
 
 const SLOT: u32 = 0x0801_0000;
 const LINK: &str = "--link sim:board.state";
@@ -251,4 +252,20 @@ fn a_read_that_cannot_end_well_is_refused_before_it_begins() {
         bench.fails(&format!("{words} {LINK}"), 3, code);
     }
     assert!(!bench.path("a.bin").exists());
+}
+
+#[test]
+fn a_dfu_file_for_another_usb_device_is_refused() {
+    let bench = ready("ids");
+    let segments = files::read(&bench.path("app.dfu"), None).unwrap().segments;
+    let with = |name: &str, vid, pid| {
+        files::write(&bench.path(name), &segments, Ids { vid, pid, device: 0xFFFF }).unwrap();
+    };
+    for (vid, pid) in [(0x1209, 0xDF11), (0x0483, 0x0001)] {
+        with("other.dfu", vid, pid);
+        bench.fails(&format!("flash other.dfu {LINK}"), 4, "plan.other-ids");
+    }
+    assert_eq!(bench.ok(&format!("info {LINK}"))["bootloader"]["image_fault"], "erased");
+    with("any.dfu", 0xFFFF, 0xFFFF);
+    assert_eq!(bench.ok(&format!("flash any.dfu {LINK}"))["board"], "application");
 }
