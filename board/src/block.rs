@@ -1,7 +1,7 @@
 //! A board to its configuration block: flash map, memory string, every field.
 
 use crate::board::Board;
-use surefoot_core::config::{self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, Region};
+use surefoot_core::config::{self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, OWNER_SLOT0, Region, Strategy};
 use surefoot_core::dfu::memory::{self, Access, Group};
 
 impl Board {
@@ -35,6 +35,8 @@ impl Board {
             policy: self.policy,
             backup_register: self.boot.backup_register,
             psize: unit.trailing_zeros() as u8,
+            strategy: Strategy::Single,
+            trial_boots: 0,
             ram_base: self.chip.ram.base,
             ram_size: self.chip.ram.size,
             handoff: self.chip.ram.base,
@@ -94,7 +96,7 @@ impl Board {
                     sector_size: sector.size,
                     count: 1,
                     first: sector.number as u8,
-                    writable: area.what.writable(),
+                    owner: if area.what.writable() { OWNER_SLOT0 } else { 0 },
                     erase_ms: timing.and_then(|t| t.erase(sector.size)).map_or(0, |t| t.typical),
                 };
                 match regions.last_mut().filter(|last| continues(last, &next)) {
@@ -112,7 +114,7 @@ impl Board {
             base: region.base,
             sector_size: region.sector_size,
             count: region.count.into(),
-            access: if region.writable { Access::ALL } else { Access::READABLE },
+            access: if region.owner & OWNER_SLOT0 != 0 { Access::ALL } else { Access::READABLE },
         });
         let mut text = String::new();
         // Writing into a string cannot fail.
@@ -123,7 +125,7 @@ impl Board {
 
 fn continues(last: &Region, next: &Region) -> bool {
     last.sector_size == next.sector_size
-        && last.writable == next.writable
+        && last.owner == next.owner
         && last.base + last.sector_size * u32::from(last.count) == next.base
         && u16::from(last.first) + last.count == u16::from(next.first)
 }

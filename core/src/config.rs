@@ -39,6 +39,7 @@ mod at {
     pub const POLICY: usize = 0x18;
     pub const BACKUP_REGISTER: usize = 0x19;
     pub const PSIZE: usize = 0x1A;
+    pub const TRIAL_BOOTS: usize = 0x1B;
     pub const RAM_BASE: usize = 0x1C;
     pub const RAM_SIZE: usize = 0x20;
     pub const HANDOFF: usize = 0x24;
@@ -64,6 +65,7 @@ mod at {
     pub const SLOT_COUNT: usize = 0x7C;
     pub const REGION_COUNT: usize = 0x7D;
     pub const KEY_COUNT: usize = 0x7E;
+    pub const STRATEGY: usize = 0x7F;
     pub const SLOTS: usize = 0x80; // 8 bytes each: base, length
     pub const REGIONS: usize = 0xA0; // 16 bytes each
     pub const KEYS: usize = 0x120; // 36 bytes each: flags word, key
@@ -71,7 +73,9 @@ mod at {
 }
 
 /// Offset, least and greatest value of the fields of one byte that have limits.
-const LIMITS: [(u8, u8, u8); 6] = [
+const LIMITS: [(u8, u8, u8); if cfg!(feature = "failsafe") { 7 } else { 6 }] = [
+    #[cfg(feature = "failsafe")]
+    (at::STRATEGY as u8, 0, Strategy::Ab as u8),
     (at::POLICY as u8, 0, Policy::Signature as u8),
     (at::BACKUP_REGISTER as u8, 0, 31),
     (at::PSIZE as u8, 0, 3),
@@ -102,6 +106,27 @@ pub enum Policy {
     /// A manifest with the signature of one of the block's keys.
     Signature = 2,
 }
+
+/// What an update does with the slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Strategy {
+    /// One slot, written in place.
+    Single = 0,
+    /// Slot 0 runs; slot 1 holds a copy of the confirmed image, which is copied back when a trial fails.
+    Backup = 1,
+    /// Both slots run, each image linked for its own; an update goes to the slot that is not in use.
+    Ab = 2,
+}
+
+/// [`Region::owner`]: slot 0.
+pub const OWNER_SLOT0: u8 = 1 << 0;
+/// [`Region::owner`]: slot 1.
+pub const OWNER_SLOT1: u8 = 1 << 1;
+/// [`Region::owner`]: the [`crate::journal`].
+pub const OWNER_JOURNAL: u8 = 1 << 2;
+/// Most trial boots: the charge for them fits one byte, see [`crate::slot`].
+pub const MAX_TRIAL_BOOTS: u8 = 30;
 
 /// Why a configuration block cannot be used. The numbers travel in [`crate::info::Info`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,8 +204,9 @@ pub struct Region {
     pub count: u16,
     /// The first sector's number as the flash controller counts (F4: SNB).
     pub first: u8,
-    /// True when the host may erase and write here: each of its sectors is inside a slot ([`encode`] sees to it).
-    pub writable: bool,
+    /// Whose it is: an OWNER_ constant, or 0 for the bootloader and for what nobody writes. Each
+    /// sector of a slot is inside that slot ([`encode`] sees to it).
+    pub owner: u8,
     /// Erase time of one sector in milliseconds, rounded up; the poll time-out of an erase.
     pub erase_ms: u32,
 }
@@ -192,7 +218,7 @@ impl Region {
     }
 }
 
-/// One writable sector.
+/// One sector that may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sector {
     /// Its number as the flash controller counts.
@@ -247,6 +273,10 @@ pub struct Fields<'a> {
     pub backup_register: u8,
     /// PSIZE of FLASH_CR, 0-3 for 1, 2, 4, 8 bytes (by supply voltage).
     pub psize: u8,
+    /// What an update does with the slots.
+    pub strategy: Strategy,
+    /// Boots in which a new image has to confirm itself, at most [`MAX_TRIAL_BOOTS`]; 0: it need not.
+    pub trial_boots: u8,
     /// Main RAM.
     pub ram_base: u32,
     /// Bytes of main RAM.
@@ -351,6 +381,8 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
     w.u8(at::POLICY, f.policy as u8);
     w.u8(at::BACKUP_REGISTER, f.backup_register);
     w.u8(at::PSIZE, f.psize);
+    w.u8(at::TRIAL_BOOTS, f.trial_boots);
+    w.u8(at::STRATEGY, f.strategy as u8);
     w.u32(at::RAM_BASE, f.ram_base);
     w.u32(at::RAM_SIZE, f.ram_size);
     w.u32(at::HANDOFF, f.handoff);
@@ -386,7 +418,7 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
         w.u32(o + 4, r.sector_size);
         w.u16(o + 8, r.count);
         w.u8(o + 10, r.first);
-        w.u8(o + 11, r.writable as u8);
+        w.u8(o + 11, r.owner);
         w.u32(o + 12, r.erase_ms);
     }
     for (i, k) in f.keys.iter().enumerate() {
@@ -411,15 +443,49 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
     if !slots_fit || f.sysclk_hz < 14_000_000 || f.regions.iter().any(|r| r.sector_size == 0) {
         return Err(EncodeError::Field);
     }
-    for r in f.regions.iter().filter(|r| r.writable) {
-        let in_a_slot = |base| f.slots.iter().any(|slot| slot.contains(base, r.sector_size));
-        if !(0..u32::from(r.count)).all(|i| in_a_slot(r.base.wrapping_add(r.sector_size.wrapping_mul(i)))) {
-            return Err(EncodeError::Field);
-        }
+    if f.trial_boots > MAX_TRIAL_BOOTS || !owners_fit(f) || !strategy_fits(f) {
+        return Err(EncodeError::Field);
     }
     let crc = crc32(&w.0[at::FLAGS..]);
     w.u32(at::CRC, crc);
     Config::parse(block, f.family).map(|_| ()).map_err(|_| EncodeError::Field)
+}
+
+/// Each region has at most one owner, and one of a slot is inside that slot, sector by sector.
+fn owners_fit(f: &Fields) -> bool {
+    f.regions.iter().all(|r| {
+        let slot = match r.owner {
+            0 | OWNER_JOURNAL => return true,
+            OWNER_SLOT0 => f.slots.first(),
+            OWNER_SLOT1 => f.slots.get(1),
+            _ => return false,
+        };
+        let inside = |base| slot.is_some_and(|slot| slot.contains(base, r.sector_size));
+        (0..u32::from(r.count)).all(|i| inside(r.base.wrapping_add(r.sector_size.wrapping_mul(i))))
+    })
+}
+
+/// The strategy has its slots and its journal: two sectors with enough room each.
+fn strategy_fits(f: &Fields) -> bool {
+    let journal = f.regions.iter().filter(|r| r.owner == OWNER_JOURNAL);
+    let sectors: u32 = journal.clone().map(|r| u32::from(r.count)).sum();
+    let records_fit = journal.clone().all(|r| {
+        r.sector_size.is_multiple_of(crate::journal::RECORD_LEN)
+            && r.sector_size >= crate::journal::MIN_RECORDS * crate::journal::RECORD_LEN
+    });
+    let with_journal = sectors == 2 && records_fit && f.policy != Policy::None;
+    match (f.strategy, f.slots) {
+        (Strategy::Single, [_]) => with_journal || sectors == 0 && f.trial_boots == 0,
+        (Strategy::Backup, [runs, backup]) => {
+            with_journal && backup.length >= runs.length && !overlap(runs, backup)
+        }
+        (Strategy::Ab, [a, b]) => with_journal && !overlap(a, b),
+        _ => false,
+    }
+}
+
+fn overlap(a: &Slot, b: &Slot) -> bool {
+    a.base < b.end() && b.base < a.end()
 }
 
 struct Writer<'a>(&'a mut [u8; BLOCK_LEN]);
@@ -440,6 +506,9 @@ impl Writer<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'a> {
     block: &'a [u8; BLOCK_LEN],
+    /// Mask of the owners whose sectors may be written now.
+    #[cfg(feature = "failsafe")]
+    open: u8,
 }
 
 impl<'a> Config<'a> {
@@ -447,7 +516,11 @@ impl<'a> Config<'a> {
     ///
     /// `family` is the binary's own ([`BinaryHeader::family`]).
     pub fn parse(block: &'a [u8; BLOCK_LEN], family: u16) -> Result<Self, ConfigFault> {
-        let c = Self { block };
+        let c = Self {
+            block,
+            #[cfg(feature = "failsafe")]
+            open: OWNER_SLOT0,
+        };
         if c.u32(at::MAGIC) != BLOCK_MAGIC {
             return Err(ConfigFault::Missing);
         }
@@ -506,6 +579,18 @@ impl<'a> Config<'a> {
     /// See [`Fields::psize`].
     pub fn psize(&self) -> u8 {
         self.block[at::PSIZE]
+    }
+    /// See [`Fields::trial_boots`].
+    pub fn trial_boots(&self) -> u8 {
+        self.block[at::TRIAL_BOOTS]
+    }
+    /// See [`Fields::strategy`].
+    pub fn strategy(&self) -> Strategy {
+        match self.block[at::STRATEGY] {
+            0 => Strategy::Single,
+            1 => Strategy::Backup,
+            _ => Strategy::Ab,
+        }
     }
     /// See [`Fields::ram_base`].
     pub fn ram_base(&self) -> u32 {
@@ -627,11 +712,31 @@ impl<'a> Config<'a> {
             sector_size: word(r, 4),
             count: u16::from_le_bytes([r[8], r[9]]),
             first: r[10],
-            writable: r[11] != 0,
+            owner: r[11],
             erase_ms: word(r, 12),
         })
     }
-    /// True when all of `address .. address + length` is in writable sectors.
+    /// The same board with the sectors of these owners open for writing, and no others. At first
+    /// that is slot 0.
+    #[cfg(feature = "failsafe")]
+    pub fn with_open(self, open: u8) -> Self {
+        Self { open, ..self }
+    }
+    /// Mask of the owners whose sectors may be written now.
+    pub fn open(&self) -> u8 {
+        #[cfg(feature = "failsafe")]
+        return self.open;
+        #[cfg(not(feature = "failsafe"))]
+        OWNER_SLOT0
+    }
+    /// True when there is a journal: images need a manifest then.
+    pub fn has_journal(&self) -> bool {
+        #[cfg(feature = "failsafe")]
+        return self.with_open(OWNER_JOURNAL).sector_from(0).is_some();
+        #[cfg(not(feature = "failsafe"))]
+        false
+    }
+    /// True when all of `address .. address + length` is in sectors that are open.
     ///
     /// The engine asks before it hands out a job, the driver once more before it touches the flash.
     #[inline(never)]
@@ -649,14 +754,14 @@ impl<'a> Config<'a> {
         }
         length != 0
     }
-    /// The first writable sector that ends behind `from`.
+    /// The first open sector that ends behind `from`.
     #[inline(never)]
     pub fn sector_from(&self, from: u32) -> Option<Sector> {
         for region in self.regions() {
             let mut base = region.base;
             for number in 0..region.count {
                 let end = base.wrapping_add(region.sector_size);
-                if region.writable && from < end {
+                if region.owner & self.open() != 0 && from < end {
                     return Some(Sector {
                         number: region.first.wrapping_add(number as u8),
                         base,
@@ -722,12 +827,14 @@ pub struct BinaryHeader {
     pub version: [u8; 3],
     /// The family, as in 0x00F4 for STM32F4.
     pub family: u16,
-    /// Bit 0: Ed25519 is built in.
+    /// The FEATURE_ constants.
     pub features: u16,
 }
 
 /// [`BinaryHeader::features`]: signatures can be verified.
 pub const FEATURE_SIGNATURE: u16 = 1 << 0;
+/// [`BinaryHeader::features`]: slots, trial boots, rollback and the journal are built in.
+pub const FEATURE_FAILSAFE: u16 = 1 << 1;
 /// [`BinaryHeader::family`] of the STM32F4 binaries.
 pub const FAMILY_F4: u16 = 0x00F4;
 

@@ -2,7 +2,8 @@
 //!
 //! Bytes and time come in, one step comes out; nothing here waits, allocates or touches a
 //! register. The firmware, the host tool and the tests carry the steps out.
-//! The way of a byte: [`usb`] -> [`dfu`] -> flash ([`port`]) -> [`image`] -> [`decide`].
+//! The way of a byte: [`usb`] -> [`dfu`] -> flash ([`port`]) -> [`image`] -> [`slot`] with its
+//! [`journal`] -> [`decide`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,5 +13,8 @@ pub mod dfu;
 pub mod handoff;
 pub mod image;
 pub mod info;
+pub mod journal;
 pub mod port;
+#[cfg(feature = "failsafe")]
+pub mod slot;
 pub mod usb;

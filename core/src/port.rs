@@ -3,6 +3,8 @@
 //! The firmware implements them over registers, the tests over memory.
 //! They do not wait on their own account: each call has a bound which the implementer keeps.
 
+use crate::config::{Config, Sector};
+
 /// Why a flash operation failed, told apart as the F4's FLASH_SR tells them (RM0090 Rev 19, 3.9.4).
 ///
 /// The numbers travel in [`crate::info::Info::last_fault`]; they never change.
@@ -35,6 +37,17 @@ pub enum FlashFault {
 pub trait Memory {
     /// The `length` bytes at `address`, or `None` when they are not all readable.
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]>;
+}
+
+/// Flash that can be written. Each call ends when its operation is over, within a bound.
+///
+/// Only sectors are touched that `config` holds open ([`Config::with_open`]).
+pub trait Flash: Memory {
+    /// Erases the sector and checks that it reads as erased.
+    fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault>;
+    /// Programs `data` at `address`, reads it back and compares. Both are aligned to the program
+    /// unit. Refuses what would need an erase first.
+    fn program(&mut self, config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault>;
 }
 
 /// CRC-32 as the STM32 unit computes it: poly 0x04C11DB7, initial 0xFFFFFFFF, little-endian

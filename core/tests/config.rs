@@ -56,7 +56,7 @@ fn values_that_do_not_fit_are_refused_when_sealing() {
     let slots = [SLOT; 3];
     let long = "x".repeat(127);
     let mut open = common::REGIONS;
-    open[0].writable = true;
+    open[0].owner = 1;
     let mut longer = common::REGIONS;
     longer[1].count = 2;
     let table: [(&str, config::Fields, EncodeError); 10] = [

@@ -316,7 +316,7 @@ fn a_result_that_comes_after_an_abort_changes_nothing_and_the_buffer_is_guarded(
 #[test]
 fn a_region_of_a_slot_that_is_not_writable_stays_closed_too() {
     let mut regions = support::REGIONS;
-    regions[1].writable = false;
+    regions[1].owner = 0;
     let sealed = block(|fields| fields.regions = &regions);
     let mut board = Board::of(&sealed);
     assert_eq!(board.downloaded(0, &[0x41, 0, 0, 1, 8]), (8, 10));

@@ -152,7 +152,6 @@ fn a_build_without_cryptography_boots_nothing_under_the_signature_policy() {
     let config =
         surefoot_core::config::Config::parse(&block, surefoot_core::config::FAMILY_F4).expect("sealed");
     let slot = sealed(BODY, Some(1), |_| ());
-    let result =
-        verify(Demand { config, slot: SLOT }, &Flash(slot), &mut SoftCrc32::default(), &mut NoCrypto);
+    let result = verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut NoCrypto);
     assert_eq!(result, Err(ImageFault::NoVerifier));
 }

@@ -18,8 +18,11 @@
 //! | 0x24 | 4 | signature algorithm: 0 none, 1 Ed25519 |
 //! | 0x28 | 32 | SHA-256 of the image |
 //! | 0x48 | 4 | key id: first four bytes of the public key's SHA-256 |
-//! | 0x4C | 4 | encryption, 0: none |
-//! | 0x50 | 16 | reserved for dependencies, 0 |
+//! | 0x4C | 1 | encryption, 0: none |
+//! | 0x4D | 1 | keys revoked once the image is confirmed: bit i is the board's key i |
+//! | 0x4E | 2 | reserved, 0 |
+//! | 0x50 | 4 | override of the security counter: 0 none, 1 for this image, 2 on one device only |
+//! | 0x54 | 12 | that device's unique id, or 0 |
 //! | 0x60 | 64 | signature over bytes 0x00-0x5F |
 //! | 0xA0 | 4 | CRC-32 of bytes 0x00-0x9F |
 //! | 0xA4 | 28 | 0xFF |
@@ -62,6 +65,23 @@ pub enum Algorithm {
     Ed25519 = 1,
 }
 
+/// The manufacturer's leave to run an image whose security counter is too low.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Override {
+    /// None is given.
+    #[default]
+    None,
+    /// For this image, on any device.
+    Image,
+    /// For this image on the device with this 96-bit unique id.
+    Device([u8; 12]),
+}
+
+impl Override {
+    const IMAGE: u32 = 1;
+    const DEVICE: u32 = 2;
+}
+
 /// The values of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -85,6 +105,10 @@ pub struct Manifest {
     pub sha256: [u8; 32],
     /// First four bytes of the signing key's SHA-256, as stored.
     pub key_id: [u8; 4],
+    /// Mask of the board's keys that are revoked once this image is confirmed.
+    pub revokes: u8,
+    /// Leave to run although the security counter is too low.
+    pub overrides: Override,
     /// The signature, zeros when there is none.
     pub signature: [u8; 64],
 }
@@ -119,7 +143,16 @@ impl<'a> View<'a> {
         if view.word(CRC) != crc32(&view.0[..CRC]) {
             return Err(ManifestFault::Checksum);
         }
-        let reserved_is_clear = view.0[0x4C..SIGNATURE].iter().all(|&x| x == 0);
+        // Without slots and counters nothing is known of revocation and override.
+        let failsafe = cfg!(feature = "failsafe");
+        let clear = if failsafe { !0xFF00 } else { !0 };
+        let reserved = match view.word(0x50) {
+            Override::IMAGE if failsafe => 0x54,
+            Override::DEVICE if failsafe => SIGNATURE,
+            _ => 0x50,
+        };
+        let reserved_is_clear =
+            view.word(0x4C) & clear == 0 && view.0[reserved..SIGNATURE].iter().all(|&x| x == 0);
         let padding_is_erased = view.0[CRC + 4..].iter().all(|&x| x == 0xFF);
         if !reserved_is_clear || !padding_is_erased || view.word(0x24) > Algorithm::Ed25519 as u32 {
             return Err(ManifestFault::Field);
@@ -173,6 +206,23 @@ impl<'a> View<'a> {
     pub fn key_id(self) -> &'a [u8; 4] {
         self.part(0x48)
     }
+    /// See [`Manifest::revokes`].
+    pub fn revokes(self) -> u8 {
+        self.0[0x4D]
+    }
+    /// True when the image may run on the device with this unique id although its security counter
+    /// is too low.
+    pub fn overrides(self, device: &[u8; 12]) -> bool {
+        match self.word(0x50) {
+            Override::IMAGE => true,
+            Override::DEVICE => self.part(0x54) == device,
+            _ => false,
+        }
+    }
+    /// Names the image, signature and all: the manifest's own CRC-32.
+    pub fn id(self) -> u32 {
+        self.word(CRC)
+    }
     /// What the signature covers.
     pub fn signed(self) -> &'a [u8; SIGNED_LEN] {
         self.part(0)
@@ -204,6 +254,12 @@ impl Manifest {
             algorithm: view.algorithm(),
             sha256: *view.sha256(),
             key_id: *view.key_id(),
+            revokes: view.revokes(),
+            overrides: match view.word(0x50) {
+                Override::IMAGE => Override::Image,
+                Override::DEVICE => Override::Device(*view.part(0x54)),
+                _ => Override::None,
+            },
             signature: *view.signature(),
         })
     }
@@ -228,6 +284,15 @@ impl Manifest {
         put(0x24, &(self.algorithm as u32).to_le_bytes());
         put(0x28, &self.sha256);
         put(0x48, &self.key_id);
+        put(0x4D, &[self.revokes]);
+        match self.overrides {
+            Override::None => {}
+            Override::Image => put(0x50, &Override::IMAGE.to_le_bytes()),
+            Override::Device(id) => {
+                put(0x50, &Override::DEVICE.to_le_bytes());
+                put(0x54, &id);
+            }
+        }
         put(SIGNATURE, &self.signature);
         let crc = crc32(&out[..CRC]);
         out[CRC..CRC + 4].copy_from_slice(&crc.to_le_bytes());

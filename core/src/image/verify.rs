@@ -50,6 +50,12 @@ pub enum ImageFault {
     Unreadable = 18,
     /// This build cannot verify signatures.
     NoVerifier = 19,
+    /// The security counter is below the recorded one, and no override that fits is signed.
+    Downgrade = 20,
+    /// The image was on trial and did not confirm itself.
+    Rejected = 21,
+    /// The journal cannot be written, so no image can be put on trial.
+    Journal = 22,
 }
 
 /// What the board demands, from its configuration.
@@ -59,6 +65,19 @@ pub struct Demand<'a> {
     pub config: Config<'a>,
     /// The slot to prove.
     pub slot: Slot,
+    /// The security counter below which no image is accepted.
+    pub floor: u32,
+    /// Mask of the keys that were revoked since the block was sealed.
+    pub revoked: u8,
+    /// The chip's unique id.
+    pub device: &'a [u8; 12],
+}
+
+impl<'a> Demand<'a> {
+    /// Of a board that has confirmed nothing yet.
+    pub fn new(config: Config<'a>, slot: Slot) -> Self {
+        Self { config, slot, floor: 0, revoked: 0, device: &[0; 12] }
+    }
 }
 
 /// The cryptography a build has. The CRC-only build has [`NoCrypto`].
@@ -115,7 +134,7 @@ pub fn verify<C: Crypto>(
     crc: &mut impl Crc32,
     crypto: &mut C,
 ) -> Result<VerifiedImage, ImageFault> {
-    let Demand { config, slot } = demand;
+    let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
     let image = vector_table(bytes, &config, slot)?;
     let policy = config.policy();
@@ -125,10 +144,10 @@ pub fn verify<C: Crypto>(
     let (body, wanted, manifest) = match manifest::offset(bytes) {
         Some(offset) => {
             let (body, manifest) = manifest_at(bytes, offset)?;
-            identity(manifest, &config, slot)?;
+            identity(manifest, &demand)?;
             (body, manifest.crc(), Some(manifest))
         }
-        None if policy == Policy::Signature => return Err(ImageFault::NoManifest),
+        None if policy == Policy::Signature || config.has_journal() => return Err(ImageFault::NoManifest),
         None => {
             let (body, wanted) = last_word(bytes)?;
             (body, wanted, None)
@@ -143,7 +162,7 @@ pub fn verify<C: Crypto>(
             if !C::AVAILABLE {
                 return Err(ImageFault::NoVerifier);
             }
-            signature(body, manifest, &config, crypto)?;
+            signature(body, manifest, &demand, crypto)?;
         }
         _ => {
             crc.start();
@@ -193,7 +212,8 @@ pub fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), Image
     Ok((body, manifest))
 }
 
-fn identity(manifest: View, config: &Config, slot: Slot) -> Result<(), ImageFault> {
+fn identity(manifest: View, demand: &Demand) -> Result<(), ImageFault> {
+    let Demand { config, slot, floor, device, .. } = demand;
     if manifest.load_address() != slot.base {
         return Err(ImageFault::LoadAddress);
     }
@@ -202,6 +222,9 @@ fn identity(manifest: View, config: &Config, slot: Slot) -> Result<(), ImageFaul
     }
     if manifest.board_id() != 0 && manifest.board_id() != config.board_id() {
         return Err(ImageFault::Board);
+    }
+    if cfg!(feature = "failsafe") && manifest.security_counter() < *floor && !manifest.overrides(device) {
+        return Err(ImageFault::Downgrade);
     }
     Ok(())
 }
@@ -223,16 +246,19 @@ fn last_word(bytes: &[u8]) -> Result<(&[u8], u32), ImageFault> {
 fn signature(
     body: &[u8],
     manifest: View,
-    config: &Config,
+    demand: &Demand,
     crypto: &mut impl Crypto,
 ) -> Result<(), ImageFault> {
     if manifest.algorithm() != Algorithm::Ed25519 {
         return Err(ImageFault::NotSigned);
     }
     let mut known = Err(ImageFault::UnknownKey);
-    for (key, revoked) in config.keys() {
+    // A key that was revoked, or that this very image would revoke: it could not run a second time.
+    let revoked = if cfg!(feature = "failsafe") { demand.revoked | manifest.revokes() } else { 0 };
+    for (number, (key, sealed_as_revoked)) in demand.config.keys().enumerate() {
         let id = crypto.sha256(key).ok_or(ImageFault::NoVerifier)?;
         if id.starts_with(manifest.key_id()) {
+            let revoked = sealed_as_revoked || revoked >> number & 1 != 0;
             known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
             break;
         }

@@ -3,8 +3,10 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
-use surefoot_core::config::{self, BLOCK_LEN, Config, FAMILY_F4, Fields, Key, Policy, Region, Slot};
-use surefoot_core::image::manifest::{self, Algorithm, Manifest, Version};
+use surefoot_core::config::{
+    self, BLOCK_LEN, Config, FAMILY_F4, Fields, Key, Policy, Region, Slot, Strategy,
+};
+use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override, Version};
 use surefoot_core::image::verify::Crypto;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, crc32, verify};
 use surefoot_core::port::Memory;
@@ -14,8 +16,8 @@ pub const BOARD: u32 = 0xB0A2_D001;
 pub const DEVICE: u16 = 0x413;
 
 pub const REGIONS: [Region; 2] = [
-    Region { base: 0x0800_0000, sector_size: 0x4000, count: 4, first: 0, writable: false, erase_ms: 250 },
-    Region { base: 0x0801_0000, sector_size: 0x2000, count: 1, first: 4, writable: true, erase_ms: 550 },
+    Region { base: 0x0800_0000, sector_size: 0x4000, count: 4, first: 0, owner: 0, erase_ms: 250 },
+    Region { base: 0x0801_0000, sector_size: 0x2000, count: 1, first: 4, owner: 1, erase_ms: 550 },
 ];
 
 pub fn fields<'a>(policy: Policy, keys: &'a [Key]) -> Fields<'a> {
@@ -26,6 +28,8 @@ pub fn fields<'a>(policy: Policy, keys: &'a [Key]) -> Fields<'a> {
         policy,
         backup_register: 0,
         psize: 2,
+        strategy: Strategy::Single,
+        trial_boots: 0,
         ram_base: 0x2000_0000,
         ram_size: 0x2_0000,
         handoff: 0x2000_0000,
@@ -98,6 +102,8 @@ pub fn manifest_for(body: &[u8]) -> Manifest {
         algorithm: Algorithm::None,
         sha256: Sha256::digest(body).into(),
         key_id: [0; 4],
+        revokes: 0,
+        overrides: Override::None,
         signature: [0; 64],
     }
 }
@@ -146,5 +152,5 @@ impl Crypto for Host {
 pub fn check(policy: Policy, keys: &[Key], slot: Vec<u8>) -> Result<VerifiedImage, ImageFault> {
     let block = block(&fields(policy, keys));
     let config = Config::parse(&block, FAMILY_F4).expect("sealed above");
-    verify(Demand { config, slot: SLOT }, &Flash(slot), &mut SoftCrc32::default(), &mut Host)
+    verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut Host)
 }

@@ -4,7 +4,7 @@
 //! The flash keeps NOR's rules and panics at any job outside the slots. Time is counted, not spent.
 #![allow(dead_code)] // each test uses its part
 
-use surefoot_core::config::{BLOCK_LEN, Config, ConfigFault, Fields, Policy, Region, Slot, encode};
+use surefoot_core::config::{BLOCK_LEN, Config, ConfigFault, Fields, Policy, Region, Slot, Strategy, encode};
 use surefoot_core::dfu::device::{Job, PADDING};
 use surefoot_core::dfu::host::{Event, Host, Step as HostStep, Task};
 use surefoot_core::dfu::request;
@@ -20,9 +20,9 @@ pub const MEMORY: &str = "@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128
 
 /// The map of the STM32F407VG of the example board.
 pub const REGIONS: [Region; 3] = [
-    Region { base: 0x0800_0000, sector_size: 0x4000, count: 4, first: 0, writable: false, erase_ms: 250 },
-    Region { base: 0x0801_0000, sector_size: 0x1_0000, count: 1, first: 4, writable: true, erase_ms: 550 },
-    Region { base: 0x0802_0000, sector_size: 0x2_0000, count: 7, first: 5, writable: true, erase_ms: 1000 },
+    Region { base: 0x0800_0000, sector_size: 0x4000, count: 4, first: 0, owner: 0, erase_ms: 250 },
+    Region { base: 0x0801_0000, sector_size: 0x1_0000, count: 1, first: 4, owner: 1, erase_ms: 550 },
+    Region { base: 0x0802_0000, sector_size: 0x2_0000, count: 7, first: 5, owner: 1, erase_ms: 1000 },
 ];
 
 /// The sealed block of that board, with changes.
@@ -34,6 +34,8 @@ pub fn block<'a>(change: impl FnOnce(&mut Fields<'a>)) -> [u8; BLOCK_LEN] {
         policy: Policy::Crc,
         backup_register: 0,
         psize: 2,
+        strategy: Strategy::Single,
+        trial_boots: 0,
         ram_base: 0x2000_0000,
         ram_size: 0x2_0000,
         handoff: 0x2000_0000,

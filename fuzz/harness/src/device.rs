@@ -16,15 +16,15 @@ const TWO_SLOTS: [Slot; 2] =
 const TWO_SLOTS_REGIONS: [Region; 4] = [
     REGIONS[0],
     REGIONS[1],
-    Region { count: 1, writable: false, ..REGIONS[2] },
+    Region { count: 1, owner: 0, ..REGIONS[2] },
     Region { base: 0x0804_0000, count: 6, first: 6, ..REGIONS[2] },
 ];
 
 /// A small part with pages, for speed.
 const PAGES: [Region; 3] = [
-    Region { base: 0x0800_0000, sector_size: 0x400, count: 8, first: 0, writable: false, erase_ms: 20 },
-    Region { base: 0x0800_2000, sector_size: 0x400, count: 24, first: 8, writable: true, erase_ms: 20 },
-    Region { base: 0x0800_8000, sector_size: 0x800, count: 4, first: 32, writable: true, erase_ms: 40 },
+    Region { base: 0x0800_0000, sector_size: 0x400, count: 8, first: 0, owner: 0, erase_ms: 20 },
+    Region { base: 0x0800_2000, sector_size: 0x400, count: 24, first: 8, owner: 1, erase_ms: 20 },
+    Region { base: 0x0800_8000, sector_size: 0x800, count: 4, first: 32, owner: 1, erase_ms: 40 },
 ];
 const PAGES_SLOT: [Slot; 1] = [Slot { base: 0x0800_2000, length: 0x8000 }];
 

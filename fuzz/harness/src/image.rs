@@ -37,7 +37,7 @@ fn verdict(slot: &Slot, policy: Policy) -> bool {
     let place = surefoot_core::config::Slot { base: support::SLOT.base, length: SLOT_LEN };
     let block = support::block(|f| (f.policy, f.keys) = (policy, &KEYS));
     let config = Config::parse(&block, support::FAMILY).expect("the test's block is good");
-    let demand = Demand { config, slot: place };
+    let demand = Demand::new(config, place);
     match verify(demand, slot, &mut SoftCrc32::default(), &mut Lenient) {
         Ok(image) => {
             assert_eq!(image.base(), place.base);

@@ -67,7 +67,7 @@ pub struct Refused {
 /// [`Refused`].
 pub fn check(config: Config, slot: Slot, segments: &Segments) -> Result<VerifiedImage, Refused> {
     let memory = SlotMemory::new(segments, slot);
-    let proof = verify(Demand { config, slot }, &memory, &mut SoftCrc32::default(), &mut HostCrypto);
+    let proof = verify(Demand::new(config, slot), &memory, &mut SoftCrc32::default(), &mut HostCrypto);
     proof.map_err(|fault| {
         let word = |at: u32| {
             let word = memory.bytes(slot.base + at, 4).and_then(|b| b.first_chunk().copied());

@@ -1,7 +1,7 @@
 //! What the tests share: a small ELF, a sealed block, images.
 
 use ed25519_dalek::SigningKey;
-use surefoot_core::config::{self, BLOCK_LEN, Fields, Key, Policy, Region, Slot};
+use surefoot_core::config::{self, BLOCK_LEN, Fields, Key, Policy, Region, Slot, Strategy};
 
 /// The example board's slot.
 pub const SLOT: Slot = Slot { base: 0x0801_0000, length: 0xF_0000 };
@@ -85,12 +85,12 @@ pub fn revoked_key() -> SigningKey {
 /// A block like the example board's.
 pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
     let mut block = [0; BLOCK_LEN];
-    let region = |base, sector_size, count, first, writable| Region {
+    let region = |base, sector_size, count, first, owner| Region {
         base,
         sector_size,
         count,
         first,
-        writable,
+        owner,
         erase_ms: 250,
     };
     let fields = Fields {
@@ -100,6 +100,8 @@ pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
         policy,
         backup_register: 0,
         psize: 2,
+        strategy: Strategy::Single,
+        trial_boots: 0,
         ram_base: 0x2000_0000,
         ram_size: 0x2_0000,
         handoff: 0x2000_0000,
@@ -127,9 +129,9 @@ pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
         read_unprotect: false,
         slots: &[SLOT],
         regions: &[
-            region(0x0800_0000, 0x4000, 4, 0, false),
-            region(0x0801_0000, 0x1_0000, 1, 4, true),
-            region(0x0802_0000, 0x2_0000, 7, 5, true),
+            region(0x0800_0000, 0x4000, 4, 0, 0),
+            region(0x0801_0000, 0x1_0000, 1, 4, 1),
+            region(0x0802_0000, 0x2_0000, 7, 5, 1),
         ],
         keys: &[
             Key { bytes: key().verifying_key().to_bytes(), revoked: false },

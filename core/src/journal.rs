@@ -1,0 +1,219 @@
+//! The journal: the state of updates in two flash sectors, kept through a cut at any moment.
+//!
+//! It is an append-only log of [`Record`]s, each of which is the whole state; the newest is the one
+//! with the highest sequence number and a good CRC-32. When a sector is full the other is erased
+//! and the log goes on there, so the newest record is never in a sector that is being erased.
+//!
+//! **Weak bits.** A cut in the middle of a record can leave bits that read well once and badly the
+//! next time. So each state is written twice, as an odd and an even sequence number, and nobody
+//! acts on a state whose newest record is odd before [`Journal::settle`] has written its copy:
+//! whichever of the two turns bad, the other says the same.
+//!
+//! A record is 32 bytes: a whole number of program units on every family, written once per erase.
+//! What cannot be read (an ECC part's torn unit) or does not add up counts as used up.
+
+use crate::image::crc32;
+
+#[cfg(feature = "failsafe")]
+mod log;
+#[cfg(feature = "failsafe")]
+pub use log::Journal;
+
+/// Bytes of a record.
+pub const RECORD_LEN: u32 = 32;
+/// Fewest records of a sector: so many places may fail in a row before an append gives up.
+pub const MIN_RECORDS: u32 = 16;
+/// [`Record::tries`] of a candidate that is not tried any more.
+pub const REJECTED: u8 = 0xFF;
+
+/// Offsets of a record's fields.
+mod at {
+    pub const SEQUENCE: usize = 0x00;
+    pub const FLOOR: usize = 0x04;
+    pub const CONFIRMED: usize = 0x08;
+    pub const CANDIDATE: usize = 0x0C;
+    pub const TRIES: usize = 0x10;
+    pub const REVOKED: usize = 0x11;
+    pub const EVENT: usize = 0x12;
+    pub const DETAIL: usize = 0x13;
+    pub const CAUSE: usize = 0x14;
+    pub const BACKUP: usize = 0x18;
+    pub const CRC: usize = 0x1C;
+}
+
+/// Why a record was written. The numbers are in flash; they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Event {
+    /// The confirmed image was started, after another reset cause than the last time or by a watchdog.
+    Boot = 1,
+    /// An image on trial was started.
+    Trial = 2,
+    /// The candidate is not tried any more; the detail is the [`crate::image::ImageFault`], or 0
+    /// when it did not confirm itself in time.
+    Rejected = 3,
+    /// The application confirmed itself.
+    Confirmed = 4,
+    /// A complete new image was proved: it is the candidate now.
+    Installed = 5,
+    /// The confirmed image was copied back from the backup slot.
+    Restored = 6,
+    /// The confirmed image was copied to the backup slot.
+    BackedUp = 7,
+    /// The first erase or program operation of an update is about to begin.
+    UpdateBegun = 8,
+    /// A flash operation of an update failed; the detail is the [`crate::port::FlashFault`].
+    UpdateFault = 9,
+    /// The host ended an update with an image that was refused; the detail is the
+    /// [`crate::image::ImageFault`].
+    Refused = 10,
+}
+
+impl Event {
+    /// The event with this number, `None` for numbers of later versions.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Boot,
+            2 => Self::Trial,
+            3 => Self::Rejected,
+            4 => Self::Confirmed,
+            5 => Self::Installed,
+            6 => Self::Restored,
+            7 => Self::BackedUp,
+            8 => Self::UpdateBegun,
+            9 => Self::UpdateFault,
+            10 => Self::Refused,
+            _ => return None,
+        })
+    }
+}
+
+/// The whole state, as it stands in flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record([u8; RECORD_LEN as usize]);
+
+impl Record {
+    /// The state of a board whose journal holds no record.
+    pub const EMPTY: Self = Self([0; RECORD_LEN as usize]);
+
+    /// The record in `bytes`, or `None` when they are not one.
+    pub fn check(bytes: &[u8]) -> Option<Self> {
+        let record = Self(*bytes.first_chunk()?);
+        (record.word(at::CRC) == record.crc()).then_some(record)
+    }
+
+    /// The bytes as they stand in flash.
+    pub const fn bytes(&self) -> &[u8; RECORD_LEN as usize] {
+        &self.0
+    }
+
+    fn crc(&self) -> u32 {
+        crc32(&self.0[..at::CRC])
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    fn put(&mut self, at: usize, value: u32) {
+        [self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]] = value.to_le_bytes();
+    }
+
+    /// Counts the records; odd in the first of a state's two. 0: there is no record.
+    pub fn sequence(&self) -> u32 {
+        self.word(at::SEQUENCE)
+    }
+    /// The security counter below which no image is accepted.
+    pub fn floor(&self) -> u32 {
+        self.word(at::FLOOR)
+    }
+    /// Id of the confirmed image, 0: none.
+    pub fn confirmed(&self) -> u32 {
+        self.word(at::CONFIRMED)
+    }
+    /// Id of the image on trial, or of the one that was rejected last; 0: none.
+    pub fn candidate(&self) -> u32 {
+        self.word(at::CANDIDATE)
+    }
+    /// What the candidate's boots were charged, see [`crate::slot`]; [`REJECTED`].
+    pub fn tries(&self) -> u8 {
+        self.0[at::TRIES]
+    }
+    /// Mask of the board's keys that a confirmed image has revoked.
+    pub fn revoked(&self) -> u8 {
+        self.0[at::REVOKED]
+    }
+    /// [`Event`] as a number: why this record was written.
+    pub fn event(&self) -> u8 {
+        self.0[at::EVENT]
+    }
+    /// What belongs to the event, 0: nothing.
+    pub fn detail(&self) -> u8 {
+        self.0[at::DETAIL]
+    }
+    /// Reset cause of the last boot that was recorded, as in [`crate::handoff::Record::reset_cause`].
+    pub fn cause(&self) -> u8 {
+        self.0[at::CAUSE]
+    }
+    /// Id of the image that the backup slot holds completely, 0: none.
+    pub fn backup(&self) -> u32 {
+        self.word(at::BACKUP)
+    }
+    /// True when the candidate is to be booted.
+    pub fn on_trial(&self) -> bool {
+        self.candidate() != 0 && self.tries() != REJECTED
+    }
+
+    /// This state with another reason for its record.
+    #[inline(always)]
+    pub fn because(mut self, event: Event, detail: u8) -> Self {
+        self.0[at::EVENT] = event as u8;
+        self.0[at::DETAIL] = detail;
+        self
+    }
+    /// This state with another candidate, not tried yet; 0: none.
+    #[inline(always)]
+    pub fn with_candidate(mut self, id: u32) -> Self {
+        self.put(at::CANDIDATE, id);
+        self.with_tries(0)
+    }
+    /// This state with another charge for the candidate.
+    #[inline(always)]
+    pub fn with_tries(mut self, tries: u8) -> Self {
+        self.0[at::TRIES] = tries;
+        self
+    }
+    /// This state with the reset cause of a boot.
+    #[inline(always)]
+    pub fn with_cause(mut self, cause: u8) -> Self {
+        self.0[at::CAUSE] = cause;
+        self
+    }
+    /// This state with another image in the backup slot; 0: none.
+    #[inline(always)]
+    pub fn with_backup(mut self, id: u32) -> Self {
+        self.put(at::BACKUP, id);
+        self
+    }
+    /// This state with `id` confirmed, its security counter taken over and these keys revoked.
+    pub fn with_confirmed(mut self, id: u32, counter: u32, revokes: u8) -> Self {
+        let floor = self.floor().max(counter);
+        self.put(at::CONFIRMED, id);
+        self.put(at::FLOOR, floor);
+        self.0[at::REVOKED] |= revokes;
+        self.with_candidate(0)
+    }
+    /// This state as the log's next record.
+    #[cfg(feature = "failsafe")]
+    fn following(mut self, sequence: u32) -> Self {
+        self.put(at::SEQUENCE, sequence + 1);
+        let crc = self.crc();
+        self.put(at::CRC, crc);
+        self
+    }
+}
+
+/// The records in a journal sector's `bytes`, oldest first; what is no record is left out.
+pub fn history(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
+    bytes.chunks_exact(RECORD_LEN as usize).filter_map(Record::check)
+}
