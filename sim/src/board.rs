@@ -12,6 +12,7 @@ mod inspect;
 mod noise;
 mod outside;
 mod program;
+mod remains;
 mod snapshot;
 
 use crate::bus::{Bus, LINES, STRETCH};
@@ -19,7 +20,7 @@ use crate::chip::ChipModel;
 use crate::clock::CycleClock;
 use crate::cpu::{Core, Cpu, Exit, Order};
 use crate::device::{Clocks, Effects, Pin, Pins, ResetCause};
-use crate::fault::Cut;
+use crate::fault::{Bits, Cut};
 use crate::memory::{BootMemory, FLASH, Memory};
 use crate::models::Models;
 use crate::random::Random;
@@ -34,6 +35,7 @@ const RESET_DELAY: Nanos = Nanos::micros(20);
 
 pub use inspect::Faults;
 pub use program::LoadError;
+pub use remains::Remains;
 pub use snapshot::Snapshot;
 
 /// What is fitted to the chip.
@@ -89,6 +91,7 @@ pub struct Board {
     last_reset: ResetCause,
     resets: u64,
     random: Random,
+    watcher: Option<remains::Watcher>,
 }
 
 impl Board {
@@ -120,6 +123,7 @@ impl Board {
             limit: Nanos(0),
             held_until: Nanos(0),
             operations: 0,
+            begun: false,
             flash_time: Nanos(0),
             cut: None,
             failure: None,
@@ -137,6 +141,7 @@ impl Board {
             last_reset: ResetCause::PowerOn,
             resets: 0,
             random,
+            watcher: None,
         };
         let seed = board.random.bits();
         board.bus.memory.scramble_rams(seed, &mut *board.cpu);
@@ -187,7 +192,7 @@ impl Board {
     pub fn power_off(&mut self) {
         if self.powered {
             let seed = self.random.bits();
-            self.lose_power(seed);
+            self.lose_power(Bits::Solid, seed);
         }
     }
 
@@ -262,7 +267,9 @@ impl Board {
         self.last_reset = cause;
         (self.lockup_told, self.deep_sleep_told) = (false, false);
         let Bus { models, memory, orders, .. } = &mut self.bus;
-        models.flash.tear(&mut self.random, memory, orders);
+        models.flash.interrupt_operation(Bits::Solid, &mut self.random, memory, orders);
+        memory.flash.redraw(self.random.bits(), orders);
+        models.flash.load_options(self.random.bits());
         self.bus.with(now, |models, ctx| {
             models.reset(ctx);
             models.rcc.flag_reset(cause);
@@ -298,17 +305,17 @@ impl Board {
     /// Orders that change translations are carried out; lines are lost with the core's state.
     fn flush_orders(&mut self) {
         for order in std::mem::take(&mut self.bus.orders) {
-            if let Order::Invalidate(..) = order {
+            if let Order::Invalidate(..) | Order::Route(..) = order {
                 self.cpu.order(order);
             }
         }
     }
 
-    fn lose_power(&mut self, seed: u64) {
+    fn lose_power(&mut self, left: Bits, seed: u64) {
         let now = self.now();
         let mut random = Random::new(seed);
         let Bus { models, memory, orders, .. } = &mut self.bus;
-        models.flash.tear(&mut random, memory, orders);
+        models.flash.interrupt_operation(left, &mut random, memory, orders);
         self.powered = false;
         self.bus.failure = None;
         self.bus.memory.scramble_rams(random.bits(), &mut *self.cpu);
@@ -357,6 +364,9 @@ impl Board {
     fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
         self.bus.limit = limit;
         loop {
+            if self.bus.begun {
+                self.show_operation();
+            }
             let now = self.now();
             self.bus.effects.stop = false;
             self.bus.advance(now);
@@ -367,7 +377,7 @@ impl Board {
                 return Stop::Off;
             }
             if let Some(failure) = self.bus.failure.filter(|f| f.at <= now) {
-                self.lose_power(failure.seed);
+                self.lose_power(failure.left, failure.seed);
                 return Stop::PowerCut;
             }
             if let Some(cause) = self.bus.effects.reset.take() {

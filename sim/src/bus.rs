@@ -11,7 +11,7 @@ use crate::clock::CycleClock;
 use crate::cpu::{Access, CpuBus, Order};
 use crate::decode::{Place, decode};
 use crate::device::{Clocks, Ctx, Effects, Peripheral, Pins, lane};
-use crate::fault::Cut;
+use crate::fault::{Bits, Cut};
 use crate::flash::Target;
 use crate::memory::{BootMemory, FLASH, Memory, little};
 use crate::models::Models;
@@ -28,6 +28,7 @@ pub(crate) const STRETCH: u64 = 1 << 26;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PowerFailure {
     pub(crate) at: Nanos,
+    pub(crate) left: Bits,
     pub(crate) seed: u64,
 }
 
@@ -52,6 +53,8 @@ pub(crate) struct Bus {
     pub(crate) held_until: Nanos,
     /// Flash operations started since the board was made.
     pub(crate) operations: u64,
+    /// One has started that the board's loop has not seen yet.
+    pub(crate) begun: bool,
     /// Time they took, together.
     pub(crate) flash_time: Nanos,
     pub(crate) cut: Option<Cut>,
@@ -82,7 +85,8 @@ impl Bus {
         // A model's event may make another due at the same instant; two rounds settle a chain
         // (oscillator, PLL), and what is still due is due again at once in the board's loop.
         for _ in 0..2 {
-            self.models.flash.finish(&mut ctx!(self, now, None), &mut self.memory, &mut self.orders);
+            let Self { chip, memory, orders, .. } = self;
+            self.models.flash.finish(&mut ctx!(self, now, None), chip, memory, orders);
             for model in self.models.each() {
                 if model.next_event().is_some_and(|at| at <= now) {
                     model.advance(&mut ctx!(self, now, None));
@@ -174,6 +178,7 @@ impl Bus {
     /// board's loop holds the core if it fetches from flash.
     fn flash_started(&mut self, now: Nanos, ends: Nanos) {
         self.operations += 1;
+        self.begun = true;
         self.flash_time += ends.since(now);
         if let Some(cut) = self.cut.filter(|c| c.operation == self.operations) {
             let failure = cut.failure(now, ends);
@@ -298,7 +303,7 @@ impl Bus {
         if offset as usize + width > self.memory.flash.bytes().len() {
             return self.unmapped(a, now);
         }
-        Some(self.memory.flash.read(offset as usize, width))
+        Some(self.memory.flash.sense(offset as usize, width))
     }
 
     /// RAM that the core reaches through the bus, or nothing.

@@ -43,6 +43,8 @@ pub enum Order {
     Line(u16, bool),
     /// Drop what was translated from these addresses (start, end).
     Invalidate(u32, u32),
+    /// Make every data access to the page at this address over the bus, or stop that.
+    Route(u32, bool),
     /// Come back before the next instruction.
     Return,
 }
@@ -215,6 +217,8 @@ fn queued(order: Order) -> Queued {
             Queued::Line(line, if high { Level::High } else { Level::Low })
         }
         Order::Invalidate(start, end) => Queued::Invalidate(u64::from(start), u64::from(end)),
+        Order::Route(address, true) => Queued::Route(u64::from(address)),
+        Order::Route(address, false) => Queued::Unroute(u64::from(address)),
         Order::Return => Queued::Return,
     }
 }

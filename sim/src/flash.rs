@@ -3,7 +3,8 @@
 //! Covers: unlock sequences with the bus error and lock-up that follow a wrong key (3.6.1, 3.7.2),
 //! PG/SER/MER/SNB/STRT/PSIZE (3.6.2-3.6.4), every error flag (3.9.5), EOP and OPERR with their
 //! enables, BSY for the data sheet's typical times (DS8626 section 5.3.12), write protection
-//! (3.7.4), the OTP area (3.8), option bytes (3.7.1) with read-out protection levels (3.7.3),
+//! (3.7.4), the OTP area (3.8), option bytes (3.7.1) with read-out protection levels (3.7.3) and
+//! what a change that was cut short leaves, parts of the array that fail ([`crate::fault::Defect`]),
 //! wait states against HCLK (table 10), the rules of the cache resets (3.9.1). Programming over
 //! bits that are not erased is done as the array does it, and is a violation.
 //!
@@ -15,16 +16,19 @@
 
 mod keys;
 mod operation;
+mod options;
 
 use crate::chip::ChipModel;
 use crate::device::{Ctx, Width, lane, merged};
+use crate::fault::Defect;
 use crate::memory::{Memory, little};
 use crate::time::Nanos;
 use crate::violation::Kind;
 use keys::{KEYS, Lock, OPTION_KEYS, key};
-pub(crate) use operation::Target;
 use operation::{MASS_ERASE_MS, OPTION_TIME, Operation};
-pub use operation::{PROGRAM_TIME, erase_time};
+pub use operation::{PROGRAM_TIME, Started, erase_time};
+pub(crate) use operation::{Pending, Target};
+pub(crate) use options::OptionCells;
 
 const PG: u32 = 1 << 0;
 const SER: u32 = 1 << 1;
@@ -66,8 +70,12 @@ pub struct FlashInterface {
     option_lock: Lock,
     /// OPTCR's option bits as written; they count once programmed.
     option_register: u32,
-    /// The option bytes as programmed. Survive everything.
+    /// The option bytes that count, as the last reset or operation loaded them.
     options: u32,
+    /// Their cells. Survive everything.
+    cells: OptionCells,
+    /// What is wrong with this specimen.
+    defects: Vec<Defect>,
     pending: Option<(Operation, Nanos)>,
     started: Option<Nanos>,
     latency_told: u32,
@@ -83,6 +91,8 @@ impl FlashInterface {
             option_lock: Lock::Locked(0),
             option_register: OPTIONS_FACTORY,
             options: OPTIONS_FACTORY,
+            cells: OptionCells::new(OPTIONS_FACTORY),
+            defects: Vec::new(),
             pending: None,
             started: None,
             latency_told: 0,
@@ -95,19 +105,52 @@ impl FlashInterface {
     }
 
     pub(crate) fn set_options(&mut self, options: u32) {
-        self.options = options & OPTIONS;
+        self.cells = OptionCells::new(options);
+        self.options = self.cells.stored();
         self.option_register = self.options;
     }
 
     /// The option bytes at 0x1FFFC000 (RM0090 table 15): RDP and USER in the first word, nWRP in
     /// the third; 16 bits each with the complement behind.
     pub(crate) fn option_word(&self, offset: u32) -> u32 {
-        let half = match offset {
-            0 => self.options & 0xFFEC,
-            8 => self.options >> 16 & 0xFFF,
-            _ => return 0xFFFF_FFFF,
-        };
-        !half << 16 | half
+        match offset {
+            0 => self.cells.word(0),
+            8 => self.cells.word(1),
+            _ => 0xFFFF_FFFF,
+        }
+    }
+
+    /// A reset loads the option bytes (RM0090 section 3.9.9).
+    pub(crate) fn load_options(&mut self, seed: u64) {
+        self.options = self.cells.load(seed);
+        self.option_register = self.options;
+    }
+
+    /// Something of this specimen fails from now on.
+    pub(crate) fn add_defect(&mut self, defect: Defect) {
+        self.defects.push(defect);
+    }
+
+    /// What fails and has not yet failed as often as it is to.
+    pub(crate) fn defects(&self) -> &[Defect] {
+        &self.defects
+    }
+
+    /// The option bytes' cells.
+    pub(crate) fn option_cells(&self) -> OptionCells {
+        self.cells
+    }
+
+    /// Another specimen's cells and defects.
+    pub(crate) fn set_cells(&mut self, cells: OptionCells, defects: Vec<Defect>) {
+        (self.cells, self.defects) = (cells, defects);
+        self.options = cells.stored();
+        self.option_register = self.options;
+    }
+
+    /// The specimen is whole again.
+    pub(crate) fn clear_defects(&mut self) {
+        self.defects.clear();
     }
 
     /// WDG_SW clear: the watchdog starts by itself.
@@ -128,6 +171,11 @@ impl FlashInterface {
     /// The end of an operation that has just started.
     pub(crate) fn take_started(&mut self) -> Option<Nanos> {
         self.started.take()
+    }
+
+    /// The operation under way.
+    pub(crate) fn pending(&self) -> Option<Pending> {
+        self.pending.map(|(operation, _)| Pending(operation))
     }
 
     /// The supply failed before the operation did anything.
@@ -190,7 +238,12 @@ impl FlashInterface {
             Target::Main(offset) => memory.flash.read(offset as usize, width.bytes() as usize),
             Target::Otp(offset) => little(&memory.otp[offset as usize..][..width.bytes() as usize]),
         };
-        if value & !old != 0 {
+        let unstable = match target {
+            Target::Main(offset) => memory.flash.unstable(offset as usize, width.bytes() as usize),
+            Target::Otp(_) => 0,
+        };
+        // What is unstable may have read as erased.
+        if value & !(old | unstable) != 0 {
             let what = format!("{value:#x} programmed over {old:#x}, which cannot set bits");
             ctx.violation(Kind::Unerased, SECTION, what);
         }
@@ -396,8 +449,9 @@ impl FlashInterface {
     /// System reset: registers go back, option bytes are loaded, an operation under way is torn
     /// by the board before this.
     pub(crate) fn reset(&mut self, ctx: &mut Ctx) {
-        let options = self.options;
-        *self = Self { options, option_register: options, ..Self::new() };
+        let (options, cells) = (self.options, self.cells);
+        let defects = std::mem::take(&mut self.defects);
+        *self = Self { options, option_register: options, cells, defects, ..Self::new() };
         ctx.irq(4, false);
     }
 }

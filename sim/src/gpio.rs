@@ -129,6 +129,11 @@ impl Gpio {
         &self.edges
     }
 
+    /// Forgets the edges.
+    pub(crate) fn clear_edges(&mut self) {
+        self.edges.clear();
+    }
+
     /// The supply is gone: nothing drives. Edges stay.
     pub(crate) fn power_lost(&mut self, now: Nanos) {
         for (port, last) in self.last_driven.iter_mut().enumerate() {

@@ -41,10 +41,11 @@ pub mod usart;
 pub mod usb;
 pub mod violation;
 
-pub use board::{Board, BoardOptions, Faults, LoadError, Snapshot, Stop};
+pub use board::{Board, BoardOptions, Faults, LoadError, Remains, Snapshot, Stop};
 pub use chip::ChipModel;
 pub use device::{Pin, ResetCause};
-pub use fault::{Cut, When};
+pub use fault::{Bits, Cut, Defect, Failing, Leaves, Told, When};
+pub use flash::Started;
 pub use gpio::Edge;
 pub use rcc::Hse;
 pub use time::Nanos;

@@ -2,13 +2,16 @@
 //!
 //! All unsafe code of the simulator that concerns memory is here. Flash is mapped read-only, so
 //! every store to it reaches the flash model; what the array then does (bits only go from 1 to 0,
-//! an erase sets all) is `Flash`'s. Which operation is legal and how long it takes is
+//! an erase sets all) is `array`'s. Which operation is legal and how long it takes is
 //! [`crate::flash`]'s.
 
+mod array;
+mod weak;
+
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::Arc;
+
+pub(crate) use array::{Flash, SavedFlash};
 
 use crate::chip::ChipModel;
 use crate::cpu::{Cpu, Order, PAGE};
@@ -68,105 +71,6 @@ impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with the same layout.
         unsafe { dealloc(self.host.as_ptr(), Self::layout(self.length)) }
-    }
-}
-
-/// A page of flash in a snapshot; pages that did not change are shared between snapshots.
-pub(crate) type SharedPage = Arc<[u8; PAGE]>;
-
-/// The flash array.
-#[derive(Debug)]
-pub(crate) struct Flash {
-    pages: Pages,
-    /// The page as of the last snapshot or restore, while it has not changed since.
-    shared: Vec<Option<SharedPage>>,
-}
-
-impl Flash {
-    fn new(length: usize) -> Self {
-        Self { pages: Pages::new(length, 0xFF), shared: vec![None; length / PAGE] }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.pages.bytes()
-    }
-
-    pub(crate) fn read(&self, offset: usize, bytes: usize) -> u32 {
-        little(&self.bytes()[offset..offset + bytes])
-    }
-
-    /// Puts `data` there as a programmer with its own algorithm would, NOR rules aside.
-    pub(crate) fn load(&mut self, offset: usize, data: &[u8]) {
-        self.changed(offset..offset + data.len());
-        self.pages.bytes_mut()[offset..offset + data.len()].copy_from_slice(data);
-    }
-
-    /// Programs: bits that are 0 in `value` go to 0, no bit goes to 1.
-    pub(crate) fn program(&mut self, offset: usize, bytes: usize, value: u64) {
-        self.changed(offset..offset + bytes);
-        let value = value.to_le_bytes();
-        for (cell, bits) in self.pages.bytes_mut()[offset..offset + bytes].iter_mut().zip(value) {
-            *cell &= bits;
-        }
-    }
-
-    /// A program operation that the supply did not last through: any subset of the bits that
-    /// should have gone to 0 did.
-    pub(crate) fn tear(&mut self, offset: usize, bytes: usize, value: u64, random: &mut Random) {
-        self.program(offset, bytes, value | random.bits());
-    }
-
-    /// Erases all of `range`.
-    pub(crate) fn erase(&mut self, range: Range<usize>) {
-        self.changed(range.clone());
-        self.pages.bytes_mut()[range].fill(0xFF);
-    }
-
-    /// An erase that stopped half-way: a prefix is erased, behind it a stretch has some bits set,
-    /// the rest is as it was. Each of the three may be empty.
-    pub(crate) fn half_erase(&mut self, range: Range<usize>, random: &mut Random) {
-        self.changed(range.clone());
-        let cells = &mut self.pages.bytes_mut()[range];
-        let erased = random.below(cells.len() as u64 + 1) as usize;
-        let weak = random.below((cells.len() - erased) as u64 + 1) as usize;
-        cells[..erased].fill(0xFF);
-        for chunk in cells[erased..erased + weak].chunks_mut(8) {
-            for (cell, bits) in chunk.iter_mut().zip(random.bits().to_le_bytes()) {
-                *cell |= bits;
-            }
-        }
-    }
-
-    fn changed(&mut self, range: Range<usize>) {
-        for page in range.start / PAGE..range.end.div_ceil(PAGE) {
-            self.shared[page] = None;
-        }
-    }
-
-    /// The pages for a snapshot; only those that changed since the last one are copied.
-    pub(crate) fn share(&mut self) -> Vec<SharedPage> {
-        let bytes = self.pages.bytes();
-        let copy = |page: usize| -> SharedPage {
-            let page = &bytes[page * PAGE..][..PAGE];
-            Arc::new(page.try_into().expect("a page"))
-        };
-        let shared = self.shared.iter_mut().enumerate();
-        shared.map(|(i, page)| page.get_or_insert_with(|| copy(i)).clone()).collect()
-    }
-
-    /// Puts a snapshot's pages back and calls `changed` with the offset of each that differed.
-    pub(crate) fn restore(&mut self, pages: &[SharedPage], mut changed: impl FnMut(usize)) {
-        for (i, (page, shared)) in pages.iter().zip(&mut self.shared).enumerate() {
-            if shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
-                continue;
-            }
-            let bytes = &mut self.pages.bytes_mut()[i * PAGE..][..PAGE];
-            if *bytes != page[..] {
-                bytes.copy_from_slice(&page[..]);
-                changed(i * PAGE);
-            }
-            *shared = Some(page.clone());
-        }
     }
 }
 
@@ -325,7 +229,7 @@ impl Memory {
 
     pub(crate) fn save(&mut self) -> SavedMemory {
         SavedMemory {
-            flash: self.flash.share(),
+            flash: self.flash.save(),
             rams: self.rams.iter().map(|r| r.bytes().to_vec()).collect(),
             otp: self.otp,
             at_zero: self.at_zero,
@@ -334,10 +238,7 @@ impl Memory {
 
     pub(crate) fn restore(&mut self, saved: &SavedMemory, cpu: &mut dyn Cpu) {
         let page = PAGE as u32;
-        self.flash.restore(&saved.flash, |offset| {
-            let address = FLASH + offset as u32;
-            cpu.order(Order::Invalidate(address, address + page));
-        });
+        self.flash.restore(&saved.flash, cpu);
         for (ram, saved) in self.rams.iter_mut().zip(&saved.rams) {
             ram.restore(saved, |address| cpu.order(Order::Invalidate(address, address + page)));
         }
@@ -349,7 +250,7 @@ impl Memory {
 /// A snapshot of the memories.
 #[derive(Clone, Debug)]
 pub(crate) struct SavedMemory {
-    flash: Vec<SharedPage>,
+    flash: SavedFlash,
     rams: Vec<Vec<u8>>,
     otp: [u8; OTP_LENGTH],
     at_zero: BootMemory,

@@ -92,7 +92,7 @@ fn cut_reboot() -> Result<f64> {
     let update = rig.manifest(filler, [1, 0, 0], Some(&example_key()?))?;
     let plan = rig.plan(&update)?;
     let operation = rig.board.operations() + 700;
-    rig.board.cut(Cut { operation, when: When::Inside, seed: 1 });
+    rig.board.cut(Cut::new(operation, When::Inside, 1));
     ensure!(rig.update(&plan).is_err() && !rig.board.is_powered(), "the supply did not fail");
     let dark = rig.moment();
     let mut best = f64::INFINITY;

@@ -183,7 +183,7 @@ impl Sweep {
         self.rig.back_to(&self.ready);
         let number = self.rig.board.operations() + operation;
         let seed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ operation << 2 ^ when as u64;
-        self.rig.board.cut(Cut { operation: number, when, seed });
+        self.rig.board.cut(Cut::new(number, when, seed));
         let bricked = |why: String| Failure::Bricked(format!("cut {when:?} operation {operation}: {why}"));
         if self.rig.update(&self.plan).is_ok() || self.rig.board.is_powered() {
             return Err(bricked("the supply did not fail where it should".into()));

@@ -92,7 +92,7 @@ fn after_a_cut_in_the_middle_the_board_takes_the_update_again() {
     let image = rig.image(&blinky_rust(500, SLOT).expect("builds"), [1, 0, 0], Some(&key)).expect("fits");
     let plan = rig.plan(&image).expect("good image");
     let operation = rig.board.operations() + 100;
-    rig.board.cut(Cut { operation, when: When::Inside, seed: 1 });
+    rig.board.cut(Cut::new(operation, When::Inside, 1));
     rig.update(&plan).expect_err("the supply failed");
     assert!(!rig.board.is_powered());
     assert_eq!(rig.power_on(SECOND), Found::UpdateMode);

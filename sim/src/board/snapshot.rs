@@ -96,7 +96,7 @@ impl Board {
         bus.held_until = snapshot.held_until;
         bus.operations = snapshot.operations;
         bus.flash_time = snapshot.flash_time;
-        (bus.cut, bus.failure) = (None, None);
+        (bus.cut, bus.failure, bus.begun) = (None, None, false);
         bus.next_event = Nanos(0);
         bus.schedule();
         let flags = snapshot.flags;

@@ -1,9 +1,13 @@
 //! Operations that change cells: how long they last, what they leave, whole or torn.
 
-use super::{EOP, EOPIE, FlashInterface, OPTIONS, STRT};
+use std::ops::Range;
+
+use super::{EOP, EOPIE, ERRIE, FlashInterface, OPERR, STRT, WRPERR};
+use crate::chip::ChipModel;
 use crate::cpu::Order;
 use crate::device::{Ctx, Width};
-use crate::memory::{FLASH, Memory};
+use crate::fault::{Bits, Defect, Failing, Leaves, Told};
+use crate::memory::{FLASH, Memory, OTP};
 use crate::random::Random;
 use crate::time::Nanos;
 
@@ -22,71 +26,222 @@ pub(super) enum Operation {
     Options { value: u32, mass_erase: bool },
 }
 
+/// An operation under way, as another board may be given it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending(pub(super) Operation);
+
+/// What an operation is, for a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// A program operation.
+    Program {
+        /// First address.
+        address: u32,
+        /// 1, 2 or 4.
+        bytes: u32,
+        /// The value stored.
+        value: u32,
+    },
+    /// An erase of one sector, or of all.
+    Erase {
+        /// First address.
+        address: u32,
+        /// Bytes.
+        length: u32,
+    },
+    /// A change of the option bytes.
+    Options {
+        /// Their new value in the layout of FLASH_OPTCR.
+        value: u32,
+    },
+}
+
+impl Pending {
+    /// In words of addresses.
+    pub(crate) fn started(self) -> Started {
+        match self.0 {
+            Operation::Program { target, width, value } => {
+                let address = match target {
+                    Target::Main(offset) => FLASH + offset,
+                    Target::Otp(offset) => OTP + offset,
+                };
+                Started::Program { address, bytes: width.bytes(), value }
+            }
+            Operation::Erase { offset, length } => Started::Erase { address: FLASH + offset, length },
+            Operation::Options { value, .. } => Started::Options { value },
+        }
+    }
+}
+
 impl FlashInterface {
     /// Ends the operation once its time is over.
-    pub(crate) fn finish(&mut self, ctx: &mut Ctx, memory: &mut Memory, orders: &mut Vec<Order>) {
+    pub(crate) fn finish(
+        &mut self,
+        ctx: &mut Ctx,
+        chip: &ChipModel,
+        memory: &mut Memory,
+        orders: &mut Vec<Order>,
+    ) {
         let Some((operation, _)) = self.pending.filter(|p| p.1 <= ctx.now) else { return };
         self.pending = None;
-        self.apply(operation, None, memory, orders);
+        let told = self.complete(Pending(operation), chip, memory, orders);
         self.cr &= !STRT;
-        if self.cr & EOPIE != 0 {
-            self.sr |= EOP;
+        match told {
+            Told::Nothing if self.cr & EOPIE != 0 => self.sr |= EOP,
+            Told::WriteProtected => self.sr |= WRPERR,
+            _ => {}
+        }
+        if told != Told::Nothing && self.cr & ERRIE != 0 {
+            self.sr |= OPERR;
         }
         self.interrupt(ctx);
         ctx.attention();
     }
 
-    /// The supply or a reset ends the operation before its time (RM0090 section 3.6: the contents
-    /// are then not guaranteed).
-    pub(crate) fn tear(&mut self, random: &mut Random, memory: &mut Memory, orders: &mut Vec<Order>) {
-        if let Some((operation, _)) = self.pending.take() {
-            self.apply(operation, Some(random), memory, orders);
+    /// All of an operation, as far as the part does what it is told.
+    pub(crate) fn complete(
+        &mut self,
+        Pending(operation): Pending,
+        chip: &ChipModel,
+        memory: &mut Memory,
+        orders: &mut Vec<Order>,
+    ) -> Told {
+        let fails = |d: &Defect| operation.meets(d.what, chip);
+        let Some(at) = self.defects.iter().position(fails) else {
+            self.apply(operation, memory, orders);
+            return Told::Nothing;
+        };
+        let Defect { what, told, times } = self.defects[at];
+        match (what, operation) {
+            (Failing::Erase { leaves: Leaves::Old, .. }, _) => {}
+            (Failing::Erase { leaves: Leaves::Torn(left, seed), .. }, _) => {
+                let random = &mut Random::new(seed ^ u64::from(times.unwrap_or(0)));
+                self.tear(Pending(operation), left, random, memory, orders);
+            }
+            (Failing::Word { address, ones, zeros }, _) => {
+                self.apply(operation, memory, orders);
+                memory.flash.force((address - FLASH) as usize, ones, zeros);
+            }
         }
+        match times {
+            Some(0 | 1) => drop(self.defects.remove(at)),
+            Some(more) => self.defects[at].times = Some(more - 1),
+            None => {}
+        }
+        told
     }
 
-    fn apply(
+    /// The supply or a reset ends what is under way before its time (RM0090 section 3.6: the
+    /// contents are then not guaranteed).
+    pub(crate) fn interrupt_operation(
         &mut self,
-        operation: Operation,
-        torn: Option<&mut Random>,
+        left: Bits,
+        random: &mut Random,
         memory: &mut Memory,
         orders: &mut Vec<Order>,
     ) {
-        let changed = match (operation, torn) {
-            (Operation::Program { target: Target::Main(offset), width, value }, torn) => {
-                let (at, bytes) = (offset as usize, width.bytes() as usize);
-                match torn {
-                    None => memory.flash.program(at, bytes, u64::from(value)),
-                    Some(random) => memory.flash.tear(at, bytes, u64::from(value), random),
-                }
-                offset..offset + width.bytes()
+        if let Some((operation, _)) = self.pending.take() {
+            self.tear(Pending(operation), left, random, memory, orders);
+        }
+    }
+
+    /// Part of an operation.
+    pub(crate) fn tear(
+        &mut self,
+        Pending(operation): Pending,
+        left: Bits,
+        random: &mut Random,
+        memory: &mut Memory,
+        orders: &mut Vec<Order>,
+    ) {
+        match operation {
+            Operation::Program { target: Target::Main(offset), width, value } => {
+                memory.flash.tear(offset as usize, width.bytes() as usize, u64::from(value), left, random);
             }
-            (Operation::Program { target: Target::Otp(offset), width, value }, torn) => {
-                let value = u64::from(value) | torn.map_or(0, Random::bits);
+            Operation::Program { target: Target::Otp(offset), width, value } => {
+                let value = u64::from(value) | random.bits();
                 let cells = &mut memory.otp[offset as usize..][..width.bytes() as usize];
                 cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
-                return;
             }
-            (Operation::Erase { offset, length }, torn) => {
-                let range = offset as usize..(offset + length) as usize;
-                match torn {
-                    None => memory.flash.erase(range),
-                    Some(random) => memory.flash.half_erase(range, random),
+            Operation::Erase { offset, length } => {
+                memory.flash.half_erase(offset as usize..(offset + length) as usize, left, random);
+            }
+            // RM0090 section 3.7.3: the main memory first, and only then the option bytes.
+            Operation::Options { mass_erase: true, .. } if random.below(2) == 0 => {
+                let all = 0..memory.flash.bytes().len();
+                memory.flash.half_erase(all, left, random);
+            }
+            Operation::Options { value, mass_erase } => {
+                if mass_erase {
+                    memory.flash.erase(0..memory.flash.bytes().len());
                 }
-                offset..offset + length
-            }
-            (Operation::Options { value, mass_erase }, torn) => {
-                // First erased, then programmed (section 3.7.1): a torn write is on the way.
-                self.options = value | torn.map_or(0, Random::bits) as u32 & OPTIONS;
+                self.cells.tear(value, left, random);
+                self.options = self.cells.stored();
                 self.option_register = self.options;
-                if !mass_erase {
-                    return;
-                }
-                let length = memory.flash.bytes().len();
-                memory.flash.erase(0..length);
-                0..length as u32
             }
-        };
-        orders.push(Order::Invalidate(FLASH + changed.start, FLASH + changed.end));
+        }
+        operation.invalidate(memory, orders);
+    }
+
+    fn apply(&mut self, operation: Operation, memory: &mut Memory, orders: &mut Vec<Order>) {
+        match operation {
+            Operation::Program { target: Target::Main(offset), width, value } => {
+                memory.flash.program(offset as usize, width.bytes() as usize, u64::from(value));
+            }
+            Operation::Program { target: Target::Otp(offset), width, value } => {
+                let cells = &mut memory.otp[offset as usize..][..width.bytes() as usize];
+                cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
+            }
+            Operation::Erase { offset, length } => {
+                memory.flash.erase(offset as usize..(offset + length) as usize);
+            }
+            Operation::Options { value, mass_erase } => {
+                self.set_options(value);
+                if mass_erase {
+                    memory.flash.erase(0..memory.flash.bytes().len());
+                }
+            }
+        }
+        operation.invalidate(memory, orders);
+    }
+}
+
+impl Operation {
+    /// The offsets of main memory that change.
+    fn reaches(self, memory: &Memory) -> Range<u32> {
+        match self {
+            Self::Program { target: Target::Main(offset), width, .. } => offset..offset + width.bytes(),
+            Self::Erase { offset, length } => offset..offset + length,
+            Self::Options { mass_erase: true, .. } => 0..memory.flash.bytes().len() as u32,
+            Self::Program { .. } | Self::Options { .. } => 0..0,
+        }
+    }
+
+    /// The core forgets what it translated from there, and reads what became unstable, or solid
+    /// again, the way it has to.
+    fn invalidate(self, memory: &mut Memory, orders: &mut Vec<Order>) {
+        let changed = self.reaches(memory);
+        if !changed.is_empty() {
+            orders.push(Order::Invalidate(FLASH + changed.start, FLASH + changed.end));
+            memory.flash.route(&mut |order| orders.push(order));
+        }
+    }
+
+    /// True when what fails takes part in this operation.
+    fn meets(self, what: Failing, chip: &ChipModel) -> bool {
+        match (what, self) {
+            (Failing::Erase { sector, .. }, Self::Erase { offset, length }) => {
+                let (start, _) = chip.sector(sector).unwrap_or((u32::MAX, 0));
+                (offset..offset + length).contains(&start)
+            }
+            (Failing::Word { address, .. }, Self::Erase { offset, length }) => {
+                (offset..offset + length).contains(&(address - FLASH))
+            }
+            (Failing::Word { address, .. }, Self::Program { target: Target::Main(offset), .. }) => {
+                offset & !3 == address - FLASH
+            }
+            _ => false,
+        }
     }
 }
 

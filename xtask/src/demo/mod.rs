@@ -206,7 +206,7 @@ fn power_cut(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
     screen.chapter("The supply fails in the middle of a download");
     let plan = rig.plan(image)?;
     let operation = rig.board.operations() + 300;
-    rig.board.cut(Cut { operation, when: When::Inside, seed: 4 });
+    rig.board.cut(Cut::new(operation, When::Inside, 4));
     ensure!(rig.update(&plan).is_err() && !rig.board.is_powered(), "the supply did not fail");
     screen.bad("cut inside the 300th flash operation: a word is torn, the slot half written");
     ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not come back");

@@ -1,0 +1,170 @@
+//! What a board keeps without supply, to go on from there as often as wanted.
+//!
+//! A sweep runs a scenario forward once. Just before each flash or option byte operation it takes
+//! [`Board::remains`], and later has another board [`Board::revive`] them with the supply cut
+//! before, inside or after that operation. That is what [`Board::cut`] in a run from the start
+//! would lead to, without the run.
+//!
+//! Leaves out: the backup domain's clock settings, what is on the pins, and BOOT0, which stay the
+//! reviving board's own.
+
+use super::Board;
+use crate::backup::Backup;
+use crate::clock::CycleClock;
+use crate::fault::{Bits, Defect, When};
+use crate::flash::{OptionCells, Pending, Started};
+use crate::memory::{FLASH, OTP_LENGTH, SavedFlash};
+use crate::random::Random;
+use crate::rcc::HSI_HZ;
+use crate::time::Nanos;
+
+/// Sees each operation just before it begins.
+pub(super) type Watcher = Box<dyn FnMut(&mut Board, Started) + Send>;
+
+/// What the loss of the supply leaves, with the operation that was about to begin.
+#[derive(Clone, Debug)]
+pub struct Remains {
+    flash: SavedFlash,
+    otp: [u8; OTP_LENGTH],
+    options: OptionCells,
+    defects: Vec<Defect>,
+    pending: Option<Pending>,
+    backup: Option<Backup>,
+    now: Nanos,
+    operations: u64,
+}
+
+impl Remains {
+    /// The operation that was about to begin.
+    pub fn operation(&self) -> Option<Started> {
+        self.pending.map(Pending::started)
+    }
+
+    /// Its number, counted as [`Board::operations`] counts.
+    pub fn number(&self) -> u64 {
+        self.operations
+    }
+
+    /// When that was.
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Bytes of flash before the operation, which lie in one 4 KB page; `None` where they do not.
+    pub fn flash(&self, address: u32, length: usize) -> Option<&[u8]> {
+        self.flash.read(address.checked_sub(FLASH)? as usize, length)
+    }
+}
+
+impl Board {
+    /// Calls `watcher` just before each flash or option byte operation begins, with the board and
+    /// what begins; or nobody any more.
+    pub fn watch_operations<F>(&mut self, watcher: Option<F>)
+    where
+        F: FnMut(&mut Self, Started) + Send + 'static,
+    {
+        self.watcher = watcher.map(|w| Box::new(w) as Watcher);
+    }
+
+    /// The flash or option byte operation under way.
+    pub fn operation(&self) -> Option<Started> {
+        self.bus.models.flash.pending().map(Pending::started)
+    }
+
+    /// Tells the watcher of an operation that has just begun.
+    pub(super) fn show_operation(&mut self) {
+        self.bus.begun = false;
+        if let (Some(started), Some(mut watcher)) = (self.operation(), self.watcher.take()) {
+            watcher(self, started);
+            self.watcher.get_or_insert(watcher);
+        }
+    }
+
+    /// What the board would keep if the supply failed now, before the operation under way did
+    /// anything.
+    pub fn remains(&mut self) -> Remains {
+        let bus = &mut self.bus;
+        Remains {
+            flash: bus.memory.flash.save(),
+            otp: bus.memory.otp,
+            options: bus.models.flash.option_cells(),
+            defects: bus.models.flash.defects().to_vec(),
+            pending: bus.models.flash.pending(),
+            backup: self.options.battery.then(|| bus.models.backup.clone()),
+            now: self.now(),
+            operations: self.bus.operations,
+        }
+    }
+
+    /// A board without supply that has these remains, the operation among them cut at `when`. The
+    /// seed decides what a cut inside leaves and everything random from here on: RAM, and what
+    /// unstable bits read as. Violations and the trace of the pins start anew.
+    pub fn revive(&mut self, remains: &Remains, when: When, left: Bits, seed: u64) {
+        self.random = Random::new(seed);
+        let bus = &mut self.bus;
+        (bus.cut, bus.failure, bus.begun) = (None, None, false);
+        bus.models.flash.forget_operation();
+        self.flush_orders();
+        let bus = &mut self.bus;
+        bus.memory.flash.restore(&remains.flash, &mut *self.cpu);
+        bus.memory.otp = remains.otp;
+        bus.models.flash.set_cells(remains.options, remains.defects.clone());
+        match (remains.pending, when) {
+            (None, _) | (_, When::Before) => {}
+            (Some(pending), When::Inside) => {
+                let crate::bus::Bus { models, memory, orders, .. } = bus;
+                models.flash.tear(pending, left, &mut self.random, memory, orders);
+            }
+            (Some(pending), When::After) => {
+                let crate::bus::Bus { models, memory, orders, chip, .. } = bus;
+                models.flash.complete(pending, chip, memory, orders);
+            }
+        }
+        let seed = self.random.bits();
+        self.lose_power(Bits::Solid, seed);
+        let bus = &mut self.bus;
+        if let Some(backup) = &remains.backup {
+            bus.models.backup.clone_from(backup);
+        }
+        bus.clock = CycleClock::start(remains.now, HSI_HZ);
+        bus.held_until = remains.now;
+        bus.operations = remains.operations;
+        bus.models.gpio.clear_edges();
+        bus.effects.violations.clear();
+        bus.schedule();
+    }
+
+    /// Something of the flash fails from now on.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such sector or word in this chip's flash.
+    pub fn add_defect(&mut self, defect: Defect) {
+        use crate::fault::Failing;
+        let there = match defect.what {
+            Failing::Erase { sector, .. } => sector < self.bus.chip.sector_count(),
+            Failing::Word { address, .. } => {
+                address.is_multiple_of(4) && self.bus.memory.flash_offset(address).is_some()
+            }
+        };
+        assert!(there, "{:?} is not in this chip's flash", defect.what);
+        self.bus.models.flash.add_defect(defect);
+    }
+
+    /// What fails and has not yet failed as often as it is to.
+    pub fn defects(&self) -> &[Defect] {
+        self.bus.models.flash.defects()
+    }
+
+    /// The flash is whole again; what it holds stays.
+    pub fn clear_defects(&mut self) {
+        self.bus.models.flash.clear_defects();
+    }
+
+    /// How many of the bits at an address are unstable; 0 outside of flash.
+    pub fn unstable_bits(&self, address: u32, length: u32) -> u64 {
+        let Some(offset) = self.bus.memory.flash_offset(address) else { return 0 };
+        let end = (offset + length).min(self.bus.chip.flash_length());
+        self.bus.memory.flash.count_unstable(offset as usize..end as usize)
+    }
+}

@@ -1,0 +1,257 @@
+//! The flash array: what program and erase operations leave in it, whole, torn or failed.
+//!
+//! Bits only go from 1 to 0 when programmed; an erase sets all of a sector.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::weak::Weak;
+use super::{FLASH, Pages, little};
+use crate::cpu::{Cpu, Order, PAGE};
+use crate::fault::Bits;
+use crate::random::Random;
+
+/// A page of flash in a snapshot; pages that did not change are shared between snapshots.
+type SharedPage = Arc<[u8; PAGE]>;
+
+/// The flash array.
+#[derive(Debug)]
+pub(crate) struct Flash {
+    pub(super) pages: Pages,
+    /// The page as of the last snapshot or restore, while it has not changed since.
+    shared: Vec<Option<SharedPage>>,
+    weak: Weak,
+    /// What unstable bits read as.
+    noise: Random,
+    /// Pages whose data reads the core makes over the bus.
+    routed: BTreeSet<usize>,
+}
+
+/// The array in a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct SavedFlash {
+    pages: Vec<SharedPage>,
+    weak: Weak,
+    noise: Random,
+}
+
+impl Flash {
+    pub(super) fn new(length: usize) -> Self {
+        Self {
+            pages: Pages::new(length, 0xFF),
+            shared: vec![None; length / PAGE],
+            weak: Weak::default(),
+            noise: Random::new(0),
+            routed: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.pages.bytes()
+    }
+
+    /// What is stored; unstable bits as they were drawn last.
+    pub(crate) fn read(&self, offset: usize, bytes: usize) -> u32 {
+        little(&self.bytes()[offset..offset + bytes])
+    }
+
+    /// A read over the bus: unstable bits read as they like.
+    pub(crate) fn sense(&mut self, offset: usize, bytes: usize) -> u32 {
+        let stored = self.read(offset, bytes);
+        self.weak.disturb(offset, bytes, stored, &mut self.noise)
+    }
+
+    /// Bits of the `bytes` at `offset` that are unstable.
+    pub(crate) fn unstable(&self, offset: usize, bytes: usize) -> u32 {
+        if self.weak.is_empty() {
+            return 0;
+        }
+        (0..bytes).rev().fold(0, |mask, i| mask << 8 | u32::from(self.weak.bits(offset + i)))
+    }
+
+    /// How many bits in `range` are unstable.
+    pub(crate) fn count_unstable(&self, range: Range<usize>) -> u64 {
+        self.weak.count(range)
+    }
+
+    /// Puts `data` there as a programmer with its own algorithm would, NOR rules aside.
+    pub(crate) fn load(&mut self, offset: usize, data: &[u8]) {
+        let range = offset..offset + data.len();
+        self.changed(range.clone());
+        self.weak.clear(range.clone());
+        self.pages.bytes_mut()[range].copy_from_slice(data);
+    }
+
+    /// Programs: bits that are 0 in `value` go to 0, no bit goes to 1.
+    pub(crate) fn program(&mut self, offset: usize, bytes: usize, value: u64) {
+        self.changed(offset..offset + bytes);
+        for (at, bits) in (offset..offset + bytes).zip(value.to_le_bytes()) {
+            self.pages.bytes_mut()[at] &= bits;
+            self.weak.keep(at, bits);
+        }
+    }
+
+    /// A program operation that the supply did not last through: any subset of the bits that
+    /// should have gone to 0 did, and of the others any subset is unstable, if `left` says so.
+    pub(crate) fn tear(&mut self, offset: usize, bytes: usize, value: u64, left: Bits, random: &mut Random) {
+        let (done, weak) = (random.bits(), if left == Bits::Solid { 0 } else { random.bits() });
+        self.changed(offset..offset + bytes);
+        let each = value.to_le_bytes().into_iter().zip(done.to_le_bytes()).zip(weak.to_le_bytes());
+        for (at, ((value, done), weak)) in (offset..offset + bytes).zip(each) {
+            let cell = self.pages.bytes()[at];
+            // What was unstable before may be 1, whatever it reads as.
+            let torn = !value & weak & (cell | self.weak.bits(at));
+            let cleared = !value & done & !weak;
+            self.weak.keep(at, !cleared);
+            self.leave(at, torn, left, cell & !cleared);
+        }
+    }
+
+    /// Erases all of `range`.
+    pub(crate) fn erase(&mut self, range: Range<usize>) {
+        self.changed(range.clone());
+        self.weak.clear(range.clone());
+        self.pages.bytes_mut()[range].fill(0xFF);
+    }
+
+    /// An erase that stopped half-way. The manual does not say how the array erases, so any of:
+    ///
+    /// - the cells were being programmed before they are erased together, as NOR flash does: a
+    ///   prefix is 0, then a stretch where bits are on the way there, the rest is as it was;
+    /// - a prefix is erased, behind it a stretch has some bits set, the rest is as it was;
+    /// - every bit of the sector may be set or not;
+    /// - nearly all is erased: one bit in 64 is on its way.
+    pub(crate) fn half_erase(&mut self, range: Range<usize>, left: Bits, random: &mut Random) {
+        self.changed(range.clone());
+        let length = range.len() as u64;
+        let first = random.below(length + 1);
+        let second = first + random.below(length - first + 1);
+        let [first, second] = [first, second].map(|at| range.start + at as usize);
+        match random.below(4) {
+            0 => {
+                self.weak.clear(range.start..first);
+                self.pages.bytes_mut()[range.start..first].fill(0);
+                self.mix(first..second, left, random, |cell, on| cell & !on, |cell| cell);
+            }
+            1 => {
+                self.weak.clear(range.start..first);
+                self.pages.bytes_mut()[range.start..first].fill(0xFF);
+                self.mix(first..second, left, random, |cell, on| cell | on, |cell| !cell);
+            }
+            2 => self.mix(range, left, random, |cell, on| cell | on, |cell| !cell),
+            _ => {
+                self.weak.clear(range.clone());
+                for start in range.clone().step_by(8) {
+                    let few = (0..6).fold(u64::MAX, |few, _| few & random.bits()).to_le_bytes();
+                    for (at, few) in (start..range.end.min(start + 8)).zip(few) {
+                        let on_its_way = !self.pages.bytes()[at] & few;
+                        self.leave(at, on_its_way, left, !on_its_way);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every bit of `range` that `moving` names goes the way of `moved`, stays, or is unstable.
+    fn mix(
+        &mut self,
+        range: Range<usize>,
+        left: Bits,
+        random: &mut Random,
+        moved: impl Fn(u8, u8) -> u8,
+        moving: impl Fn(u8) -> u8,
+    ) {
+        for start in range.clone().step_by(8) {
+            let on = random.bits().to_le_bytes();
+            let weak = if left == Bits::Solid { [0; 8] } else { random.bits().to_le_bytes() };
+            for (at, (on, weak)) in (start..range.end.min(start + 8)).zip(on.into_iter().zip(weak)) {
+                let cell = self.pages.bytes()[at];
+                self.leave(at, moving(cell) & weak, left, moved(cell, on));
+            }
+        }
+    }
+
+    /// A byte as a torn erase leaves it.
+    fn leave(&mut self, at: usize, weak: u8, left: Bits, cell: u8) {
+        self.pages.bytes_mut()[at] = cell;
+        if left != Bits::Solid {
+            self.weak.mark(at, weak, left == Bits::Restless);
+        }
+    }
+
+    /// Sets and clears bits of a word that do not do what they are told.
+    pub(crate) fn force(&mut self, offset: usize, ones: u32, zeros: u32) {
+        self.changed(offset..offset + 4);
+        let word = (self.read(offset, 4) | ones) & !zeros;
+        self.pages.bytes_mut()[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
+    }
+
+    /// A reset: every unstable bit reads as it likes from now on.
+    pub(crate) fn redraw(&mut self, seed: u64, orders: &mut Vec<Order>) {
+        self.noise = Random::new(seed);
+        let Self { pages, shared, weak, noise, .. } = self;
+        weak.redraw(pages.bytes_mut(), noise, |number| {
+            shared[number] = None;
+            let address = FLASH + (number * PAGE) as u32;
+            orders.push(Order::Invalidate(address, address + PAGE as u32));
+        });
+    }
+
+    /// Has the core make the reads of restless pages over the bus, and no others. Right before
+    /// the core's next instruction after any change.
+    pub(crate) fn route(&mut self, order: &mut dyn FnMut(Order)) {
+        if self.weak.is_empty() && self.routed.is_empty() {
+            return;
+        }
+        let wanted: BTreeSet<usize> = self.weak.restless().collect();
+        let address = |number: &usize| FLASH + (number * PAGE) as u32;
+        wanted.difference(&self.routed).for_each(|number| order(Order::Route(address(number), true)));
+        self.routed.difference(&wanted).for_each(|number| order(Order::Route(address(number), false)));
+        self.routed = wanted;
+    }
+
+    fn changed(&mut self, range: Range<usize>) {
+        for page in range.start / PAGE..range.end.div_ceil(PAGE) {
+            self.shared[page] = None;
+        }
+    }
+
+    /// The array for a snapshot; only pages that changed since the last one are copied.
+    pub(crate) fn save(&mut self) -> SavedFlash {
+        let bytes = self.pages.bytes();
+        let copy = |page: usize| -> SharedPage {
+            let page = &bytes[page * PAGE..][..PAGE];
+            Arc::new(page.try_into().expect("a page"))
+        };
+        let shared = self.shared.iter_mut().enumerate();
+        let pages = shared.map(|(i, page)| page.get_or_insert_with(|| copy(i)).clone()).collect();
+        SavedFlash { pages, weak: self.weak.clone(), noise: self.noise.clone() }
+    }
+
+    /// Puts a snapshot's array back, page by page where it differs.
+    pub(crate) fn restore(&mut self, saved: &SavedFlash, cpu: &mut dyn Cpu) {
+        for (i, (page, shared)) in saved.pages.iter().zip(&mut self.shared).enumerate() {
+            if shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
+                continue;
+            }
+            let bytes = &mut self.pages.bytes_mut()[i * PAGE..][..PAGE];
+            if *bytes != page[..] {
+                bytes.copy_from_slice(&page[..]);
+                let address = FLASH + (i * PAGE) as u32;
+                cpu.order(Order::Invalidate(address, address + PAGE as u32));
+            }
+            *shared = Some(page.clone());
+        }
+        self.weak = saved.weak.clone();
+        self.noise = saved.noise.clone();
+        self.route(&mut |order| cpu.order(order));
+    }
+}
+
+impl SavedFlash {
+    /// The bytes at an offset; `None` where they cross a page or the end.
+    pub(crate) fn read(&self, offset: usize, bytes: usize) -> Option<&[u8]> {
+        self.pages.get(offset / PAGE)?.get(offset % PAGE..)?.get(..bytes)
+    }
+}
