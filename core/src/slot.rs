@@ -20,7 +20,8 @@
 
 use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
 use crate::image::manifest::{self, View};
-use crate::image::{ImageFault, VerifiedImage, verify::manifest_at};
+use crate::image::verify::{self, Demand, manifest_at};
+use crate::image::{ImageFault, SoftCrc32, VerifiedImage};
 use crate::journal::{Event, Journal, REJECTED, Record};
 use crate::port::{Flash, FlashFault, Memory};
 
@@ -199,10 +200,7 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     let confirmed = state.confirmed();
     let mut slots = config.slots();
     match (config.strategy(), slots.next(), slots.next()) {
-        (Strategy::Ab, Some(a), Some(b)) => {
-            let kept = |slot, owner| if confirmed != 0 && id(machine, slot) == confirmed { 0 } else { owner };
-            kept(a, OWNER_SLOT0) | kept(b, OWNER_SLOT1)
-        }
+        (Strategy::Ab, Some(a), Some(b)) => spare(machine, [a, b], confirmed),
         (Strategy::Backup, Some(runs), Some(backup))
             if confirmed != 0 && state.backup() != confirmed && id(machine, runs) == confirmed =>
         {
@@ -215,11 +213,26 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     }
 }
 
+/// Mask of the slots that do not hold the confirmed image.
+#[inline(always)]
+pub fn spare(memory: &impl Memory, [a, b]: [Slot; 2], confirmed: u32) -> u8 {
+    let kept = |slot, owner| if confirmed != 0 && id(memory, slot) == confirmed { 0 } else { owner };
+    kept(a, OWNER_SLOT0) | kept(b, OWNER_SLOT1)
+}
+
 /// An update begins: call it before its first erase or program operation. There is no candidate
 /// from here on.
 pub fn begin(journal: &mut Journal, flash: &mut impl Flash) -> Result<(), FlashFault> {
     let state = journal.record().with_candidate(0).because(Event::UpdateBegun, 0);
     journal.append(flash, state)
+}
+
+/// A flash operation of an update failed. Only the first of several in a row is recorded.
+pub fn failed(journal: &mut Journal, flash: &mut impl Flash, fault: FlashFault) {
+    let state = *journal.record();
+    if state.event() != Event::UpdateFault as u8 {
+        let _ = journal.append(flash, state.because(Event::UpdateFault, fault as u8));
+    }
 }
 
 /// An update ended: the image in a slot of the mask `open` is proved and becomes the candidate.
@@ -243,6 +256,30 @@ pub fn install(journal: &mut Journal, machine: &mut impl Machine, open: u8) -> R
     }
     let _ = journal.append(machine, state.because(Event::Refused, first as u8));
     Err(first)
+}
+
+/// An update that the running application wrote has ended: the image in `slot` becomes the candidate
+/// if it is whole. `device` is the chip's unique id. An application need not have the cryptography
+/// for more: [`boot`] proves a candidate before each start.
+pub fn propose(
+    journal: &mut Journal,
+    flash: &mut impl Flash,
+    slot: Slot,
+    device: &[u8; 12],
+) -> Result<(), ImageFault> {
+    let state = *journal.record();
+    let (floor, revoked) = (state.floor(), state.revoked());
+    let demand = Demand { config: journal.config(), slot, floor, revoked, device };
+    match verify::whole(demand, flash, &mut SoftCrc32::default()) {
+        Ok(id) => {
+            let state = state.with_candidate(id).because(Event::Installed, 0);
+            journal.append(flash, state).map_err(|_| ImageFault::Journal)
+        }
+        Err(fault) => {
+            let _ = journal.append(flash, state.because(Event::Refused, fault as u8));
+            Err(fault)
+        }
+    }
 }
 
 /// The running application, in `slot`, confirms itself. True: it is confirmed. False: there is no

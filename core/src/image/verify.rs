@@ -175,6 +175,25 @@ pub fn verify<C: Crypto>(
     Ok(image)
 }
 
+/// As far as an image can be judged without cryptography: made for this board and this slot, and whole
+/// by the CRC-32 of its manifest. Gives out [`View::id`], which is no leave to run it.
+pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Result<u32, ImageFault> {
+    let Demand { config, slot, .. } = demand;
+    let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
+    let image = vector_table(bytes, &config, slot)?;
+    let (body, manifest) = manifest_at(bytes, manifest::offset(bytes).ok_or(ImageFault::NoManifest)?)?;
+    identity(manifest, &demand)?;
+    if (image.reset_vector - slot.base) as usize > body.len() {
+        return Err(ImageFault::ResetOutside);
+    }
+    if config.policy() == Policy::Signature && manifest.algorithm() != Algorithm::Ed25519 {
+        return Err(ImageFault::NotSigned);
+    }
+    crc.start();
+    crc.update(body);
+    if crc.value() == manifest.crc() { Ok(manifest.id()) } else { Err(ImageFault::Crc) }
+}
+
 /// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
 /// vector inside the slot with the thumb bit.
 fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
