@@ -1,7 +1,9 @@
 //! A board to its configuration block: flash map, memory string, every field.
 
 use crate::board::Board;
-use surefoot_core::config::{self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, OWNER_SLOT0, Region, Strategy};
+use surefoot_core::config::{
+    self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, OWNER_SLOT0, OWNER_SLOT1, Region, Strategy,
+};
 use surefoot_core::dfu::memory::{self, Access, Group};
 
 impl Board {
@@ -27,7 +29,7 @@ impl Board {
         let unit = self.supply.unit;
         let timing = self.chip.timing(unit);
         let memory = self.memory_string();
-        let slots = [self.slot()];
+        let slots = self.slots();
         let fields = Fields {
             device_id: self.device_id(),
             family: self.binary_family,
@@ -35,8 +37,8 @@ impl Board {
             policy: self.policy,
             backup_register: self.boot.backup_register,
             psize: unit.trailing_zeros() as u8,
-            strategy: Strategy::Single,
-            trial_boots: 0,
+            strategy: self.strategy,
+            trial_boots: self.boot.trial_boots,
             ram_base: self.chip.ram.base,
             ram_size: self.chip.ram.size,
             handoff: self.chip.ram.base,
@@ -85,7 +87,7 @@ impl Board {
         }
     }
 
-    /// The flash map of the block: runs of sectors alike in size, writability and numbering.
+    /// The flash map of the block: runs of sectors alike in size, owner and numbering.
     pub fn regions(&self) -> Vec<Region> {
         let timing = self.chip.timing(self.supply.unit);
         let mut regions: Vec<Region> = Vec::new();
@@ -96,7 +98,7 @@ impl Board {
                     sector_size: sector.size,
                     count: 1,
                     first: sector.number as u8,
-                    owner: if area.what.writable() { OWNER_SLOT0 } else { 0 },
+                    owner: area.what.owner(),
                     erase_ms: timing.and_then(|t| t.erase(sector.size)).map_or(0, |t| t.typical),
                 };
                 match regions.last_mut().filter(|last| continues(last, &next)) {
@@ -108,14 +110,27 @@ impl Board {
         regions
     }
 
-    /// The DfuSe memory string: `a` readable, `g` readable, erasable and writable.
+    /// The DfuSe memory string: `a` readable, `g` readable, erasable and writable. It cannot change
+    /// while the board runs, so with two slots that run both are `g`; a write to the one in use is refused.
     pub fn memory_string(&self) -> String {
-        let groups = self.regions().into_iter().map(|region| Group {
-            base: region.base,
-            sector_size: region.sector_size,
-            count: region.count.into(),
-            access: if region.owner & OWNER_SLOT0 != 0 { Access::ALL } else { Access::READABLE },
-        });
+        let writable = if self.strategy == Strategy::Ab { OWNER_SLOT0 | OWNER_SLOT1 } else { OWNER_SLOT0 };
+        let mut groups: Vec<Group> = Vec::new();
+        for region in self.regions() {
+            let group = Group {
+                base: region.base,
+                sector_size: region.sector_size,
+                count: region.count.into(),
+                access: if region.owner & writable != 0 { Access::ALL } else { Access::READABLE },
+            };
+            let alike = |last: &&mut Group| {
+                (last.sector_size, last.access, last.end())
+                    == (group.sector_size, group.access, group.base.into())
+            };
+            match groups.last_mut().filter(alike) {
+                Some(last) => last.count += group.count,
+                None => groups.push(group),
+            }
+        }
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = memory::write(&mut text, "Internal Flash   ", groups);

@@ -6,7 +6,7 @@ use crate::file;
 use crate::layout::{Layout, Use};
 use std::path::Path;
 use surefoot_chips::{Chip, Supply};
-use surefoot_core::config::{Key, Pin, Policy, Slot};
+use surefoot_core::config::{Key, Pin, Policy, Slot, Strategy};
 use surefoot_core::image::manifest;
 
 /// A board whose file was checked.
@@ -25,6 +25,8 @@ pub struct Board {
     pub supply: &'static Supply,
     /// The flash.
     pub layout: Layout,
+    /// What an update does with the slots.
+    pub strategy: Strategy,
     /// The clocks.
     pub clocks: Clocks,
     /// USB.
@@ -75,6 +77,8 @@ pub struct Boot {
     pub timeout_ms: u32,
     /// The bootloader starts the independent watchdog.
     pub watchdog: bool,
+    /// Boots in which a new image has to confirm itself; 0: it need not.
+    pub trial_boots: u8,
 }
 
 impl Board {
@@ -88,10 +92,27 @@ impl Board {
         file::parse(text, folder)
     }
 
-    /// The application's slot.
+    /// The application's slot, the first of two where there are two.
     pub fn slot(&self) -> Slot {
         let area = self.layout.application();
         Slot { base: area.base, length: area.size }
+    }
+
+    /// The slots by their numbers: one, or two.
+    pub fn slots(&self) -> Vec<Slot> {
+        self.layout.slots().map(|area| Slot { base: area.base, length: area.size }).collect()
+    }
+
+    /// The slots that an image can be linked for: both under the strategy `ab`, the first otherwise.
+    pub fn running_slots(&self) -> Vec<Slot> {
+        let mut slots = self.slots();
+        slots.truncate(if self.strategy == Strategy::Ab { 2 } else { 1 });
+        slots
+    }
+
+    /// True when updates and boots are recorded, so that images need a manifest.
+    pub fn has_journal(&self) -> bool {
+        self.layout.area(Use::Journal).is_some()
     }
 
     /// The bootloader's region.
@@ -119,11 +140,8 @@ impl Board {
     /// The key under which a board file says where a region is.
     pub(crate) fn layout_key(what: Use) -> &'static str {
         match what {
-            Use::Bootloader => "bootloader",
-            Use::Data => "data",
-            Use::Application => "application",
-            Use::Staging => "staging",
             Use::Free => "dual-bank",
+            other => other.name(),
         }
     }
 }

@@ -3,29 +3,29 @@
 //! | section | keys |
 //! |---|---|
 //! | | name, id, chip, voltage |
-//! | layout | bootloader (size), application, data, staging (address, or "address + size"), strategy, dual-bank |
+//! | layout | strategy, bootloader (size), application, application-b, backup, journal, data, staging (address, or "address + size"), dual-bank |
 //! | clock | hse, hse-bypass, sysclk |
 //! | usb | vid, pid, bcd-device, manufacturer, product, transfer-size, read-unprotect |
 //! | led | pin, active |
 //! | button | pin, active, pull |
-//! | boot | magic, backup-register, double-tap, timeout, watchdog |
+//! | boot | magic, backup-register, double-tap, timeout, watchdog, trial-boots |
 //! | validation | policy, keys, revoked |
 
 use crate::board::{Board, Boot, Usb};
 use crate::clock;
 use crate::error::{BoardError, Fault};
-use crate::layout::{Layout, LayoutError, Request, Span};
+use crate::layout::Use;
 use crate::read::{Item, Section, Source};
 use crate::{keys, pin, units};
 use std::path::Path;
-use surefoot_chips::{Banks, Chip, Supply};
-use surefoot_core::config::{Key, MAX_KEYS, Pin, Policy};
+use surefoot_chips::{Chip, Supply};
+use surefoot_core::config::{Key, MAX_KEYS, MAX_TRIAL_BOOTS, Pin, Policy, Strategy};
 use surefoot_core::handoff::DEFAULT_MAGIC_WORD;
 use surefoot_core::image::crc32;
 
-type Result<T> = std::result::Result<T, BoardError>;
+mod layout;
 
-const ADDRESS: &str = "an address like \"0x08010000\", or address and size like \"0x08010000 + 64K\"";
+type Result<T> = std::result::Result<T, BoardError>;
 
 pub fn load(path: &Path) -> Result<Board> {
     let in_file = |e: BoardError| BoardError { file: Some(path.to_path_buf()), ..e };
@@ -49,7 +49,8 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
     let (chip, binary_family) = chip(&chip_item)?;
     let supply = supply(&mut file, &chip)?;
     let mut warnings = Vec::new();
-    let layout = layout(&mut file, &chip)?;
+    let (layout, strategy) = layout::read(&mut file, &chip)?;
+    let journal = layout.area(Use::Journal).is_some();
     let clocks = clocks(&mut file, &chip, supply, &mut warnings)?;
     let usb = usb(&mut file)?;
     let led = led(&mut file, &chip, clocks.hse.is_some())?;
@@ -61,8 +62,13 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
             "{name} is a pin of the debug port: while the bootloader uses it no probe connects"
         ));
     }
-    let boot = boot(&mut file)?;
-    let (policy, keys) = validation(&mut file, folder)?;
+    let boot = boot(&mut file, journal)?;
+    let (policy, keys) = validation(&mut file, folder, journal)?;
+    if strategy != Strategy::Single && boot.trial_boots == 0 {
+        warnings.push(
+            "without trial boots ([boot] trial-boots) a new image that never works is never given up".into(),
+        );
+    }
     if keys.iter().any(|k| k.bytes == keys::EXAMPLE && !k.revoked) {
         warnings
             .push("the example key is in the list, whose private half is published: anybody can sign".into());
@@ -75,6 +81,7 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
         binary_family,
         supply,
         layout,
+        strategy,
         clocks,
         usb,
         led,
@@ -147,64 +154,6 @@ fn supply(file: &mut Section, chip: &Chip) -> Result<&'static Supply> {
             format!("use the one that the supply never leaves: {}", ranges.join(", ")),
         )
     })
-}
-
-fn layout(file: &mut Section, chip: &Chip) -> Result<Layout> {
-    let example = "[layout] with `bootloader = \"16K\"` and `application = \"0x08004000\"`";
-    let mut section = need_section(file, "layout", example)?;
-    strategy(&mut section)?;
-    let bootloader = section.need("bootloader", "bootloader = \"16K\"")?;
-    let application = section.need("application", "application = \"0x08010000\"")?;
-    let (data, staging) = (section.get("data"), section.get("staging"));
-    let dual_bank = section.get("dual-bank");
-    let banks = match &dual_bank {
-        Some(item) => Some(if item.bool()? { Banks::Dual } else { Banks::Single }),
-        None => None,
-    };
-    let request = Request {
-        banks,
-        bootloader: bootloader.number("a size like \"16K\"", units::size)?,
-        application: span(&application)?,
-        data: data.as_ref().map(span).transpose()?,
-        staging: staging.as_ref().map(span).transpose()?,
-    };
-    let layout = Layout::check(chip, &request).map_err(|e: LayoutError| {
-        let key = Board::layout_key(e.what());
-        let items =
-            [Some(&bootloader), Some(&application), data.as_ref(), staging.as_ref(), dual_bank.as_ref()];
-        let item = items.into_iter().flatten().find(|i| i.key.ends_with(key)).unwrap_or(&application);
-        item.error(Fault::Layout(e))
-    })?;
-    section.finish()?;
-    Ok(layout)
-}
-
-/// Only one strategy is built; the others are refused by name, not as unknown words.
-fn strategy(section: &mut Section) -> Result<()> {
-    let Some(item) = section.get("strategy") else { return Ok(()) };
-    const WORDS: [(&str, bool); 5] =
-        [("single", true), ("backup", false), ("ab", false), ("bank-swap", false), ("external", false)];
-    if item.choice(&WORDS)? {
-        return Ok(());
-    }
-    Err(item.error(Fault::NotYet {
-        what: format!("the update strategy \"{}\"", item.text("a word")?),
-        instead: "use \"single\"".to_string(),
-    }))
-}
-
-/// An address, or address and size.
-fn span(item: &Item) -> Result<Span> {
-    if let Ok(text) = item.text(ADDRESS)
-        && let Some((base, size)) = text.split_once('+')
-    {
-        let both = (units::address(base), units::size(size));
-        let (Some(base), Some(size)) = both else {
-            return Err(item.value_fault(format!("\"{text}\" is no region"), format!("write {ADDRESS}")));
-        };
-        return Ok(Span { base, size: Some(size) });
-    }
-    Ok(Span { base: item.number(ADDRESS, units::address)?, size: None })
 }
 
 fn clocks(
@@ -335,13 +284,14 @@ fn active(section: &mut Section) -> Result<bool> {
     section.need("active", "active = \"high\"")?.choice(&[("high", true), ("low", false)])
 }
 
-fn boot(file: &mut Section) -> Result<Boot> {
+fn boot(file: &mut Section, journal: bool) -> Result<Boot> {
     let mut boot = Boot {
         magic: DEFAULT_MAGIC_WORD,
         backup_register: 0,
         double_tap_ms: 0,
         timeout_ms: 30_000,
         watchdog: true,
+        trial_boots: if journal { TRIAL_BOOTS } else { 0 },
     };
     let Some(mut section) = file.section("boot")? else { return Ok(boot) };
     if let Some(item) = section.get("magic") {
@@ -380,8 +330,28 @@ fn boot(file: &mut Section) -> Result<Boot> {
         }
     }
     boot.watchdog = flag(&mut section, "watchdog", true)?;
+    if let Some(item) = section.get("trial-boots") {
+        boot.trial_boots = trial_boots(&item, journal)?;
+    }
     section.finish()?;
     Ok(boot)
+}
+
+/// Boots in which a new image has to confirm itself, unless the board file says otherwise.
+const TRIAL_BOOTS: u8 = 3;
+
+fn trial_boots(item: &Item, journal: bool) -> Result<u8> {
+    let number = item.number("a number of boots like 3", units::address)?;
+    let legal = u8::try_from(number).ok().filter(|n| *n <= MAX_TRIAL_BOOTS).ok_or_else(|| {
+        item.value_fault(format!("{number} boots are too many"), format!("use 0 (none) to {MAX_TRIAL_BOOTS}"))
+    })?;
+    if legal != 0 && !journal {
+        return Err(item.value_fault(
+            "trial boots are counted in the journal, and there is none",
+            "add `journal = \"0x08004000\"` to [layout], or take this line out",
+        ));
+    }
+    Ok(legal)
 }
 
 /// The shortest time-out of update mode.
@@ -395,12 +365,18 @@ fn time(item: &Item, most: u32, example: &'static str) -> Result<u32> {
     Ok(ms)
 }
 
-fn validation(file: &mut Section, folder: &Path) -> Result<(Policy, Vec<Key>)> {
+fn validation(file: &mut Section, folder: &Path, journal: bool) -> Result<(Policy, Vec<Key>)> {
     let mut section =
         need_section(file, "validation", "[validation] with `policy = \"signature\"` and `keys`")?;
     let item = section.need("policy", "policy = \"signature\"")?;
     let policy =
         item.choice(&[("none", Policy::None), ("crc", Policy::Crc), ("signature", Policy::Signature)])?;
+    if policy == Policy::None && journal {
+        return Err(item.value_fault(
+            "the journal knows images by their manifest, for which the policy \"none\" does not ask",
+            "use \"signature\" or \"crc\", or take `journal` out of [layout]",
+        ));
+    }
     let mut keys: Vec<Key> = Vec::new();
     for (name, revoked) in [("keys", false), ("revoked", true)] {
         let Some(list) = section.get(name) else { continue };

@@ -23,6 +23,8 @@ pub struct MapRow {
     pub access: &'static str,
 }
 
+const ACCESS_ALL: &str = "read, erase, write";
+
 impl Layout {
     /// The flash as rows, ascending.
     pub fn map(&self) -> Vec<MapRow> {
@@ -32,11 +34,20 @@ impl Layout {
     fn row(&self, area: &Area) -> MapRow {
         MapRow {
             what: Some(area.what),
-            label: area.what.name().to_string(),
+            label: self.label(area.what).to_string(),
             base: area.base,
             size: area.size,
             sectors: self.sector_names(area),
-            access: if area.what.writable() { "read, erase, write" } else { "read" },
+            access: if area.what.writable() { ACCESS_ALL } else { "read" },
+        }
+    }
+
+    /// What a drawing calls an area: of two slots that run, neither is the application.
+    fn label(&self, what: Use) -> &'static str {
+        match what {
+            Use::Application if self.area(Use::Second).is_some() => "slot A",
+            Use::Second => "slot B",
+            other => other.name(),
         }
     }
 

@@ -4,7 +4,9 @@
 
 use crate::board::Board;
 use crate::units::show_size;
-use surefoot_core::config::{BLOCK_LEN, BLOCK_MAGIC, BinaryHeader, FEATURE_SIGNATURE, Policy};
+use surefoot_core::config::{
+    BLOCK_LEN, BLOCK_MAGIC, BinaryHeader, FEATURE_FAILSAFE, FEATURE_SIGNATURE, Policy,
+};
 
 /// A sealed bootloader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,11 @@ pub enum SealError {
         "the board's policy is \"signature\", but this build cannot verify signatures; take the full build, or use policy \"crc\""
     )]
     NoSignatures,
+    /// The board has a journal and the build cannot keep one.
+    #[error(
+        "the board has a journal, but this build keeps none: no second slot, no trial boots, no way back; take the full build, or take `journal` out of [layout]"
+    )]
+    NoFailsafe,
     /// The binary is bigger than its region.
     #[error("the bootloader has {size} bytes, but the board gives it {} bytes (0x{region:X}); give it at least {} in [layout] bootloader", .region, show_size(*.needed))]
     TooBig {
@@ -91,6 +98,9 @@ pub fn seal(binary: &[u8], board: &Board) -> Result<Sealed, SealError> {
     }
     if board.policy == Policy::Signature && header.features & FEATURE_SIGNATURE == 0 {
         return Err(SealError::NoSignatures);
+    }
+    if board.has_journal() && header.features & FEATURE_FAILSAFE == 0 {
+        return Err(SealError::NoFailsafe);
     }
     let region = board.bootloader();
     if binary.len() > region.length as usize {

@@ -94,7 +94,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "watchdog = true",
         "watchdog = true\ncolour = 1",
-        "35:1: boot.colour: unknown key; known here: magic, backup-register, double-tap, timeout, watchdog",
+        "35:1: boot.colour: unknown key; known here: magic, backup-register, double-tap, timeout, watchdog, trial-boots",
     ),
     // Keys that are missing.
     ("chip = \"STM32F407VG\"\n", "", "1:1: chip: is missing; add chip = \"STM32F407VG\""),
@@ -209,8 +209,43 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "bootloader = \"16K\"",
+        "bootloader = \"16K\"\nstrategy = \"bank-swap\"",
+        "7:12: layout.strategy: the update strategy \"bank-swap\" is not available yet; use \"single\", \"backup\" or \"ab\"",
+    ),
+    (
+        "bootloader = \"16K\"",
         "bootloader = \"16K\"\nstrategy = \"ab\"",
-        "7:12: layout.strategy: the update strategy \"ab\" is not available yet; use \"single\"",
+        "5:1: layout.application-b: is missing; add application-b = \"0x08080000\"",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\nstrategy = \"backup\"\njournal = \"0x08004000\"",
+        "5:1: layout.backup: is missing; add backup = \"0x08080000\"",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\nstrategy = \"ab\"\napplication-b = \"0x08080000\"",
+        "5:1: layout.journal: is missing; add journal = \"0x08004000\"",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\napplication-b = \"0x08080000\"",
+        "7:17: layout.application-b: this slot belongs to the strategy \"ab\"; add `strategy = \"ab\"`, or take this line out",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\nstrategy = \"ab\"\njournal = \"0x08004000\"\nbackup = \"0x08080000\"\napplication-b = \"0x080A0000\"",
+        "9:10: layout.backup: this slot belongs to the strategy \"backup\"; add `strategy = \"backup\"`, or take this line out",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\njournal = \"0x08004000 + 16K\"",
+        "7:11: layout.journal: the journal has 1 sector, but takes exactly two, which are erased in turn; for its end the only legal address is 0x0800C000 (size 32K)",
+    ),
+    (
+        "bootloader = \"16K\"",
+        "bootloader = \"16K\"\nstrategy = \"backup\"\njournal = \"0x08004000\"\nbackup = \"0x080C0000\"",
+        "10:15: layout.application: the backup slot has 256K, but takes a copy of the application, which has 704K; for the end of the application the nearest legal addresses are 0x08020000 (size 64K) and 0x08040000 (size 192K)",
     ),
     (
         "bootloader = \"16K\"",
@@ -325,6 +360,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "double-tap = \"10 s\"",
         "32:14: boot.double-tap: 10000 ms is more than 5000 ms; use \"500 ms\", or \"0 ms\" for none",
     ),
+    (
+        "watchdog = true",
+        "watchdog = true\ntrial-boots = 3",
+        "35:15: boot.trial-boots: trial boots are counted in the journal, and there is none; add `journal = \"0x08004000\"` to [layout], or take this line out",
+    ),
+    (
+        "watchdog = true",
+        "watchdog = true\ntrial-boots = 31",
+        "35:15: boot.trial-boots: 31 boots are too many; use 0 (none) to 30",
+    ),
+    (
+        "watchdog = true",
+        "watchdog = true\ntrial-boots = -1",
+        "35:15: boot.trial-boots: expected a number of boots like 3, found -1",
+    ),
     // Validation.
     (
         "policy = \"signature\"",
@@ -378,6 +428,43 @@ fn every_mistake_is_named_with_its_place_and_its_remedy() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The good file with a journal, and other lines changed.
+fn with_journal(changes: &[(&str, &str)]) -> Result<Board, BoardError> {
+    let text = with("bootloader = \"16K\"", "bootloader = \"16K\"\njournal = \"0x08004000\"");
+    parse(&changes.iter().fold(text, |text, (old, new)| {
+        assert_eq!(text.matches(old).count(), 1, "{old:?}");
+        text.replace(old, new)
+    }))
+}
+
+#[test]
+fn a_journal_brings_trial_boots_and_asks_for_manifests() {
+    assert_eq!(parse(GOOD).map(|b| b.boot.trial_boots), Ok(0));
+    assert_eq!(with_journal(&[]).map(|b| b.boot.trial_boots), Ok(3));
+    for (number, boots) in [("0", 0), ("1", 1), ("30", 30)] {
+        let line = format!("watchdog = true\ntrial-boots = {number}");
+        assert_eq!(with_journal(&[("watchdog = true", &line)]).map(|b| b.boot.trial_boots), Ok(boots));
+    }
+    assert!(with_journal(&[("policy = \"signature\"", "policy = \"crc\"")]).is_ok());
+    let error = with_journal(&[("policy = \"signature\"", "policy = \"none\"")]).expect_err("no manifests");
+    assert_eq!(
+        error.to_string(),
+        "38:10: validation.policy: the journal knows images by their manifest, for which the policy \"none\" does not \
+         ask; use \"signature\" or \"crc\", or take `journal` out of [layout]"
+    );
+}
+
+#[test]
+fn two_slots_without_trial_boots_are_worth_a_warning() {
+    let text = std::fs::read_to_string(boards().join("f4-discovery-ab.toml")).expect("the example");
+    let warned = |text: &str| {
+        let board = parse(text).unwrap_or_else(|e| panic!("{e}"));
+        board.warnings.iter().any(|w| w.contains("never given up"))
+    };
+    assert!(!warned(&text));
+    assert!(warned(&text.replace("trial-boots = 3", "trial-boots = 0")));
 }
 
 #[test]

@@ -13,8 +13,7 @@ fn sized(base: u32, kib: u32) -> Span {
 }
 
 fn small(bootloader_kib: u32, application: u32) -> Request {
-    let bootloader = bootloader_kib * 1024;
-    Request { banks: None, bootloader, application: open(application), data: None, staging: None }
+    Request::new(bootloader_kib * 1024, open(application))
 }
 
 fn check(chip: &str, request: &Request) -> Result<Layout, LayoutError> {
@@ -267,6 +266,120 @@ fn a_layout_that_cannot_be_is_refused_with_the_two_nearest_legal_addresses() {
             small(16, 0x0808_0000),
             "there is no room for the application; for the start of the application the nearest legal \
              addresses are 0x08040000 and 0x08060000",
+        ),
+    ] {
+        let error = check(chip, &request).expect_err(message);
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+/// Journal in sectors 1-2 of the F407, slots behind.
+fn two_slots(backup: bool, application: Span, other: Span) -> Request {
+    let journal = Some(open(0x0800_4000));
+    let (second, backup) = if backup { (None, Some(other)) } else { (Some(other), None) };
+    Request { journal, second, backup, ..Request::new(16 * 1024, application) }
+}
+
+#[test]
+fn f4_1mb_with_two_slots_that_run_and_with_a_backup_slot() {
+    for backup in [false, true] {
+        let request = two_slots(backup, open(0x0800_C000), open(0x0808_0000));
+        let other = if backup { "backup" } else { "application-b" };
+        assert_eq!(
+            rows(&check("STM32F407VG", &request).expect("a layout")),
+            [
+                ("bootloader", 0x0800_0000, 16, "sector 0".into()),
+                ("journal", 0x0800_4000, 32, "sectors 1-2".into()),
+                ("application", 0x0800_C000, 464, "sectors 3-7".into()),
+                (other, 0x0808_0000, 512, "sectors 8-11".into()),
+            ]
+        );
+    }
+}
+
+#[test]
+fn journals_and_second_slots_that_cannot_be_are_refused_with_what_would_do() {
+    let f407 = "STM32F407VG";
+    let journal = |span| Request { journal: Some(span), ..small(16, 0x0802_0000) };
+    let end = open(0x0808_0000);
+    for (chip, request, message) in [
+        (
+            f407,
+            journal(sized(0x0800_4000, 16)),
+            "the journal has 1 sector, but takes exactly two, which are erased in turn; for its end the only \
+             legal address is 0x0800C000 (size 32K)",
+        ),
+        (
+            f407,
+            journal(sized(0x0800_4000, 48)),
+            "the journal has 3 sectors, but takes exactly two, which are erased in turn; for its end the only \
+             legal address is 0x0800C000 (size 32K)",
+        ),
+        (
+            f407,
+            journal(open(0x080E_0000)),
+            "the journal has 1 sector, but takes exactly two, which are erased in turn; for its start the \
+             nearest legal addresses are 0x080A0000 and 0x080C0000",
+        ),
+        (
+            f407,
+            journal(open(0x0800_5000)),
+            "the journal begins at 0x08005000, inside sector 1 (0x08004000-0x08007FFF, 16K); the nearest legal \
+             addresses are 0x08004000 and 0x08008000",
+        ),
+        (
+            f407,
+            journal(open(0x0801_0000)),
+            "the application begins at 0x08020000, but the journal reaches from 0x08010000 to 0x0803FFFF; the \
+             nearest legal addresses are 0x08040000 and 0x08060000",
+        ),
+        (
+            f407,
+            journal(open(0x0800_0000)),
+            "the journal begins at 0x08000000, but the bootloader reaches from 0x08000000 to 0x08003FFF; the \
+             nearest legal addresses are 0x08004000 and 0x08008000",
+        ),
+        (
+            f407,
+            two_slots(false, open(0x0800_C000), open(0x0800_C000)),
+            "the second slot begins at 0x0800C000, but the application reaches from 0x0800C000 to 0x080FFFFF; \
+             no address is legal here",
+        ),
+        (
+            f407,
+            two_slots(false, open(0x0800_C000), open(0x0809_0000)),
+            "the second slot begins at 0x08090000, inside sector 8 (0x08080000-0x0809FFFF, 128K); the nearest \
+             legal addresses are 0x08080000 and 0x080A0000",
+        ),
+        (
+            f407,
+            two_slots(false, open(0x0800_C000), sized(0x0808_0000, 100)),
+            "the second slot ends at 0x08099000, inside sector 8 (0x08080000-0x0809FFFF, 128K); the nearest \
+             legal addresses are 0x080A0000 (size 128K) and 0x080C0000 (size 256K)",
+        ),
+        (
+            f407,
+            two_slots(true, open(0x0800_C000), open(0x080C_0000)),
+            "the backup slot has 256K, but takes a copy of the application, which has 720K; for the end of the \
+             application the nearest legal addresses are 0x08020000 (size 80K) and 0x08040000 (size 208K)",
+        ),
+        (
+            f407,
+            two_slots(true, sized(0x0800_C000, 208), sized(0x0804_0000, 128)),
+            "the backup slot has 128K, but takes a copy of the application, which has 208K; for the end of the \
+             backup slot the nearest legal addresses are 0x08080000 (size 256K) and 0x080A0000 (size 384K)",
+        ),
+        (
+            f407,
+            two_slots(true, end, open(0x0800_C000)),
+            "the backup slot has 464K, but takes a copy of the application, which has 512K; for the end of the \
+             application the nearest legal addresses are 0x080C0000 (size 256K) and 0x080E0000 (size 384K)",
+        ),
+        (
+            "STM32L053R8",
+            Request { journal: Some(open(0x0800_4000)), ..small(16, 0x0800_8000) },
+            "the journal's pages have 128 bytes, but 512 are the least; leave `journal` out, with strategy \
+             \"single\"",
         ),
     ] {
         let error = check(chip, &request).expect_err(message);

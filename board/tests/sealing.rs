@@ -3,7 +3,7 @@
 use std::path::Path;
 use surefoot_board::{Board, SealError, seal};
 use surefoot_core::config::{
-    BLOCK_LEN, BinaryHeader, Config, ConfigFault, FAMILY_F4, FEATURE_SIGNATURE, HEADER_LEN,
+    BLOCK_LEN, BinaryHeader, Config, ConfigFault, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN,
 };
 
 /// Where the header stands in the probes: behind a vector table of 98 words.
@@ -105,6 +105,10 @@ fn the_binary_must_fit_the_board() {
         ),
     ] {
         assert_eq!(seal(&binary, board).expect_err(message).to_string(), message);
+    }
+    for name in ["f4-discovery-ab", "f4-discovery-backup"] {
+        assert_eq!(seal(&full(8192), &board(name)), Err(SealError::NoFailsafe), "{name}");
+        assert!(seal(&binary(FAMILY_F4, FEATURE_SIGNATURE | FEATURE_FAILSAFE, 8192), &board(name)).is_ok());
     }
     let mut elsewhere = full(8192);
     elsewhere[4..8].copy_from_slice(&0x0802_0801u32.to_le_bytes());

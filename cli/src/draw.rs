@@ -30,9 +30,9 @@ fn label_of(line: &str) -> Option<&str> {
 fn colour(what: Option<Use>) -> Style {
     match what {
         Some(Use::Bootloader) => AnsiColor::Blue.on_default().bold(),
-        Some(Use::Data) => AnsiColor::Cyan.on_default(),
-        Some(Use::Application) => AnsiColor::Green.on_default().bold(),
-        Some(Use::Staging) => AnsiColor::Yellow.on_default(),
+        Some(Use::Data | Use::Journal) => AnsiColor::Cyan.on_default(),
+        Some(Use::Application | Use::Second) => AnsiColor::Green.on_default().bold(),
+        Some(Use::Staging | Use::Backup) => AnsiColor::Yellow.on_default(),
         Some(Use::Free) => Style::new().dimmed(),
         None => AnsiColor::Magenta.on_default(),
     }

@@ -71,10 +71,12 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     Ok(Report::new(json, table.text()))
 }
 
-/// The full build, or the small one where only that fits and the policy allows it.
+/// The full build, or the small one where only that fits and policy and layout allow it.
 pub fn built_in(board: &Board) -> Result<Sealed, SealError> {
     match seal(F4_FULL.binary, board) {
-        Err(SealError::TooBig { .. }) if board.policy != Policy::Signature => seal(F4_CRC.binary, board),
+        Err(SealError::TooBig { .. }) if board.policy != Policy::Signature && !board.has_journal() => {
+            seal(F4_CRC.binary, board)
+        }
         done => done,
     }
 }

@@ -27,7 +27,7 @@ pub fn board(data: &[u8]) {
             memory::parse(&map).unwrap_or_else(|e| panic!("{map}: {e:?}"));
             let block = board.block();
             let config = Config::parse(&block, board.binary_family).expect("what was sealed can be read");
-            assert!(config.slots().eq([board.slot()]));
+            assert!(config.slots().eq(board.slots()));
             assert!(config.slots().all(|slot| slot.base >= board.bootloader().end()));
         }
     }
