@@ -102,6 +102,7 @@ pub fn not_sealed(error: &SealError) -> Problem {
         SealError::Damaged { .. } => "damaged",
         SealError::Family { .. } => "family",
         SealError::NoSignatures => "no-signatures",
+        SealError::NoFailsafe => "no-failsafe",
         SealError::TooBig { .. } => "too-big",
         SealError::Linked { .. } => "linked",
     };

@@ -120,7 +120,13 @@ fn mended_hex(data: &[u8]) -> String {
 
 /// The example boards, with a policy that needs no key file.
 pub fn board_seeds() -> Vec<Vec<u8>> {
-    [include_str!("../../../boards/f4-discovery.toml"), include_str!("../../../boards/f4-small.toml")]
+    const EXAMPLES: [&str; 4] = [
+        include_str!("../../../boards/f4-discovery.toml"),
+        include_str!("../../../boards/f4-discovery-ab.toml"),
+        include_str!("../../../boards/f4-discovery-backup.toml"),
+        include_str!("../../../boards/f4-small.toml"),
+    ];
+    EXAMPLES
         .into_iter()
         .flat_map(|text| {
             let crc =
