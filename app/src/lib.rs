@@ -14,6 +14,9 @@
 #![no_std]
 
 mod board;
+mod confirm;
+mod flash;
+mod home;
 mod quiet;
 mod registers;
 mod request;
@@ -22,6 +25,7 @@ mod status;
 mod vectors;
 
 pub use board::{Backup, Board, Family};
+pub use confirm::confirm;
 pub use request::request_update;
 pub use rom::{KNOWN, Quiet, Rom, jump_to_rom};
 pub use status::{ResetCause, Status, status};

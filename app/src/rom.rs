@@ -163,7 +163,7 @@ const SYSTICK_VAL: u32 = 0xE000_E018;
 const NVIC_ICER: u32 = 0xE000_E180;
 const NVIC_ICPR: u32 = 0xE000_E280;
 const ICSR: u32 = 0xE000_ED04;
-const VTOR: u32 = 0xE000_ED08;
+pub(crate) const VTOR: u32 = 0xE000_ED08;
 const ICSR_PENDSVCLR: u32 = 1 << 27;
 const ICSR_PENDSTCLR: u32 = 1 << 25;
 

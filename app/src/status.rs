@@ -54,12 +54,17 @@ impl ResetCause {
 /// The record the bootloader left, or `None` when there is none: the application was started
 /// without Surefoot, or was linked over the handoff words.
 pub fn status(board: &Board) -> Option<Status> {
+    record(board).map(Status::from)
+}
+
+/// The handoff record, if there is one.
+pub(crate) fn record(board: &Board) -> Option<Record> {
     let base = board.handoff + handoff::RECORD;
     let mut words = [0; handoff::RECORD_WORDS];
     for (address, word) in (base..).step_by(4).zip(&mut words) {
         *word = read(address);
     }
-    Record::decode(&words).map(Status::from)
+    Record::decode(&words)
 }
 
 impl From<Record> for Status {

@@ -96,6 +96,38 @@ fn program_in_c(name: &str, sources: &[&str], settings: &[OsString], base: u32) 
     })
 }
 
+/// What the little program does that [`trial`] builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// Confirms itself first of all, then blinks.
+    Confirms,
+    /// Blinks, feeds the watchdog, and never confirms.
+    Silent,
+    /// Lights the LED, stops with interrupts off and lets the watchdog starve.
+    Hangs,
+}
+
+/// The least that an application can be, from tests/trial, linked for the slot at `base`: less than 200
+/// bytes, 4K with the confirmation, and asleep after some 50 instructions. It runs from HSI, as the
+/// bootloader leaves it, and every `period_ms` (1 to 1000) a tick changes the LED. All that differs
+/// with the period is one word; whoever wants images that differ all over puts filler behind them.
+pub fn trial(what: Trial, period_ms: u32, base: u32) -> Result<PathBuf> {
+    let sources: Vec<&str> = APP.iter().copied().chain(["tests/trial"]).collect();
+    let mut recipe = Recipe::new("trial", &sources)?;
+    recipe.also(&format!("{what:?} {period_ms} {base:08x}"));
+    recipe.build(|work| {
+        let mut cargo = cargo("tests/trial", work);
+        cargo.env("TRIAL_SLOT", format!("{base:#010x}")).env("TRIAL_PERIOD_MS", period_ms.to_string());
+        match what {
+            Trial::Confirms => cargo.args(["--features", "confirm"]),
+            Trial::Silent => &mut cargo,
+            Trial::Hangs => cargo.args(["--features", "hang"]),
+        };
+        run(&mut cargo)?;
+        Ok(work.join("cargo").join(TARGET).join("release/trial"))
+    })
+}
+
 /// surefoot-app as a static library for C.
 pub fn static_library() -> Result<PathBuf> {
     let own = ["app/c/Cargo.toml", "app/c/Cargo.lock", "app/c/rust-toolchain.toml", "app/c/src"];

@@ -175,7 +175,7 @@ fn every_workspace_for_the_chip_names_the_firmwares_toolchain() {
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
     };
-    for folder in ["app/c", "examples", "tests/peers"] {
+    for folder in ["app/c", "examples", "tests/peers", "tests/trial"] {
         assert_eq!(toolchain(folder), toolchain("firmware"), "{folder}");
     }
 }

@@ -1,0 +1,30 @@
+//! Confirmation: the application says that it works, and stays.
+//!
+//! Ends a trial: without it the bootloader goes back to the image before. What is written, and in
+//! which order, is [`surefoot_core::slot::confirm`]'s, the bootloader's own code.
+
+use surefoot_core::journal::Journal;
+use surefoot_core::port::FlashFault;
+use surefoot_core::slot;
+
+use crate::board::Board;
+use crate::home::Home;
+
+/// Confirms the running image. Call it once the application knows that it works, and that the next
+/// update can reach it.
+///
+/// True: it is confirmed, now or already. False: there is nothing to confirm, since the board has no
+/// journal, or no bootloader, or the image is not on trial. May be called at every start: it writes
+/// only what is not on record.
+///
+/// Interrupts are off, and on a chip with one flash bank the core stands still, for each of at most
+/// 32 program operations (16 us each), and for the erase of a journal sector when the one in use is
+/// full: 250 ms for 16K (DS8626, "Flash memory programming"), once in some hundred confirmations.
+///
+/// # Errors
+/// [`FlashFault`]: the journal could not be written. The image is still on trial.
+pub fn confirm(board: &Board) -> Result<bool, FlashFault> {
+    let Some(mut home) = Home::find(board) else { return Ok(false) };
+    let mut journal = Journal::load(home.config, &home.flash);
+    slot::confirm(&mut journal, &mut home.flash, home.slot)
+}
