@@ -203,6 +203,21 @@ pub fn image_fault(fault: ImageFault) -> Text {
             "this build of the bootloader cannot verify signatures",
             "seal the full build instead of the CRC-only build",
         ),
+        Downgrade => text(
+            "downgrade",
+            "its security counter is below the one that the board has recorded",
+            "flash a newer image, or have the manufacturer sign an override for this one",
+        ),
+        Rejected => text(
+            "rejected",
+            "it was on trial and did not confirm itself",
+            "mend the application, let it confirm itself, and sign it as a new image",
+        ),
+        Journal => text(
+            "journal",
+            "the journal cannot be written, so no image can be put on trial",
+            "try again; if that does not help, the flash is damaged",
+        ),
     }
 }
 
