@@ -41,7 +41,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::New(arguments) => verbs::new::run(arguments),
         Verb::Layout(arguments) => verbs::layout::run(arguments),
         Verb::Bootloader(arguments) => verbs::bootloader::run(arguments),
-        Verb::Image(command) => verbs::image::run(command),
+        Verb::Image(command) => verbs::image::run(command, ui),
         Verb::List(arguments) => verbs::list::run(&arguments, ui),
         Verb::Info(arguments) => verbs::info::run(&arguments, ui),
         Verb::Flash(arguments) => verbs::flash::run(&arguments, ui),

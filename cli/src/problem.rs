@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use surefoot_host::explain::Explain;
 use surefoot_host::files::FileError;
 use surefoot_host::image::keys::KeyError;
-use surefoot_host::image::{ImageError, Refused};
+use surefoot_host::image::{ExternalError, ImageError, Refused};
 use surefoot_host::link::LinkError;
 
 /// What a verb returns when it cannot do its job.
@@ -64,6 +64,12 @@ impl From<FileError> for Problem {
 
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
+        Self::of(Exit::Input, &error)
+    }
+}
+
+impl From<ExternalError> for Problem {
+    fn from(error: ExternalError) -> Self {
         Self::of(Exit::Input, &error)
     }
 }

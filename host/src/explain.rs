@@ -5,7 +5,7 @@
 
 use crate::files::{DfuError, ElfError, FileError, HexError, SegmentError};
 use crate::image::keys::KeyError;
-use crate::image::{ImageError, Refused};
+use crate::image::{ExternalError, ImageError, Refused};
 use crate::texts;
 use surefoot_core::image::ImageFault;
 
@@ -179,6 +179,10 @@ impl Explain for KeyError {
             Self::Exists(_) => "exists",
             Self::NotPrivate(_) => "not-private",
             Self::NotPublic(_) => "not-public",
+            Self::Locked(_) => "locked",
+            Self::Password(_) => "password",
+            Self::Cipher(_) => "cipher",
+            Self::Cost(_) => "cost",
             Self::Random(_) => "random",
             Self::Encode(_) => "encode",
         };
@@ -191,8 +195,22 @@ impl Explain for KeyError {
             Self::Exists(_) => {
                 "A key that is written over is lost, and with it every board that trusts it.".into()
             }
-            Self::NotPrivate(_) => "A private key begins with -----BEGIN PRIVATE KEY-----.".into(),
+            Self::NotPrivate(_) => {
+                "A private key begins with -----BEGIN PRIVATE KEY-----, or with ENCRYPTED before the last two words."
+                    .into()
+            }
             Self::NotPublic(_) => "A public key begins with -----BEGIN PUBLIC KEY-----.".into(),
+            Self::Locked(_) => "Only the password opens it.".into(),
+            Self::Password(_) => {
+                "It is another password, or the file was damaged: the two cannot be told apart.".into()
+            }
+            Self::Cipher(_) => {
+                "PBES2 is known, with scrypt or PBKDF2 (SHA-2) and AES in CBC or GCM mode.".into()
+            }
+            Self::Cost(_) => {
+                "The file may take at most 1 GiB of memory and about a minute; it is damaged, or made to do harm."
+                    .into()
+            }
             Self::Random(_) => "A key must not be guessable.".into(),
             Self::Encode(_) => "This should not happen.".into(),
         }
@@ -205,7 +223,64 @@ impl Explain for KeyError {
             Self::NotPrivate(_) | Self::NotPublic(_) => {
                 "Make a pair with `surefoot image keygen`, or `openssl genpkey -algorithm ed25519`.".into()
             }
+            Self::Locked(_) => {
+                "Take a key that is not under a password, or sign with the surefoot command.".into()
+            }
+            Self::Password(_) => "Try again; a copied password may have lost or gained a blank.".into(),
+            Self::Cipher(_) | Self::Cost(_) => {
+                "Encrypt it anew: `openssl pkcs8 -topk8 -scrypt -in OLD.pem -out NEW.pem`.".into()
+            }
             Self::Random(_) | Self::Encode(_) => "Make the key on another machine, and report this.".into(),
+        }
+    }
+}
+
+impl Explain for ExternalError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::File(e) => return e.code(),
+            Self::Words(_) => "words",
+            Self::Start { .. } => "start",
+            Self::Failed { .. } => "failed",
+            Self::Timeout { .. } => "timeout",
+            Self::NoFile { .. } => "no-file",
+            Self::Form { .. } => "form",
+            Self::Wrong { .. } => "wrong-signature",
+        };
+        format!("signer.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::File(e) => e.why(),
+            Self::Words(_) => "It is empty, or a quotation mark in it is not closed.".into(),
+            Self::Start { source, .. } => format!("The system says: {source}."),
+            Self::Failed { .. } => "What it said on standard error stands above.".into(),
+            Self::Timeout { .. } => "It may wait for a server, for a touch or for a PIN; it was ended.".into(),
+            Self::NoFile { .. } => "It ended well, but the file that {signature} stands for is not there.".into(),
+            Self::Form { .. } => {
+                "A signature is 64 bytes, or the same as 128 hexadecimal digits or in base64.".into()
+            }
+            Self::Wrong { .. } => {
+                "It used another key than --public-key names, or it signed something else: Ed25519 takes the 96 bytes themselves, not a digest of them."
+                    .into()
+            }
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::File(e) => e.remedy(),
+            Self::Words(_) => "Write it as on a POSIX shell's line, with words quoted where they hold blanks.".into(),
+            Self::Start { .. } => {
+                "Name a program, with its path or from PATH; for pipes and variables name a script or `sh -c '...'`."
+                    .into()
+            }
+            Self::Failed { .. } => "Run it by hand with 96 bytes on standard input, and correct what it says.".into(),
+            Self::Timeout { .. } => "Answer it sooner, or give it longer with --sign-timeout 5min.".into(),
+            Self::NoFile { .. } => "Give {signature} to the option that names its output file, or let it write to standard output.".into(),
+            Self::Form { .. } => "Let it write the signature to standard output and everything else to standard error.".into(),
+            Self::Wrong { .. } => "Name the public key that goes with its private key; see \"Signing by a command\" in docs/command.md.".into(),
         }
     }
 }

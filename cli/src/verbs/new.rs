@@ -127,7 +127,7 @@ fn keys_for(arguments: &Arguments, name: &str, folder: &Path) -> Result<Keys, Pr
     }
     make_folder(&folder.join("keys"))?;
     let private = folder.join("keys").join(format!("{name}.pem"));
-    keys::write_pair(&keys::generate()?, &private, &public_beside(&private))?;
+    keys::write_pair(&keys::generate()?, &private, &public_beside(&private), None)?;
     Ok(Keys { private: Some(private), public_name: Some(format!("keys/{name}.pub.pem")) })
 }
 

@@ -1,11 +1,14 @@
 //! Ed25519 keys: PEM files, PKCS#8 for the private and SPKI for the public one.
 
+pub use super::locked::Locked;
+use super::locked::{LABEL, lock, without_public_half};
 use crate::files::{FileError, write_bytes};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+pub use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +25,32 @@ pub enum KeyError {
     /// The file holds no public key of this kind.
     #[error("{} is not an Ed25519 public key in PEM (SubjectPublicKeyInfo)", .0.display())]
     NotPublic(PathBuf),
+    /// It is under a password, and none was asked for.
+    #[error("{} is under a password", .0.display())]
+    Locked(PathBuf),
+    /// The password does not open it.
+    #[error("the password does not open {}", .0.display())]
+    Password(PathBuf),
+    /// It is encrypted in a way that is not known.
+    #[error("{} is encrypted in a way that is not known here", .0.display())]
+    Cipher(PathBuf),
+    /// Opening it would take more memory or time than any honest file asks for.
+    #[error("{} asks for too much memory or time to be opened", .0.display())]
+    Cost(PathBuf),
     /// The system has no random numbers.
     #[error("the system gave no random numbers: {0}")]
     Random(String),
     /// The key cannot be put into PEM.
     #[error("the key cannot be encoded: {0}")]
     Encode(String),
+}
+
+/// A private key's file.
+pub enum PrivateKey {
+    /// It stood there in the open.
+    Open(Box<SigningKey>),
+    /// It is under a password.
+    Locked(Locked),
 }
 
 /// First four bytes of the public key's SHA-256, as a manifest stores them.
@@ -41,46 +64,85 @@ pub fn id(public: &[u8; 32]) -> [u8; 4] {
 /// # Errors
 /// [`KeyError::Random`].
 pub fn generate() -> Result<SigningKey, KeyError> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| KeyError::Random(e.to_string()))?;
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|e| KeyError::Random(e.to_string()))?;
     Ok(SigningKey::from_bytes(&seed))
 }
 
-/// Writes both halves, the private one readable for its owner only. Neither may exist.
+/// Writes both halves, the private one readable for its owner only and under `password` when there
+/// is one. Neither may exist; when one cannot be written, the other is not left behind.
 ///
 /// # Errors
-/// [`KeyError::Exists`], [`KeyError::File`].
-pub fn write_pair(key: &SigningKey, private: &Path, public: &Path) -> Result<(), KeyError> {
-    for path in [private, public] {
-        if path.exists() {
-            return Err(KeyError::Exists(path.to_owned()));
-        }
-    }
+/// [`KeyError::Exists`], [`KeyError::File`], [`KeyError::Random`].
+pub fn write_pair(
+    key: &SigningKey,
+    private: &Path,
+    public: &Path,
+    password: Option<&str>,
+) -> Result<(), KeyError> {
+    check_free(private, public)?;
     let encode = |e: &dyn std::fmt::Display| KeyError::Encode(e.to_string());
-    let secret = key.to_pkcs8_pem(LineEnding::LF).map_err(|e| encode(&e))?;
+    let secret = match password {
+        Some(password) => lock(key, password)?,
+        None => without_public_half(key).to_pkcs8_pem(LineEnding::LF).map_err(|e| encode(&e))?,
+    };
     let open = key.verifying_key().to_public_key_pem(LineEnding::LF).map_err(|e| encode(&e))?;
     write_secret(private, secret.as_bytes())?;
-    Ok(write_bytes(public, open.as_bytes())?)
+    write_bytes(public, open.as_bytes()).map_err(|error| {
+        let _ = std::fs::remove_file(private);
+        error.into()
+    })
 }
 
-/// Creates the file with its permissions, so that the key is never readable for others.
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
-    written.map_err(|source| FileError::Write { path: path.to_owned(), source }.into())
-}
-
-/// Reads a private key, as [`write_pair`] or `openssl genpkey -algorithm ed25519` write it.
+/// Finds out whether [`write_pair`] would write over something.
 ///
 /// # Errors
-/// [`KeyError::File`], [`KeyError::NotPrivate`].
+/// [`KeyError::Exists`].
+pub fn check_free(private: &Path, public: &Path) -> Result<(), KeyError> {
+    match [private, public].into_iter().find(|path| path.exists()) {
+        Some(path) => Err(KeyError::Exists(path.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Writes a neighbour that nobody else can read, and gives it the name when it is whole.
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+    use std::io::Write;
+    let failed = |source: std::io::Error| FileError::Write { path: path.to_owned(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Made with mode 0600, and removed again when it is not kept.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist_noclobber(path).map_err(|e| match e.error.kind() {
+        std::io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
+        _ => failed(e.error).into(),
+    })?;
+    Ok(())
+}
+
+/// Reads a private key that is not under a password, as [`write_pair`] or
+/// `openssl genpkey -algorithm ed25519` write it.
+///
+/// # Errors
+/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::Locked`].
 pub fn read_private(path: &Path) -> Result<SigningKey, KeyError> {
-    let text = read_text(path, KeyError::NotPrivate)?;
-    SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyError::NotPrivate(path.to_owned()))
+    match open_private(path)? {
+        PrivateKey::Open(key) => Ok(*key),
+        PrivateKey::Locked(locked) => Err(KeyError::Locked(locked.path().to_owned())),
+    }
+}
+
+/// Reads a private key's file, under a password or not.
+///
+/// # Errors
+/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::Cipher`], [`KeyError::Cost`].
+pub fn open_private(path: &Path) -> Result<PrivateKey, KeyError> {
+    let text = Zeroizing::new(read_text(path, KeyError::NotPrivate)?);
+    if text.contains(&format!("-----BEGIN {LABEL}-----")) {
+        return Locked::read(path, &text).map(PrivateKey::Locked);
+    }
+    let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyError::NotPrivate(path.to_owned()))?;
+    Ok(PrivateKey::Open(Box::new(key)))
 }
 
 /// Reads a public key.

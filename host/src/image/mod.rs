@@ -1,19 +1,23 @@
 //! Images: a file's segments made into what a slot takes, signed or with a CRC, and checked.
 //!
-//! [`flat`] lays segments out for a slot, [`sign`] adds the manifest, [`with_crc`] a bare CRC-32,
-//! [`check`] holds the result against a board with the very code that the board runs, and
-//! [`inspect`] shows what is in it. Nothing here knows files or links.
+//! [`flat`] lays segments out for a slot, [`sign`] adds the manifest ([`External`] asks a command of
+//! the user's own for the signature), [`with_crc`] a bare CRC-32, [`check`] holds the result against
+//! a board with the very code that the board runs, and [`inspect`] shows what is in it. Only keys are
+//! read from files; nothing here knows links.
 
 mod check;
 mod crc;
+mod external;
 mod inspect;
 pub mod keys;
+mod locked;
 mod sign;
 
 pub use check::{HostCrypto, Refused, SlotMemory, check, linked_for};
 pub use crc::{CrcPlace, with_crc};
+pub use external::{External, ExternalError, Input};
 pub use inspect::{Inspection, LastWord, ManifestView, inspect};
-pub use sign::{Identity, sign};
+pub use sign::{Identity, Unsigned, prepare, sign};
 
 use crate::files::Segments;
 use surefoot_core::config::Slot;

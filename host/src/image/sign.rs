@@ -1,10 +1,15 @@
 //! Adding a manifest: reserved vectors, CRC-32, SHA-256, signature.
+//!
+//! [`prepare`] does all but the signature, which a key in memory ([`sign`]) or a command of the
+//! user's own ([`super::External`]) makes.
 
 use super::{ImageError, keys};
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use surefoot_core::config::Slot;
-use surefoot_core::image::manifest::{self, Algorithm, Manifest, SIGNED_LEN, VECTOR_MAGIC, VECTOR_OFFSET};
+use surefoot_core::image::manifest::{
+    self, Algorithm, Manifest, Override, SIGNED_LEN, VECTOR_MAGIC, VECTOR_OFFSET,
+};
 use surefoot_core::image::{Version, crc32};
 
 /// What a manifest says of an image besides what follows from its bytes.
@@ -20,7 +25,70 @@ pub struct Identity {
     pub board_id: u32,
 }
 
+/// An image whose manifest waits for its signature. A manifest without a key waits for none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsigned {
+    body: Vec<u8>,
+    manifest: Manifest,
+}
+
+impl Unsigned {
+    /// What is to be signed: the manifest's first [`SIGNED_LEN`] bytes, the image's SHA-256 among
+    /// them. Ed25519 signs these bytes themselves and no digest of them (RFC 8032, PureEdDSA).
+    pub fn message(&self) -> [u8; SIGNED_LEN] {
+        let mut message = [0; SIGNED_LEN];
+        message.copy_from_slice(&self.manifest.encode()[..SIGNED_LEN]);
+        message
+    }
+
+    /// `key`'s signature of it.
+    pub fn sign(&self, key: &SigningKey) -> [u8; 64] {
+        key.sign(&self.message()).to_bytes()
+    }
+
+    /// SHA-256 of the image.
+    pub fn image_sha256(&self) -> [u8; 32] {
+        self.manifest.sha256
+    }
+
+    /// The image with its manifest as it is now, the signature all zeros: everything but the
+    /// signature can be proved with it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut image = self.body.clone();
+        image.extend_from_slice(&self.manifest.encode());
+        image
+    }
+
+    /// The image with its manifest and `signature`, which is not looked at here.
+    pub fn signed(mut self, signature: [u8; 64]) -> Vec<u8> {
+        self.manifest.signature = signature;
+        self.bytes()
+    }
+}
+
 /// The image with its manifest behind it; signed when there is a `key`.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn sign(
+    image: Vec<u8>,
+    slot: Slot,
+    identity: Identity,
+    key: Option<&SigningKey>,
+    again: bool,
+) -> Result<Vec<u8>, ImageError> {
+    let public = key.map(|key| key.verifying_key().to_bytes());
+    let unsigned = prepare(image, slot, identity, public.as_ref(), again)?;
+    Ok(match key {
+        Some(key) => {
+            let signature = unsigned.sign(key);
+            unsigned.signed(signature)
+        }
+        None => unsigned.bytes(),
+    })
+}
+
+/// The image and its manifest for the key with the public half `public`, which is to sign it.
 ///
 /// `image` is flat, a multiple of four long, linked for `slot`. With `again` an old manifest is
 /// cut off first; without it an image that has one is refused.
@@ -28,13 +96,13 @@ pub struct Identity {
 /// # Errors
 /// [`ImageError::TooShort`], [`ImageError::ReservedVectors`], [`ImageError::HasManifest`],
 /// [`ImageError::BehindManifest`], [`ImageError::TooBig`].
-pub fn sign(
+pub fn prepare(
     mut image: Vec<u8>,
     slot: Slot,
     identity: Identity,
-    key: Option<&SigningKey>,
+    public: Option<&[u8; 32]>,
     again: bool,
-) -> Result<Vec<u8>, ImageError> {
+) -> Result<Unsigned, ImageError> {
     image.resize(image.len().next_multiple_of(4), 0xFF);
     let end = VECTOR_OFFSET + 12;
     let Some(old) = image.get(VECTOR_OFFSET..end) else {
@@ -56,7 +124,7 @@ pub fn sign(
     }
     let image_length = image.len() as u32;
     image[VECTOR_OFFSET..end].copy_from_slice(&manifest::vectors(image_length));
-    let mut manifest = Manifest {
+    let manifest = Manifest {
         image_length,
         load_address: slot.base,
         version: identity.version,
@@ -64,18 +132,14 @@ pub fn sign(
         security_counter: identity.security_counter,
         board_id: identity.board_id,
         crc: crc32(&image),
-        algorithm: Algorithm::None,
+        algorithm: if public.is_some() { Algorithm::Ed25519 } else { Algorithm::None },
         sha256: Sha256::digest(&image).into(),
-        key_id: [0; 4],
+        key_id: public.map_or([0; 4], keys::id),
+        revokes: 0,
+        overrides: Override::None,
         signature: [0; 64],
     };
-    if let Some(key) = key {
-        manifest.algorithm = Algorithm::Ed25519;
-        manifest.key_id = keys::id(key.verifying_key().as_bytes());
-        manifest.signature = key.sign(&manifest.encode()[..SIGNED_LEN]).to_bytes();
-    }
-    image.extend_from_slice(&manifest.encode());
-    Ok(image)
+    Ok(Unsigned { body: image, manifest })
 }
 
 /// Cuts at `offset` when a manifest stands there; a linker script may have left the vectors only.

@@ -189,12 +189,12 @@ fn a_key_pair_survives_its_files_and_is_never_written_over() {
     std::fs::create_dir_all(&dir).unwrap();
     let (private, public) = (dir.join("a.pem"), dir.join("a.pub.pem"));
     let made = keys::generate().unwrap();
-    keys::write_pair(&made, &private, &public).unwrap();
+    keys::write_pair(&made, &private, &public, None).unwrap();
     assert_eq!(keys::read_private(&private).unwrap().to_bytes(), made.to_bytes());
     assert_eq!(keys::read_public(&public).unwrap(), made.verifying_key());
     assert!(matches!(keys::read_private(&public), Err(keys::KeyError::NotPrivate(_))));
     assert!(matches!(keys::read_public(&private), Err(keys::KeyError::NotPublic(_))));
-    let second = keys::write_pair(&keys::generate().unwrap(), &private, &dir.join("b.pub.pem"));
+    let second = keys::write_pair(&keys::generate().unwrap(), &private, &dir.join("b.pub.pem"), None);
     assert!(matches!(second, Err(keys::KeyError::Exists(_))));
     #[cfg(unix)]
     {

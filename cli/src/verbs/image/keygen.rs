@@ -1,6 +1,7 @@
 //! `surefoot image keygen`: an Ed25519 key pair.
 
-use crate::output::{Report, Table};
+use super::password::Source;
+use crate::output::{Report, Table, Ui};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
@@ -13,23 +14,38 @@ pub struct Arguments {
     /// File for the private key; the public key goes beside it as .pub.pem
     #[arg(default_value = "surefoot.pem")]
     private: PathBuf,
+    /// Put the private key under a password, which signing asks for
+    #[arg(long)]
+    password: bool,
+    #[command(flatten)]
+    source: Source,
 }
 
 /// Makes and writes the pair.
-pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     let public = public_beside(&arguments.private);
+    keys::check_free(&arguments.private, &public)?;
+    let locked = arguments.password || arguments.source.is_named();
+    let password = locked.then(|| arguments.source.for_new_key(&arguments.private, ui)).transpose()?;
     let key = keys::generate()?;
-    keys::write_pair(&key, &arguments.private, &public)?;
+    keys::write_pair(&key, &arguments.private, &public, password.as_ref().map(|p| p.as_str()))?;
     let id = hex(&keys::id(key.verifying_key().as_bytes()));
     let mut table = Table::default();
     table
         .row(
             "private key",
-            format!("{} (keep it secret, and a copy of it safe)", arguments.private.display()),
+            format!(
+                "{} ({})",
+                arguments.private.display(),
+                match locked {
+                    true => "under its password: keep a copy of both safe",
+                    false => "keep it secret, and a copy of it safe",
+                }
+            ),
         )
         .row("public key", format!("{} (name it in the board file's [validation] keys)", public.display()))
         .row("key id", &id);
-    let json = json!({ "private": arguments.private, "public": public, "key_id": id });
+    let json = json!({ "private": arguments.private, "public": public, "key_id": id, "locked": locked });
     Ok(Report::new(json, table.text()))
 }
 

@@ -2,9 +2,11 @@
 
 mod inspect;
 pub mod keygen;
+mod password;
 mod sign;
+mod signer;
 
-use crate::output::Report;
+use crate::output::{Report, Ui};
 use crate::problem::Problem;
 use clap::Subcommand;
 
@@ -20,10 +22,10 @@ pub enum Command {
 }
 
 /// Does it.
-pub fn run(command: Command) -> Result<Report, Problem> {
+pub fn run(command: Command, ui: &Ui) -> Result<Report, Problem> {
     match command {
-        Command::Keygen(arguments) => keygen::run(arguments),
-        Command::Sign(arguments) => sign::run(arguments),
+        Command::Keygen(arguments) => keygen::run(arguments, ui),
+        Command::Sign(arguments) => sign::run(arguments, ui),
         Command::Inspect(arguments) => inspect::run(arguments),
     }
 }

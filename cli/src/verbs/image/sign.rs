@@ -1,17 +1,18 @@
 //! `surefoot image sign`: an application with its manifest or CRC-32, proved before it is written.
 
 use super::inspect::manifest_json;
+use super::signer::Signer;
 use crate::board::{self, BoardFile, Loaded};
 use crate::exit::Exit;
-use crate::output::{GOOD, Report, Table};
+use crate::output::{GOOD, Report, Table, Ui};
 use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 use surefoot_core::config::Policy;
-use surefoot_core::image::Version;
+use surefoot_core::image::{ImageFault, Version};
 use surefoot_host::files::{self, Ids, Segments};
-use surefoot_host::image::{self, CrcPlace, Identity, keys};
+use surefoot_host::image::{self, CrcPlace, Identity};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -20,9 +21,8 @@ pub struct Arguments {
     file: PathBuf,
     #[command(flatten)]
     board: BoardFile,
-    /// Private key (PEM, PKCS#8); without it the manifest carries no signature
-    #[arg(long, short)]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    signer: Signer,
     /// Version, as in 1.2.3
     #[arg(long = "version", id = "image-version", default_value = "0.0.0", value_parser = version)]
     version: Version,
@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, short)]
     out: PathBuf,
     /// No manifest, but a bare CRC-32 behind the image or in the region's last word
-    #[arg(long, value_enum, conflicts_with_all = ["key", "counter", "again"])]
+    #[arg(long, value_enum, conflicts_with_all = ["key", "sign_with", "counter", "again"])]
     crc: Option<CrcName>,
     /// Replace the manifest of an image that has one
     #[arg(long)]
@@ -66,7 +66,7 @@ fn version(text: &str) -> Result<Version, String> {
 const EXPECTED: &str = "a version such as 1.2.3 is expected, each part at most 65535";
 
 /// Signs, proves and writes.
-pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     let loaded = board::load(&arguments.board.board)?;
     let input = read(&arguments, &loaded)?;
     let slot = loaded.board.slot();
@@ -79,18 +79,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             };
             image::with_crc(flat, slot, place).map_err(|e| Problem::from(e).about(&arguments.file))?
         }
-        None => {
-            let key = arguments.key.as_deref().map(keys::read_private).transpose()?;
-            let identity = Identity {
-                version: arguments.version,
-                security_counter: arguments.counter,
-                device_id: loaded.board.device_id(),
-                board_id: if arguments.any_board { 0 } else { loaded.board.id },
-            };
-            let signed = image::sign(flat, slot, identity, key.as_ref(), arguments.again)
-                .map_err(|e| Problem::from(e).about(&arguments.file))?;
-            Segments::one(slot.base, signed).map_err(files::FileError::from)?
-        }
+        None => with_manifest(&arguments, &loaded, flat, ui)?,
     };
     if !arguments.unchecked {
         check(&arguments, &loaded, &segments)?;
@@ -98,6 +87,37 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let usb = &loaded.board.usb;
     let format = files::write(&arguments.out, &segments, Ids { vid: usb.vid, pid: usb.pid, device: 0xFFFF })?;
     Ok(report(&arguments, &loaded, &segments, format))
+}
+
+/// Whatever can be refused is refused before anybody is asked for a signature.
+fn with_manifest(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    flat: Vec<u8>,
+    ui: &Ui,
+) -> Result<Segments, Problem> {
+    let slot = loaded.board.slot();
+    let signer = arguments.signer.open(ui)?;
+    let identity = Identity {
+        version: arguments.version,
+        security_counter: arguments.counter,
+        device_id: loaded.board.device_id(),
+        board_id: if arguments.any_board { 0 } else { loaded.board.id },
+    };
+    let public = signer.as_ref().map(super::signer::Opened::public);
+    let unsigned = image::prepare(flat, slot, identity, public.as_ref(), arguments.again)
+        .map_err(|e| Problem::from(e).about(&arguments.file))?;
+    let segments = |bytes| Segments::one(slot.base, bytes).map_err(files::FileError::from);
+    let Some(signer) = signer else { return Ok(segments(unsigned.bytes())?) };
+    if !arguments.unchecked {
+        match image::check(loaded.config()?, slot, &segments(unsigned.bytes())?) {
+            // The last check of all, and there is no signature yet.
+            Err(refused) if refused.fault == ImageFault::Signature => {}
+            other => drop(other.map_err(|e| Problem::from(e).about(&arguments.file))?),
+        }
+    }
+    let signature = signer.sign(&unsigned)?;
+    Ok(segments(unsigned.signed(signature))?)
 }
 
 fn read(arguments: &Arguments, loaded: &Loaded) -> Result<Segments, Problem> {
@@ -109,13 +129,13 @@ fn read(arguments: &Arguments, loaded: &Loaded) -> Result<Segments, Problem> {
 
 /// Proves the result as the board will. A missing key gets its own remedy.
 fn check(arguments: &Arguments, loaded: &Loaded, segments: &Segments) -> Result<(), Problem> {
-    if loaded.board.policy == Policy::Signature && arguments.key.is_none() {
+    if loaded.board.policy == Policy::Signature && !arguments.signer.is_named() {
         return Err(Problem::new(
             Exit::Image,
             "image.not-signed",
             format!("board {} takes signed images only, and no key was given", loaded.board.name),
             "The board's policy is \"signature\".",
-            "Add --key PRIVATE.pem, or --unchecked to write it all the same.",
+            "Add --key PRIVATE.pem or --sign-with COMMAND, or --unchecked to write it all the same.",
         ));
     }
     let proof = image::check(loaded.config()?, loaded.board.slot(), segments);
@@ -134,7 +154,7 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
         let m = &view.manifest;
         let v = m.version;
         table.row("version", format!("{}.{}.{}, counter {}", v.major, v.minor, v.patch, m.security_counter));
-        if arguments.key.is_some() {
+        if arguments.signer.is_named() {
             table.row("signed by", format!("key {}", super::keygen::hex(&m.key_id)));
         }
     }
