@@ -1,32 +1,54 @@
 //! What an application is linked with: `memory.x` for Rust, the same for GNU ld, a C header.
 //!
 //! The slot's end stays free for the manifest ([`Board::reserved`]), the start of RAM for the
-//! handoff words.
+//! handoff words. Two slots that run have a script each: an image runs only where it is linked for.
 
 use crate::board::Board;
 use crate::units::show_size;
+use surefoot_core::config::Slot;
 use surefoot_core::handoff;
 
-/// The texts for one board.
+/// The texts for one slot of a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scripts {
     /// `memory.x` for cortex-m-rt.
     pub memory_x: String,
     /// MEMORY snippet for GNU ld.
     pub ld: String,
-    /// Header for C, with VECT_TAB_OFFSET.
+    /// Header for C, with VECT_TAB_OFFSET; the same for both slots.
     pub header: String,
 }
 
 impl Board {
-    /// The scripts for an application on this board.
+    /// The scripts for an application in the first slot.
     pub fn scripts(&self) -> Scripts {
-        Scripts { memory_x: self.memory_x(), ld: self.ld(), header: self.header() }
+        let slot = self.slot();
+        Scripts { memory_x: self.memory_x(slot, ""), ld: self.ld(slot, ""), header: self.header() }
     }
 
-    /// ORIGIN and LENGTH of the application's flash.
+    /// Names and texts of every file an application is linked with: one pair of scripts for each slot
+    /// that it can be linked for, and the header.
+    pub fn script_files(&self) -> Vec<(String, String)> {
+        let slots = self.running_slots();
+        let mut files = Vec::new();
+        for (slot, letter) in slots.iter().zip(["a", "b"]) {
+            let (letter, name) = match slots.len() {
+                1 => (String::new(), String::new()),
+                _ => (format!("-{letter}"), format!(" {}", letter.to_uppercase())),
+            };
+            files.push((format!("memory{letter}.x"), self.memory_x(*slot, &name)));
+            files.push((format!("surefoot{letter}.ld"), self.ld(*slot, &name)));
+        }
+        files.push(("surefoot_board.h".to_string(), self.header()));
+        files
+    }
+
+    /// ORIGIN and LENGTH of the application's flash in the first slot.
     pub fn application_flash(&self) -> (u32, u32) {
-        let slot = self.slot();
+        self.flash_of(self.slot())
+    }
+
+    fn flash_of(&self, slot: Slot) -> (u32, u32) {
         (slot.base, slot.length - self.reserved())
     }
 
@@ -36,16 +58,16 @@ impl Board {
         (ram.base + handoff::LEN, ram.size - handoff::LEN)
     }
 
-    fn memory_x(&self) -> String {
-        let ((flash, flash_size), (ram, ram_size)) = (self.application_flash(), self.application_ram());
+    fn memory_x(&self, slot: Slot, name: &str) -> String {
+        let ((flash, flash_size), (ram, ram_size)) = (self.flash_of(slot), self.application_ram());
         let mut text = format!(
             "/* {} ({}): the application's memories, written by `surefoot layout`.\n   \
-             Flash: the slot of {} less {} bytes for the manifest. RAM: behind the {} handoff bytes. */\n\
+             Flash: the slot{name} of {} less {} bytes for the manifest. RAM: behind the {} handoff bytes. */\n\
              MEMORY\n{{\n  FLASH : ORIGIN = 0x{flash:08X}, LENGTH = {flash_size}\n  \
              RAM : ORIGIN = 0x{ram:08X}, LENGTH = {ram_size}\n",
             self.name,
             self.chip.name,
-            show_size(self.slot().length),
+            show_size(slot.length),
             self.reserved(),
             handoff::LEN,
         );
@@ -59,16 +81,17 @@ impl Board {
         text
     }
 
-    fn ld(&self) -> String {
-        let ((flash, flash_size), (ram, ram_size)) = (self.application_flash(), self.application_ram());
+    fn ld(&self, slot: Slot, name: &str) -> String {
+        let of = if name.is_empty() { String::new() } else { format!("For slot{name}. ") };
+        let ((flash, flash_size), (ram, ram_size)) = (self.flash_of(slot), self.application_ram());
         let mut text = format!(
             "/* {} ({}): written by `surefoot layout`. Replaces MEMORY in the project's .ld file.\n   \
-             The vector table is at ORIGIN(FLASH): VECT_TAB_OFFSET = 0x{:X}. */\n\
+             {of}The vector table is at ORIGIN(FLASH): VECT_TAB_OFFSET = 0x{:X}. */\n\
              MEMORY\n{{\n  FLASH (rx)  : ORIGIN = 0x{flash:08X}, LENGTH = 0x{flash_size:X}\n  \
              RAM (xrw)   : ORIGIN = 0x{ram:08X}, LENGTH = 0x{ram_size:X}\n",
             self.name,
             self.chip.name,
-            self.vector_table_offset(),
+            slot.base - self.layout.flash.base(),
         );
         for memory in self.other_ram() {
             text.push_str(&format!(
@@ -81,7 +104,7 @@ impl Board {
     }
 
     fn header(&self) -> String {
-        let slot = self.slot();
+        let slots = self.running_slots();
         let define =
             |name: &str, value: String, what: &str| format!("#define {name:<28} {value} /* {what} */\n");
         let hex = |value: u32| format!("0x{value:08X}UL");
@@ -89,14 +112,28 @@ impl Board {
             "/* {} ({}): written by `surefoot layout`. */\n#ifndef SUREFOOT_BOARD_H\n#define SUREFOOT_BOARD_H\n\n",
             self.name, self.chip.name
         );
+        for (number, slot) in slots.iter().enumerate().rev() {
+            match (slots.len(), number) {
+                (1, _) => {}
+                (_, 1) => text.push_str("#ifdef SUREFOOT_SLOT_B /* linked with surefoot-b.ld */\n"),
+                (_, _) => text.push_str("#else /* slot A, linked with surefoot-a.ld */\n"),
+            }
+            for (name, value, what) in [
+                (
+                    "VECT_TAB_OFFSET",
+                    slot.base - self.layout.flash.base(),
+                    "for system_stm32*.c: SCB->VTOR = FLASH_BASE | this",
+                ),
+                ("SUREFOOT_SLOT_BASE", slot.base, "the application's vector table"),
+                ("SUREFOOT_SLOT_LENGTH", slot.length, "bytes, manifest included"),
+            ] {
+                text.push_str(&define(name, hex(value), what));
+            }
+        }
+        if slots.len() > 1 {
+            text.push_str("#endif\n");
+        }
         for (name, value, what) in [
-            (
-                "VECT_TAB_OFFSET",
-                self.vector_table_offset(),
-                "for system_stm32*.c: SCB->VTOR = FLASH_BASE | this",
-            ),
-            ("SUREFOOT_SLOT_BASE", slot.base, "the application's vector table"),
-            ("SUREFOOT_SLOT_LENGTH", slot.length, "bytes, manifest included"),
             ("SUREFOOT_BOARD_ID", self.id, "images name it"),
             ("SUREFOOT_DEVICE_ID", self.device_id().into(), "DEV_ID of DBGMCU_IDCODE"),
             ("SUREFOOT_MAGIC_WORD", self.boot.magic, "asks for update mode"),

@@ -50,6 +50,59 @@ MEMORY
     }
 }
 
+fn file(files: &[(String, String)], name: &str) -> String {
+    let found = files.iter().find(|(n, _)| n == name);
+    found.unwrap_or_else(|| panic!("no {name}")).1.clone()
+}
+
+#[test]
+fn two_slots_that_run_have_a_script_each_and_one_header() {
+    let files = board("f4-discovery-ab").script_files();
+    let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["memory-a.x", "surefoot-a.ld", "memory-b.x", "surefoot-b.ld", "surefoot_board.h"]);
+    for (name, line) in [
+        ("memory-a.x", "Flash: the slot A of 464K less 192 bytes"),
+        ("memory-a.x", "FLASH : ORIGIN = 0x0800C000, LENGTH = 474944\n"),
+        ("memory-b.x", "Flash: the slot B of 512K less 192 bytes"),
+        ("memory-b.x", "FLASH : ORIGIN = 0x08080000, LENGTH = 524096\n"),
+        ("surefoot-a.ld", "For slot A. The vector table is at ORIGIN(FLASH): VECT_TAB_OFFSET = 0xC000."),
+        ("surefoot-a.ld", "FLASH (rx)  : ORIGIN = 0x0800C000, LENGTH = 0x73F40\n"),
+        ("surefoot-b.ld", "For slot B. The vector table is at ORIGIN(FLASH): VECT_TAB_OFFSET = 0x80000."),
+        ("surefoot-b.ld", "FLASH (rx)  : ORIGIN = 0x08080000, LENGTH = 0x7FF40\n"),
+        ("surefoot-b.ld", "RAM (xrw)   : ORIGIN = 0x20000020, LENGTH = 0x1FFE0\n"),
+    ] {
+        assert!(file(&files, name).contains(line), "{name}: {line}\n{}", file(&files, name));
+    }
+    let header = file(&files, "surefoot_board.h");
+    let (b, a) = header.split_once("#else").expect("two slots");
+    assert!(b.contains("#ifdef SUREFOOT_SLOT_B "), "{header}");
+    for (part, line) in [
+        (b, "#define VECT_TAB_OFFSET              0x00080000UL "),
+        (b, "#define SUREFOOT_SLOT_LENGTH         0x00080000UL "),
+        (a, "#define VECT_TAB_OFFSET              0x0000C000UL "),
+        (a, "#define SUREFOOT_SLOT_BASE           0x0800C000UL "),
+        (a, "#define SUREFOOT_SLOT_LENGTH         0x00074000UL "),
+    ] {
+        assert!(part.contains(line), "{line}\n{header}");
+    }
+    assert_eq!(header.matches("SUREFOOT_BOARD_ID").count(), 1);
+    assert_eq!(header.matches("#endif").count(), 2);
+}
+
+#[test]
+fn a_backup_slot_has_no_script_for_nothing_runs_there() {
+    for name in ["f4-discovery", "f4-discovery-backup"] {
+        let board = board(name);
+        let (files, scripts) = (board.script_files(), board.scripts());
+        let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["memory.x", "surefoot.ld", "surefoot_board.h"], "{name}");
+        assert_eq!(file(&files, "memory.x"), scripts.memory_x, "{name}");
+        assert_eq!(file(&files, "surefoot.ld"), scripts.ld, "{name}");
+        assert_eq!(file(&files, "surefoot_board.h"), scripts.header, "{name}");
+        assert!(!scripts.header.contains("#ifdef"), "{name}");
+    }
+}
+
 #[test]
 fn the_vector_table_offset_counts_from_the_start_of_flash() {
     for (name, offset) in
@@ -88,4 +141,20 @@ fn the_map_of_a_board_shows_flash_and_ram() {
             ("RAM", 0x2000_0020, 0x1_FFE0),
         ]
     );
+    for (name, slots) in [
+        (
+            "f4-discovery-ab",
+            [("slot A", 0x7_4000, "read, erase, write"), ("slot B", 0x8_0000, "read, erase, write")],
+        ),
+        (
+            "f4-discovery-backup",
+            [("application", 0x7_4000, "read, erase, write"), ("backup", 0x8_0000, "read")],
+        ),
+    ] {
+        let rows = board(name).map();
+        let short: Vec<_> = rows.iter().map(|r| (r.label.as_str(), r.size, r.access)).collect();
+        assert_eq!(short[0], ("bootloader", 0x4000, "read"), "{name}");
+        assert_eq!(short[1], ("journal", 0x8000, "read"), "{name}");
+        assert_eq!(short[2..4], slots, "{name}");
+    }
 }
