@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Every workspace of the repository.
-const WORKSPACES: &[&str] = &[".", "firmware", "app/c", "examples", "tests/peers", "fuzz"];
+const WORKSPACES: &[&str] = &[".", "firmware", "app/c", "examples", "tests/peers", "tests/trial", "fuzz"];
 
 #[derive(Deserialize)]
 struct Metadata {

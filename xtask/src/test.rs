@@ -61,6 +61,13 @@ fn steps() -> Vec<Step> {
             "cargo clippy --release --locked --target-dir ../../target/fixtures/cargo -- -D warnings",
             &[],
         ),
+        Step::inside("tests/trial", "format of the trial application", "cargo fmt --check", &[]),
+        Step::inside(
+            "tests/trial",
+            "lints of the trial application",
+            "cargo clippy --release --locked --all-features --target thumbv7em-none-eabihf --target-dir ../../target/fixtures/cargo -- -D warnings",
+            &[],
+        ),
         Step::host("licences", "cargo xtask licences", &[]),
         Step::host("tests", "cargo test --workspace --locked", CROSS),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
