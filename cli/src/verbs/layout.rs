@@ -6,8 +6,10 @@ use crate::output::{Report, Table};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use surefoot_board::layout::Use;
 use surefoot_board::{Board, MapRow};
+use surefoot_core::config::{Slot, Strategy};
 use surefoot_host::files::{self, FileError};
 use surefoot_host::texts;
 
@@ -16,7 +18,8 @@ use surefoot_host::texts;
 pub struct Arguments {
     #[command(flatten)]
     board: BoardFile,
-    /// Write memory.x, surefoot.ld and surefoot_board.h into this folder
+    /// Write memory.x, surefoot.ld and surefoot_board.h into this folder (for two slots memory-a.x,
+    /// memory-b.x and so on)
     #[arg(long, short)]
     out: Option<PathBuf>,
 }
@@ -25,28 +28,42 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let loaded = board::load(&arguments.board.board)?;
     let board = &loaded.board;
-    let mut written = Vec::new();
-    if let Some(folder) = &arguments.out {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| FileError::Write { path: folder.clone(), source })?;
-        let scripts = board.scripts();
-        for (name, text) in [
-            ("memory.x", &scripts.memory_x),
-            ("surefoot.ld", &scripts.ld),
-            ("surefoot_board.h", &scripts.header),
-        ] {
-            let path = folder.join(name);
-            files::write_bytes(&path, text.as_bytes())?;
-            written.push(path);
-        }
-    }
+    let written = match &arguments.out {
+        Some(folder) => write_scripts(board, folder)?,
+        None => Vec::new(),
+    };
     Ok(Report::new(to_json(board, &written), to_text(board, &written)))
+}
+
+/// Writes what an application is linked with, and says where.
+fn write_scripts(board: &Board, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    std::fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.to_owned(), source })?;
+    let mut written = Vec::new();
+    for (name, text) in board.script_files() {
+        let path = folder.join(name);
+        files::write_bytes(&path, text.as_bytes())?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// The word of board files.
+pub fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Single => "single",
+        Strategy::Backup => "backup",
+        Strategy::Ab => "ab",
+    }
 }
 
 fn to_json(board: &Board, written: &[PathBuf]) -> Value {
     let slot = board.slot();
+    let slots =
+        board.slots().iter().map(|s| json!({ "base": s.base, "length": s.length })).collect::<Vec<_>>();
+    let journal = board.layout.area(Use::Journal).map(|j| json!({ "base": j.base, "length": j.size }));
     let row = |row: &MapRow| {
         json!({
+            "use": row.what.map(Use::name),
             "label": row.label,
             "base": row.base,
             "size": row.size,
@@ -60,6 +77,10 @@ fn to_json(board: &Board, written: &[PathBuf]) -> Value {
         "chip": board.chip.name,
         "device_id": board.device_id(),
         "slot": { "base": slot.base, "length": slot.length },
+        "strategy": strategy(board.strategy),
+        "slots": slots,
+        "journal": journal,
+        "trial_boots": board.boot.trial_boots,
         "vect_tab_offset": board.vector_table_offset(),
         "memory_string": board.memory_string(),
         "policy": texts::policy(board.policy),
@@ -71,12 +92,21 @@ fn to_json(board: &Board, written: &[PathBuf]) -> Value {
 }
 
 fn to_text(board: &Board, written: &[PathBuf]) -> String {
-    let slot = board.slot();
+    let offset = |slot: &Slot| format!("0x{:X}", slot.base - board.layout.flash.base());
+    let slots = board.running_slots();
     let mut table = Table::default();
     table
         .row("board", format!("{} (id 0x{:08X}), {}", board.name, board.id, board.chip.name))
-        .row("application", format!("0x{:08X}, {} bytes", slot.base, slot.length))
-        .row("VECT_TAB_OFFSET", format!("0x{:X}", board.vector_table_offset()))
+        .row("strategy", strategy(board.strategy));
+    let names: &[&str] = if slots.len() > 1 { &["slot A", "slot B"] } else { &["application"] };
+    for (name, slot) in names.iter().zip(&slots) {
+        table.row(name, format!("0x{:08X}, {} bytes", slot.base, slot.length));
+    }
+    if board.has_journal() {
+        table.row("trial", format!("{} boots to confirm itself in", board.boot.trial_boots));
+    }
+    table
+        .row("VECT_TAB_OFFSET", slots.iter().map(offset).collect::<Vec<_>>().join(" and "))
         .row("memory string", board.memory_string())
         .row("policy", texts::policy(board.policy))
         .row("clock", format!("{} MHz", board.clocks.sysclk_hz / 1_000_000));

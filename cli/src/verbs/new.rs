@@ -1,6 +1,7 @@
 //! `surefoot new`: a board file to start from, with its keys, and what to do next.
 
 use super::image::keygen::public_beside;
+use super::layout::strategy;
 use crate::board::refused;
 use crate::exit::Exit;
 use crate::output::{BOLD, Report};
@@ -9,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use surefoot_board::Board;
+use surefoot_core::config::Strategy;
 use surefoot_host::files::{self, FileError};
 use surefoot_host::image::keys;
 
@@ -20,6 +22,9 @@ pub struct Arguments {
     /// The example to start from
     #[arg(long, value_enum, default_value = "f4-discovery")]
     example: Example,
+    /// What an update does with the slots
+    #[arg(long, value_enum, default_value = "single")]
+    strategy: StrategyName,
     /// What an image must bring
     #[arg(long, value_enum, default_value = "signature")]
     policy: PolicyName,
@@ -41,11 +46,26 @@ enum Example {
 }
 
 impl Example {
-    const fn text(self) -> &'static str {
-        match self {
-            Self::F4Discovery => include_str!("../../../boards/f4-discovery.toml"),
+    const fn text(self, strategy: StrategyName) -> &'static str {
+        match (self, strategy) {
+            (Self::F4Discovery, StrategyName::Single) => include_str!("../../../boards/f4-discovery.toml"),
+            (Self::F4Discovery, StrategyName::Backup) => {
+                include_str!("../../../boards/f4-discovery-backup.toml")
+            }
+            (Self::F4Discovery, StrategyName::Ab) => include_str!("../../../boards/f4-discovery-ab.toml"),
         }
     }
+}
+
+/// The strategies by their words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StrategyName {
+    /// One slot
+    Single,
+    /// One slot, and one for the old image
+    Backup,
+    /// Two slots that run in turn
+    Ab,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -94,15 +114,30 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             "Give --key PUBLIC.pem, or --policy crc or none.",
         ));
     }
+    if arguments.policy == PolicyName::None && arguments.strategy != StrategyName::Single {
+        return Err(Problem::new(
+            Exit::Usage,
+            "new.no-manifest",
+            "a strategy with two slots knows images by their manifest, and the policy \"none\" asks for none",
+            "Without it nobody could say which image is confirmed.",
+            "Give --policy crc or signature.",
+        ));
+    }
     make_folder(&folder)?;
     let keys = keys_for(&arguments, name, &folder)?;
-    let text = filled(arguments.example.text(), name, arguments.policy, keys.public_name.as_deref());
+    let text = filled(
+        arguments.example.text(arguments.strategy),
+        name,
+        arguments.policy,
+        keys.public_name.as_deref(),
+    );
     let board = Board::parse(&text, &folder).map_err(|e| refused(&e))?;
     files::write_bytes(&file, text.as_bytes())?;
     let json = json!({
         "board": file,
         "id": board.id,
         "chip": board.chip.name,
+        "strategy": strategy(board.strategy),
         "private_key": keys.private,
         "public_key": keys.public_name.map(|n| folder.join(n)),
     });
@@ -183,18 +218,30 @@ fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: Policy
             key.display()
         )
     });
+    let slots = match board.running_slots()[..] {
+        [a, b] => format!(
+            "slots at 0x{:08X} with {} bytes and at 0x{:08X} with {}",
+            a.base, a.length, b.base, b.length
+        ),
+        _ => format!("application at 0x{:08X} with {} bytes", slot.base, slot.length),
+    };
+    let (scripts, twice) = match board.strategy {
+        Strategy::Ab => (
+            "memory-a.x, memory-b.x, .ld and header for the application",
+            "      (once linked for slot A, once for slot B)",
+        ),
+        _ => ("memory.x, .ld and header for the application", ""),
+    };
     format!(
-        "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, application at 0x{:08X} with {} bytes.\n{keep}\n\
+        "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, {slots}.\n{keep}\n\
          Next:\n  \
          1. set chip, pins, crystal and layout in {file}\n  \
-         2. surefoot layout --board {file} --out link      (memory.x, .ld and header for the application)\n  \
+         2. surefoot layout --board {file} --out link      ({scripts})\n  \
          3. surefoot bootloader --board {file} --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
-         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out app.dfu\n  \
+         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out app.dfu{twice}\n  \
          5. surefoot flash app.dfu --board {file}      (without hardware: --link sim:board.state)\n",
         board.chip.name,
         board.bootloader().length,
-        slot.base,
-        slot.length,
     )
 }
 
@@ -223,8 +270,13 @@ mod tests {
     #[test]
     fn every_example_makes_a_board_under_every_policy() {
         for example in Example::value_variants() {
-            for policy in [PolicyName::None, PolicyName::Crc] {
-                let text = filled(example.text(), "mine", policy, None);
+            for (strategy, policy) in [
+                (StrategyName::Single, PolicyName::None),
+                (StrategyName::Single, PolicyName::Crc),
+                (StrategyName::Backup, PolicyName::Crc),
+                (StrategyName::Ab, PolicyName::Crc),
+            ] {
+                let text = filled(example.text(strategy), "mine", policy, None);
                 let board = Board::parse(&text, Path::new(".")).expect("a good board");
                 assert_eq!(board.name, "mine");
                 assert_eq!(board.keys.len(), 0);

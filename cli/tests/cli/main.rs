@@ -1,4 +1,5 @@
 //! The command from outside: exit codes, error objects, and the whole way on a virtual board.
 mod bad_input;
 mod bench;
+mod layouts;
 mod virtual_board;
