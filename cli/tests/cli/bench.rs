@@ -27,32 +27,25 @@ impl Bench {
 
     /// Runs the command with words that hold no blanks.
     pub fn raw(&self, words: &str) -> Output {
+        self.command(words).output().expect("the command starts")
+    }
+
+    /// The command with words that hold no blanks, to add others or an environment to it.
+    pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
-        command.current_dir(&self.0).env("NO_COLOR", "1").args(words.split_whitespace());
-        command.output().expect("the command starts")
+        command.current_dir(&self.0).env("NO_COLOR", "1").env_remove("SUREFOOT_KEY_PASSWORD");
+        command.args(words.split_whitespace());
+        command
     }
 
     /// The object of a command that must succeed.
     pub fn ok(&self, words: &str) -> Value {
-        let out = self.raw(&format!("{words} --json"));
-        let text = String::from_utf8_lossy(&out.stdout);
-        assert_eq!(out.status.code(), Some(0), "{words}: {text} {}", String::from_utf8_lossy(&out.stderr));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{words}: {e}: {text}"))
+        accepted(&mut self.command(words))
     }
 
     /// The error object of a command that must fail with `exit` and `code`.
     pub fn fails(&self, words: &str, exit: i32, code: &str) -> Value {
-        let out = self.raw(&format!("{words} --json"));
-        let text = String::from_utf8_lossy(&out.stdout);
-        assert_eq!(out.status.code(), Some(exit), "{words}: {text} {}", String::from_utf8_lossy(&out.stderr));
-        let value: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{words}: {e}: {text}"));
-        let error = value["error"].clone();
-        assert_eq!(error["code"], code, "{words}: {error:#}");
-        assert_eq!(error["exit"], exit);
-        for part in ["what", "why", "remedy"] {
-            assert!(error[part].as_str().is_some_and(|s| !s.is_empty()), "{words}: no {part} in {error:#}");
-        }
-        error
+        refused(&mut self.command(words), exit, code)
     }
 }
 
@@ -60,6 +53,30 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// The object of a command that must succeed.
+pub fn accepted(command: &mut Command) -> Value {
+    answer(command, 0)
+}
+
+/// The error object of a command that must fail with `exit` and `code`.
+pub fn refused(command: &mut Command, exit: i32, code: &str) -> Value {
+    let error = answer(command, exit)["error"].clone();
+    assert_eq!(error["code"], code, "{command:?}: {error:#}");
+    assert_eq!(error["exit"], exit);
+    for part in ["what", "why", "remedy"] {
+        assert!(error[part].as_str().is_some_and(|s| !s.is_empty()), "{command:?}: no {part} in {error:#}");
+    }
+    error
+}
+
+fn answer(command: &mut Command, exit: i32) -> Value {
+    let out = command.arg("--json").output().expect("the command starts");
+    let text = String::from_utf8_lossy(&out.stdout);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(exit), "{command:?}: {text} {said}");
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{command:?}: {e}: {text}"))
 }
 
 /// A plausible application of `length` bytes linked for `base`.
