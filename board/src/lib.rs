@@ -4,7 +4,7 @@
 //! (`surefoot-chips`), checks the flash layout ([`layout`]), solves the clocks ([`clock`]) and
 //! gives a [`Board`], in which nothing is illegal any more. From it come the configuration block
 //! and the sealed bootloader ([`mod@seal`]), the DfuSe memory string, linker scripts and the
-//! memory map. No hardware and no USB here; errors carry line, column and remedy.
+//! memory map. [`mod@solve`] goes the other way: from an application's size to the best layout. No hardware and no USB here; errors carry line, column and remedy.
 #![forbid(unsafe_code)]
 
 mod block;
@@ -19,6 +19,7 @@ mod map;
 mod pin;
 mod read;
 pub mod seal;
+pub mod solve;
 pub mod units;
 
 pub use board::{Board, Boot, Usb};

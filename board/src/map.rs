@@ -51,7 +51,7 @@ impl Layout {
         }
     }
 
-    fn sector_names(&self, area: &Area) -> String {
+    pub(crate) fn sector_names(&self, area: &Area) -> String {
         let noun = sector_noun(&self.flash);
         let mut numbers = self.sectors_of(area).map(|s| s.sector);
         match (numbers.next(), numbers.last()) {
