@@ -129,9 +129,9 @@ impl Gpio {
         &self.edges
     }
 
-    /// Forgets the edges.
-    pub(crate) fn clear_edges(&mut self) {
-        self.edges.clear();
+    /// Fresh ports with the same surroundings.
+    pub(crate) fn anew(&self) -> Self {
+        Self { outside: self.outside, ..Self::new() }
     }
 
     /// The supply is gone: nothing drives. Edges stay.

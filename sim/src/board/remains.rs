@@ -5,18 +5,21 @@
 //! before, inside or after that operation. That is what [`Board::cut`] in a run from the start
 //! would lead to, without the run.
 //!
-//! Leaves out: the backup domain's clock settings, what is on the pins, and BOOT0, which stay the
-//! reviving board's own.
+//! Leaves out: the backup domain's clock settings, which are as new; what is on the pins, the cable
+//! and BOOT0, which stay the reviving board's own.
 
 use super::Board;
 use crate::backup::Backup;
+use crate::bus::Bus;
 use crate::clock::CycleClock;
 use crate::fault::{Bits, Defect, When};
 use crate::flash::{OptionCells, Pending, Started};
 use crate::memory::{FLASH, OTP_LENGTH, SavedFlash};
+use crate::models::Models;
 use crate::random::Random;
 use crate::rcc::HSI_HZ;
 use crate::time::Nanos;
+use crate::usb::Wire;
 
 /// Sees each operation just before it begins.
 pub(super) type Watcher = Box<dyn FnMut(&mut Board, Started) + Send>;
@@ -101,35 +104,37 @@ impl Board {
     /// unstable bits read as. Violations and the trace of the pins start anew.
     pub fn revive(&mut self, remains: &Remains, when: When, left: Bits, seed: u64) {
         self.random = Random::new(seed);
-        let bus = &mut self.bus;
-        (bus.cut, bus.failure, bus.begun) = (None, None, false);
-        bus.models.flash.forget_operation();
         self.flush_orders();
-        let bus = &mut self.bus;
-        bus.memory.flash.restore(&remains.flash, &mut *self.cpu);
-        bus.memory.otp = remains.otp;
+        let Self { bus, cpu, options, .. } = self;
+        (bus.cut, bus.failure, bus.begun) = (None, None, false);
+        // Fresh models: the instants that the old ones remember may lie in the future now.
+        let (gpio, plugged) = (bus.models.gpio.anew(), bus.models.otg.plugged());
+        bus.models = Models::new(&bus.chip, options.hse, options.lse, options.lsi_hz);
+        bus.models.gpio = gpio;
         bus.models.flash.set_cells(remains.options, remains.defects.clone());
+        bus.memory.flash.restore(&remains.flash, &mut **cpu);
+        bus.memory.otp = remains.otp;
+        let Bus { models, memory, orders, chip, .. } = bus;
         match (remains.pending, when) {
             (None, _) | (_, When::Before) => {}
             (Some(pending), When::Inside) => {
-                let crate::bus::Bus { models, memory, orders, .. } = bus;
                 models.flash.tear(pending, left, &mut self.random, memory, orders);
             }
             (Some(pending), When::After) => {
-                let crate::bus::Bus { models, memory, orders, chip, .. } = bus;
                 models.flash.complete(pending, chip, memory, orders);
             }
         }
+        bus.clock = CycleClock::start(remains.now, HSI_HZ);
+        cpu.load(&self.cold);
+        bus.with(remains.now, |models, ctx| models.otg.set_vbus(plugged, ctx));
         let seed = self.random.bits();
         self.lose_power(Bits::Solid, seed);
         let bus = &mut self.bus;
         if let Some(backup) = &remains.backup {
             bus.models.backup.clone_from(backup);
         }
-        bus.clock = CycleClock::start(remains.now, HSI_HZ);
         bus.held_until = remains.now;
         bus.operations = remains.operations;
-        bus.models.gpio.clear_edges();
         bus.effects.violations.clear();
         bus.schedule();
     }

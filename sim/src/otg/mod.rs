@@ -280,6 +280,11 @@ impl OtgFs {
         ctx.pins.function(DM) == Function::Alternate(10) && ctx.pins.function(DP) == Function::Alternate(10)
     }
 
+    /// A host is plugged in.
+    pub(crate) fn plugged(&self) -> bool {
+        self.bus.vbus
+    }
+
     /// A session is valid: VBUS sensed on PA9, or sensing switched off (34.16.2, GCCFG).
     fn session(&self) -> bool {
         let sensed = self.gccfg & gccfg::VBUSBSEN != 0 && self.bus.vbus;
