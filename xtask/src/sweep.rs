@@ -1,101 +1,118 @@
-//! `cargo xtask sweep`: cuts the supply at every flash operation of an update, on all cores.
+//! `cargo xtask sweep`: cuts the supply at every flash and option byte operation of real runs.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc;
 use std::time::Instant;
-use surefoot_sim::When;
-use surefoot_tests::sweep::{self, Options, Outcome};
+use surefoot_tests::sweep::case::Case;
+use surefoot_tests::sweep::{self, Figures, Options, Part, scenarios};
+
+/// Cuts that the run for CI aims at, and the full one.
+const CUTS: [u64; 2] = [112_000, 1_050_000];
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Sweep an image that fills the slot (sampled with --stride) instead of the blinky
+    /// Over a million cuts, with more seeds for each torn operation
     #[arg(long)]
     full: bool,
-    /// Only every n-th operation [default: 1; with --full: 20000]
+    /// Cuts to aim at; first cuts are never left out
     #[arg(long, value_name = "N")]
-    stride: Option<u64>,
-    /// What torn words and half erases leave
+    cuts: Option<u64>,
+    /// Decides all that is random
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Only part I of N, as in 0/4
     #[arg(long, value_name = "I/N", value_parser = shard)]
-    shard: Option<(u64, u64)>,
-    /// Only this case, as a failure names it: OPERATION:before, :inside or :after
-    #[arg(long, value_name = "CASE", value_parser = case)]
-    case: Option<(u64, When)>,
+    shard: Option<(usize, usize)>,
+    /// Only scenarios whose name contains this
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// The scenarios
+    #[arg(long)]
+    list: bool,
+    /// Only this case, as a failure names it
+    #[arg(long, value_name = "CASE")]
+    case: Option<Case>,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
-fn shard(text: &str) -> Result<(u64, u64)> {
-    let (part, parts) = text.split_once('/').ok_or_else(|| anyhow::anyhow!("write it as 0/4"))?;
-    let (part, parts): (u64, u64) = (part.parse()?, parts.parse()?);
+fn shard(text: &str) -> Result<(usize, usize)> {
+    let (part, parts) = text.split_once('/').context("write it as 0/4")?;
+    let (part, parts): (usize, usize) = (part.parse()?, parts.parse()?);
     ensure!(part < parts, "parts of {parts} are numbered 0 to {}", parts.saturating_sub(1));
     Ok((part, parts))
 }
 
-fn case(text: &str) -> Result<(u64, When)> {
-    let Some((operation, when)) = text.split_once(':') else { bail!("write it as 17:inside") };
-    let when = match when {
-        "before" => When::Before,
-        "inside" => When::Inside,
-        "after" => When::After,
-        other => bail!("{other:?} is none of before, inside, after"),
+pub fn run(args: &Args) -> Result<()> {
+    if args.list {
+        for scenario in scenarios::ALL {
+            println!("{:<28} {}", scenario.name, scenario.about);
+        }
+        return Ok(());
+    }
+    let start = Instant::now();
+    let parts = match &args.case {
+        Some(case) => vec![Part { scenario: "case", operations: 0, figures: sweep::replay(case)? }],
+        None => sweep_all(args)?,
     };
-    Ok((operation.parse()?, when))
+    let mut all = Figures::default();
+    parts.iter().for_each(|part| all.add(part.figures.clone()));
+    report(args, &parts, &all, start);
+    ensure!(all.passed(), "{} of {} cuts failed", all.bricked + all.unaccepted, all.cuts);
+    Ok(())
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let start = Instant::now();
-    let threads = if args.case.is_some() { 1 } else { std::thread::available_parallelism()?.get() as u64 };
-    let (part, parts) = args.shard.unwrap_or((0, 1));
-    let stride = args.stride.unwrap_or(if args.full { 20_000 } else { 1 });
-    let options = |thread: u64| Options {
+fn sweep_all(args: &Args) -> Result<Vec<Part>> {
+    let threads = std::thread::available_parallelism()?.get();
+    let (shard, shards) = args.shard.unwrap_or((0, 1));
+    let options = |thread: usize| Options {
         seed: args.seed,
-        // Each thread takes its share of this shard's cases.
-        shard: part + parts * thread,
-        shards: parts * threads,
-        full: args.full,
-        stride,
-        only: args.case,
+        // Each thread takes its share of this shard's operations.
+        shard: shard + shards * thread,
+        shards: shards * threads,
+        seeds: if args.full { 2 } else { 1 },
+        cuts: args.cuts.unwrap_or(CUTS[usize::from(args.full)]),
+        only: args.scenario.clone(),
     };
     let (send, receive) = mpsc::channel();
-    let mut outcome = Outcome::default();
-    std::thread::scope(|scope| -> Result<()> {
+    std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
                 let (send, options) = (send.clone(), options(thread));
                 scope.spawn(move || {
-                    sweep::run(options, &mut |done, total| {
+                    sweep::run(&options, &mut |done| {
                         // Nobody listening any more is no reason to stop.
-                        let _ = send.send((thread, done, total));
+                        let _ = send.send((thread, done));
                     })
                 })
             })
             .collect();
         drop(send);
         show(&receive, threads, args.json);
+        let mut parts: Vec<Part> = Vec::new();
         for worker in workers {
-            outcome.add(worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??);
+            let done = worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;
+            for part in done {
+                match parts.iter_mut().find(|p| p.scenario == part.scenario) {
+                    Some(same) => same.figures.add(part.figures),
+                    None => parts.push(part),
+                }
+            }
         }
-        Ok(())
-    })?;
-    report(args, stride, &outcome, start);
-    ensure!(outcome.passed(), "{} of {} cases failed", outcome.bricked + outcome.unaccepted, outcome.cuts);
-    Ok(())
+        Ok(parts)
+    })
 }
 
 /// A line that counts, on a terminal.
-fn show(receive: &mpsc::Receiver<(u64, u64, u64)>, threads: u64, json: bool) {
+fn show(receive: &mpsc::Receiver<(usize, u64)>, threads: usize, json: bool) {
     let draw = !json && std::io::stderr().is_terminal();
-    let mut parts = vec![(0, 0); threads as usize];
-    for (thread, done, total) in receive {
-        parts[thread as usize] = (done, total);
-        let (done, total) = parts.iter().fold((0, 0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
-        if draw && done % 16 == 0 {
-            eprint!("\r  {done} of {total} cuts");
+    let mut parts = vec![0; threads];
+    for (thread, done) in receive {
+        parts[thread] = done;
+        if draw {
+            eprint!("\r  {} cuts", parts.iter().sum::<u64>());
             let _ = std::io::stderr().flush();
         }
     }
@@ -104,32 +121,39 @@ fn show(receive: &mpsc::Receiver<(u64, u64, u64)>, threads: u64, json: bool) {
     }
 }
 
-fn report(args: &Args, stride: u64, outcome: &Outcome, start: Instant) {
+fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
-    let [update, old, new] = outcome.found;
+    let figures = |f: &Figures| {
+        let [update, confirmed, trial, plain] = f.found;
+        serde_json::json!({
+            "cuts": f.cuts, "second_cuts": f.second_cuts, "starts": f.starts, "updates_again": f.updates,
+            "bricked": f.bricked, "unaccepted": f.unaccepted,
+            "found_update_mode": update, "found_confirmed": confirmed, "found_trial": trial,
+            "found_without_journal": plain,
+        })
+    };
     if args.json {
-        let object = serde_json::json!({
-            "cuts": outcome.cuts,
-            "bricked": outcome.bricked,
-            "unaccepted": outcome.unaccepted,
-            "found_update_mode": update,
-            "found_old_application": old,
-            "found_new_application": new,
-            "seed": args.seed,
-            "stride": stride,
-            "full": args.full,
-            "seconds": seconds,
-            "failures": outcome.failures,
-        });
+        let mut object = figures(all);
+        object["seed"] = args.seed.into();
+        object["seconds"] = seconds.into();
+        object["failures"] = all.failures.clone().into();
+        object["scenarios"] = parts.iter().map(|p| (p.scenario.to_owned(), figures(&p.figures))).collect();
         println!("{object}");
         return;
     }
     println!(
-        "seed {}, {seconds:.1} s; after the cut: update mode {update}, old application {old}, new {new}",
-        args.seed
+        "scenario                      operations     cuts   second   starts  update/confirmed/trial/plain"
     );
-    for failure in outcome.failures.iter().take(10) {
+    for Part { scenario, operations, figures: f } in parts {
+        let [update, confirmed, trial, plain] = f.found;
+        let (cuts, second, starts) = (f.cuts, f.second_cuts, f.starts);
+        println!(
+            "{scenario:<28} {operations:>11} {cuts:>8} {second:>8} {starts:>8}  {update}/{confirmed}/{trial}/{plain}"
+        );
+    }
+    println!("seed {}, {seconds:.1} s, {} starts, {} updates again", args.seed, all.starts, all.updates);
+    for failure in all.failures.iter().take(20) {
         println!("{failure}");
     }
-    println!("{outcome}");
+    println!("{all}");
 }

@@ -1,0 +1,340 @@
+//! A board on which a scenario runs, with the images that it knows and a tape of its operations.
+//!
+//! The host's part is the real one: [`crate::rig`] with its cable. A tape that runs takes the
+//! board's remains just before each flash and option byte operation, for [`super::engine`] to cut.
+
+use super::checks::journal_sectors;
+use crate::fixtures::{self, Trial};
+use crate::rig::{self, Rig};
+use anyhow::{Context, Result, ensure};
+use ed25519_dalek::{Signer, SigningKey};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use surefoot_board::Board as BoardFile;
+use surefoot_core::config::{Slot, Strategy};
+use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
+use surefoot_core::image::{Version, crc32};
+use surefoot_host::files::{self, Segments};
+use surefoot_host::image as host_image;
+use surefoot_host::job::{Finish, JobError};
+use surefoot_images::Image;
+use surefoot_sim::random::Random;
+use surefoot_sim::usb::Wire;
+use surefoot_sim::{Board, Nanos, Remains, Started};
+
+/// Longest time from a reset to something to be seen: a copy between slots takes seconds.
+pub const DECISION: Nanos = Nanos::secs(40);
+
+/// What an image does when it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum App {
+    /// It confirms itself.
+    Confirms,
+    /// It feeds the watchdog and never confirms.
+    Silent,
+    /// It hangs.
+    Hangs,
+}
+
+/// An image to make.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// What it is called in a trace.
+    pub name: &'static str,
+    /// What it does.
+    pub app: App,
+    /// The number of the slot that it is linked for.
+    pub slot: usize,
+    /// Major version.
+    pub version: u16,
+    /// Security counter.
+    pub counter: u32,
+    /// Bytes behind the program, which differ all over from version to version.
+    pub filler: usize,
+    /// Keys revoked by it.
+    pub revokes: u8,
+    /// Leave to run below the floor.
+    pub overrides: Override,
+    /// Signed with the board's key of this number, `None`: not signed.
+    pub key: Option<usize>,
+    /// The board accepts it, as far as that does not depend on floor and revocations.
+    pub good: bool,
+}
+
+impl Recipe {
+    /// A good image of a major version, for the first slot.
+    pub const fn new(name: &'static str, app: App, version: u16) -> Self {
+        Self {
+            name,
+            app,
+            slot: 0,
+            version,
+            counter: 1,
+            filler: 256,
+            revokes: 0,
+            overrides: Override::None,
+            key: None,
+            good: true,
+        }
+    }
+}
+
+/// An image that a scenario made.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// How it was made.
+    pub recipe: Recipe,
+    /// Its id.
+    pub id: u32,
+    /// Where it runs.
+    pub slot: Slot,
+    /// Its bytes, manifest and all.
+    pub bytes: Vec<u8>,
+}
+
+impl Known {
+    /// As the host takes it.
+    pub fn segments(&self) -> Result<Segments> {
+        Ok(Segments::one(self.slot.base, self.bytes.clone())?)
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Default)]
+pub struct Tape {
+    /// The remains just before each operation.
+    pub forks: Vec<Remains>,
+    /// What happened outside, each with the number of operations before it.
+    pub notes: Vec<(usize, String)>,
+}
+
+/// The board with its surroundings.
+pub struct Bench {
+    /// Board, cable, board file.
+    pub rig: Rig,
+    /// The slots by number.
+    pub slots: Vec<Slot>,
+    /// The journal's sectors, base and length.
+    pub journal: Vec<(u32, u32)>,
+    /// The images made so far.
+    pub images: Vec<Known>,
+    /// The private halves of the board's keys.
+    pub keys: Vec<SigningKey>,
+    tape: Arc<Mutex<Tape>>,
+    programs: HashMap<(App, u32), Vec<u8>>,
+}
+
+impl Bench {
+    /// A board with `firmware`, sealed for `file`, without supply.
+    pub fn new(firmware: Image, file: BoardFile, keys: Vec<SigningKey>) -> Result<Self> {
+        let slots = file.slots();
+        let rig = Rig::with(firmware, file)?;
+        let config = rig.config();
+        let journal = journal_sectors(config);
+        Ok(Self {
+            rig,
+            slots,
+            journal,
+            images: Vec::new(),
+            keys,
+            tape: Arc::default(),
+            programs: HashMap::new(),
+        })
+    }
+
+    /// What an update does with the slots.
+    pub fn strategy(&self) -> Strategy {
+        self.rig.file.strategy
+    }
+
+    // ---- images ----
+
+    /// Makes an image; it is known by its number from then on.
+    pub fn make(&mut self, recipe: Recipe) -> Result<usize> {
+        let slot = *self.slots.get(recipe.slot).context("no such slot")?;
+        let mut body = self.program(recipe.app, slot)?;
+        let mut noise = Random::new(u64::from(recipe.version) << 32 | u64::from(recipe.counter));
+        body.extend(std::iter::repeat_with(|| noise.bits() as u8).take(recipe.filler));
+        body.resize(body.len().next_multiple_of(4), 0xFF);
+        let length = body.len() as u32;
+        let vectors = manifest::VECTOR_OFFSET..manifest::VECTOR_OFFSET + 12;
+        body[vectors].copy_from_slice(&manifest::vectors(length));
+        let signer = recipe.key.map(|number| self.keys.get(number).context("no such key")).transpose()?;
+        let mut manifest = Manifest {
+            image_length: length,
+            load_address: slot.base,
+            version: Version { major: recipe.version, minor: 0, patch: 0 },
+            device_id: self.rig.file.device_id(),
+            security_counter: recipe.counter,
+            board_id: self.rig.file.id,
+            crc: crc32(&body),
+            algorithm: if signer.is_some() { Algorithm::Ed25519 } else { Algorithm::None },
+            sha256: Sha256::digest(&body).into(),
+            key_id: signer.map_or([0; 4], |key| host_image::keys::id(&key.verifying_key().to_bytes())),
+            revokes: recipe.revokes,
+            overrides: recipe.overrides,
+            signature: [0; 64],
+        };
+        if let Some(key) = signer {
+            manifest.signature = key.sign(&manifest.encode()[..manifest::SIGNED_LEN]).to_bytes();
+        }
+        let encoded = manifest.encode();
+        body.extend_from_slice(&encoded);
+        let id = manifest::View::check(&encoded).map_err(|e| anyhow::anyhow!("{e:?}"))?.id();
+        self.images.push(Known { recipe, id, slot, bytes: body });
+        Ok(self.images.len() - 1)
+    }
+
+    fn program(&mut self, app: App, slot: Slot) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.programs.get(&(app, slot.base)) {
+            return Ok(bytes.clone());
+        }
+        let what = match app {
+            App::Confirms => Trial::Confirms,
+            App::Silent => Trial::Silent,
+            App::Hangs => Trial::Hangs,
+        };
+        let elf = files::read(&fixtures::trial(what, 100, slot.base)?, None)?;
+        let flat = host_image::flat(&elf.segments, slot)?;
+        self.programs.insert((app, slot.base), flat.clone());
+        Ok(flat)
+    }
+
+    // ---- the tape ----
+
+    /// Starts the tape anew.
+    pub fn record(&mut self) {
+        *self.tape() = Tape::default();
+        let tape = self.tape.clone();
+        self.rig.board.watch_operations(Some(move |board: &mut Board, _: Started| {
+            let fork = board.remains();
+            tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forks.push(fork);
+        }));
+    }
+
+    /// Stops the tape and hands it over.
+    pub fn stop(&mut self) -> Tape {
+        self.rig.board.watch_operations(None::<fn(&mut Board, Started)>);
+        std::mem::take(&mut self.tape())
+    }
+
+    fn tape(&self) -> std::sync::MutexGuard<'_, Tape> {
+        self.tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Notes what happens next.
+    pub fn note(&self, what: impl Into<String>) {
+        let mut tape = self.tape();
+        let at = tape.forks.len();
+        tape.notes.push((at, what.into()));
+    }
+
+    // ---- steps of a run ----
+
+    /// Runs until the board waits on USB or an application runs, at most for `limit`.
+    pub fn look(&mut self, limit: Nanos) -> Seen {
+        let end = self.rig.board.now() + limit;
+        loop {
+            let board = &mut self.rig.board;
+            let slots = &self.slots;
+            let left = end.since(board.now());
+            if left == Nanos(0) || !board.is_powered() {
+                return Seen::Nothing;
+            }
+            board.run_until(|b| seen(b, slots) != Seen::Nothing, left.min(Nanos::millis(5)));
+            let seen = seen(board, slots);
+            if seen != Seen::Nothing {
+                return seen;
+            }
+        }
+    }
+
+    /// Supply on; what the board does then.
+    pub fn power_on(&mut self) -> Seen {
+        self.rig.board.power_on();
+        self.look(DECISION)
+    }
+
+    /// Supply off and on; what the board does then.
+    pub fn power_cycle(&mut self) -> Seen {
+        self.rig.board.power_off();
+        self.power_on()
+    }
+
+    /// A pulse on NRST; what the board does then.
+    pub fn reset(&mut self) -> Seen {
+        self.rig.board.reset_pin();
+        self.look(DECISION)
+    }
+
+    /// Supply off and on with the button held, until the board is enumerated.
+    pub fn into_update_mode(&mut self) -> Result<()> {
+        self.note("the supply goes off and on with the button held");
+        self.rig.board.power_off();
+        self.rig.board.set_pin(rig::BUTTON, Some(true));
+        let seen = self.power_on();
+        self.rig.board.set_pin(rig::BUTTON, Some(false));
+        ensure!(seen == Seen::UpdateMode, "no update mode with the button held: {seen:?}");
+        self.rig.attach()
+    }
+
+    /// The host sends an image and leaves. Nothing is checked by the host beforehand.
+    pub fn send(&mut self, image: usize) -> Result<Result<Finish, JobError>> {
+        let known = &self.images[image];
+        self.note(format!("the host sends {}", known.recipe.name));
+        let segments = known.segments()?;
+        let finish = self.rig.blind_plan(&segments).and_then(|plan| self.rig.update(&plan));
+        self.note("the host has left");
+        Ok(finish)
+    }
+
+    /// Update mode, then a new image that must run.
+    pub fn update(&mut self, image: usize) -> Result<()> {
+        self.into_update_mode()?;
+        let finish = self.send(image)??;
+        ensure!(matches!(finish, Finish::Application), "{}: {finish:?}", self.images[image].recipe.name);
+        ensure!(self.running() == Some(image), "another image runs than was sent");
+        Ok(())
+    }
+
+    /// Lets the application run.
+    pub fn run_for(&mut self, time: Nanos) {
+        self.rig.board.run_for(time);
+    }
+
+    /// The known image that runs.
+    pub fn running(&self) -> Option<usize> {
+        let Seen::Application(slot) = seen(&self.rig.board, &self.slots) else { return None };
+        self.image_in(slot)
+    }
+
+    /// The known image whose bytes stand in a slot.
+    pub fn image_in(&self, slot: usize) -> Option<usize> {
+        let base = self.slots[slot].base;
+        let flash = &self.rig.board.flash()[(base - FLASH) as usize..];
+        self.images.iter().position(|known| known.slot.base == base && flash.starts_with(&known.bytes))
+    }
+}
+
+/// First address of the flash.
+pub const FLASH: u32 = 0x0800_0000;
+
+/// What a board shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It waits for an update on USB.
+    UpdateMode,
+    /// An application runs, in the slot of this number.
+    Application(usize),
+    /// Neither.
+    Nothing,
+}
+
+fn seen(board: &Board, slots: &[Slot]) -> Seen {
+    if board.usb_ref().pulled_up() {
+        return Seen::UpdateMode;
+    }
+    let pc = board.pc();
+    slots.iter().position(|slot| slot.contains(pc, 2)).map_or(Seen::Nothing, Seen::Application)
+}

@@ -1,0 +1,135 @@
+//! A case's name: which scenario, and where the supply fails in it. One line of text replays it.
+//!
+//! `ab-update/123:restless:5f/4:after:0` reads: in scenario `ab-update` the supply fails inside
+//! operation 123, which leaves bits that read differently each time, by seed 0x5f; then, in the
+//! boot that follows, after operation 4.
+
+use anyhow::{Context, Result, bail};
+use std::fmt;
+use std::str::FromStr;
+use surefoot_sim::{Bits, When};
+
+/// How the supply fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct How {
+    /// Before, inside or after the operation.
+    pub when: When,
+    /// What a cut inside leaves.
+    pub left: Bits,
+}
+
+impl How {
+    /// Before the operation.
+    pub const BEFORE: Self = Self { when: When::Before, left: Bits::Solid };
+    /// Inside it, leaving solid bits.
+    pub const TORN: Self = Self { when: When::Inside, left: Bits::Solid };
+    /// Inside it, leaving bits that change with each reset.
+    pub const DRIFTING: Self = Self { when: When::Inside, left: Bits::Drifting };
+    /// Inside it, leaving bits that change with each read.
+    pub const RESTLESS: Self = Self { when: When::Inside, left: Bits::Restless };
+    /// After it.
+    pub const AFTER: Self = Self { when: When::After, left: Bits::Solid };
+
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::BEFORE, "before"),
+        (Self::TORN, "torn"),
+        (Self::DRIFTING, "drifting"),
+        (Self::RESTLESS, "restless"),
+        (Self::AFTER, "after"),
+    ];
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES.iter().find(|(how, _)| how == self).map_or("?", |(_, name)| name);
+        f.write_str(name)
+    }
+}
+
+/// A cut of the supply in a recorded run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CutAt {
+    /// Number of the operation in that run; the first is 1.
+    pub operation: usize,
+    /// Where in it, and what that leaves.
+    pub how: How,
+    /// Decides all that is random from there on.
+    pub seed: u64,
+}
+
+impl fmt::Display for CutAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{:x}", self.operation, self.how, self.seed)
+    }
+}
+
+impl FromStr for CutAt {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parts = text.split(':');
+        let (Some(operation), Some(how), seed, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            bail!("{text:?}: write a cut as 17:torn:5f");
+        };
+        let operation =
+            operation.parse().with_context(|| format!("{operation:?} is no operation's number"))?;
+        let found = How::NAMES.iter().find(|(_, name)| *name == how);
+        let Some((how, _)) = found else {
+            bail!("{how:?} is none of before, torn, drifting, restless, after");
+        };
+        let seed =
+            seed.map_or(Ok(0), |s| u64::from_str_radix(s, 16)).context("a seed is a hexadecimal number")?;
+        Ok(Self { operation, how: *how, seed })
+    }
+}
+
+/// A case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Case {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The cut in the scenario.
+    pub first: CutAt,
+    /// The cut in the boot after it.
+    pub second: Option<CutAt>,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.scenario, self.first)?;
+        self.second.map_or(Ok(()), |second| write!(f, "/{second}"))
+    }
+}
+
+impl FromStr for Case {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parts = text.split('/');
+        let (Some(scenario), Some(first), second, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            bail!("{text:?}: write a case as ab-update/17:torn:5f");
+        };
+        let second = second.map(str::parse).transpose()?;
+        Ok(Self { scenario: scenario.to_owned(), first: first.parse()?, second })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_read_back_from_its_name() {
+        for text in ["single-update/1:before:0", "ab-update/123:restless:5f/4:after:ffffffffffffffff"] {
+            assert_eq!(text.parse::<Case>().expect("a case").to_string(), text);
+        }
+        assert_eq!("a/7:torn".parse::<Case>().expect("seed 0").first.seed, 0);
+        for text in
+            ["", "a", "a/1", "a/1:inside", "a/x:torn", "a/1:torn:g", "a/1:torn:1:1", "a/1:torn/2:torn/3:torn"]
+        {
+            assert!(text.parse::<Case>().is_err(), "{text}");
+        }
+    }
+}

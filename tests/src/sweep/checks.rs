@@ -1,0 +1,254 @@
+//! What must hold after every cut: the promises of docs/INVARIANTS.md, as far as a board shows them.
+//!
+//! A [`Promise`] says what the state was when the supply failed: the floor, the keys that were
+//! revoked, which image was confirmed. [`check`] holds a board that has started again against it.
+//! The state is read from the flash with [`surefoot_core::journal`], as the host tool reads it.
+
+use super::bench::{App, Bench, FLASH, Known, Seen};
+use surefoot_core::config::{Config, OWNER_JOURNAL, Strategy};
+use surefoot_core::image::manifest::Override;
+use surefoot_core::journal::{RECORD_LEN, Record};
+use surefoot_sim::{Board, Remains};
+
+/// Why a case failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The board is of no use, or lost what it must keep.
+    Bricked(String),
+    /// It runs something that it must not run.
+    Unaccepted(String),
+}
+
+impl Failure {
+    /// In words.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Bricked(why) | Self::Unaccepted(why) => why,
+        }
+    }
+}
+
+/// What the journal in a flash says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The newest record.
+    pub newest: Option<Record>,
+    /// The newest record whose state was written twice.
+    pub solid: Option<Record>,
+}
+
+impl State {
+    /// Of a board.
+    pub fn of(board: &Board, journal: &[(u32, u32)]) -> Self {
+        let flash = board.flash();
+        Self::read(journal, |address| {
+            flash.get((address - FLASH) as usize..).and_then(|rest| rest.get(..RECORD_LEN as usize))
+        })
+    }
+
+    /// Of what a board's supply left.
+    pub fn of_remains(remains: &Remains, journal: &[(u32, u32)]) -> Self {
+        Self::read(journal, |address| remains.flash(address, RECORD_LEN as usize))
+    }
+
+    fn read<'a>(journal: &[(u32, u32)], bytes: impl Fn(u32) -> Option<&'a [u8]>) -> Self {
+        let mut state = Self::default();
+        let newer = |old: Option<Record>, new: &Record| old.is_none_or(|old| new.sequence() > old.sequence());
+        for &(base, length) in journal {
+            for address in (base..base + length).step_by(RECORD_LEN as usize) {
+                let Some(place) = bytes(address).filter(|b| b[..4] != [0xFF; 4]) else { continue };
+                let Some(record) = Record::check(place) else { continue };
+                if newer(state.newest, &record) {
+                    state.newest = Some(record);
+                }
+                if record.sequence().is_multiple_of(2) && newer(state.solid, &record) {
+                    state.solid = Some(record);
+                }
+            }
+        }
+        state
+    }
+
+    fn each(&self) -> impl Iterator<Item = Record> + use<> {
+        [self.solid, self.newest].into_iter().map(|record| record.unwrap_or(Record::EMPTY))
+    }
+}
+
+/// The journal's sectors of a board: base and length of each.
+pub fn journal_sectors(config: Config) -> Vec<(u32, u32)> {
+    let owned = config.regions().filter(|region| region.owner == OWNER_JOURNAL);
+    owned
+        .flat_map(|r| (0..u32::from(r.count)).map(move |n| (r.base + n * r.sector_size, r.sector_size)))
+        .take(2)
+        .collect()
+}
+
+/// What was so when the supply failed and must stay so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// The security counter's floor: at least this.
+    pub floor: u32,
+    /// At least these keys are revoked.
+    pub revoked: u8,
+    /// The confirmed image is one of these; 0 stands for none.
+    pub confirmed: Vec<u32>,
+    /// This image was rejected: it does not run.
+    pub rejected: Option<u32>,
+}
+
+impl Promise {
+    /// When any of these states may be the one that counts: the last that was written twice, one
+    /// that is being written, one that would have come next.
+    pub fn of(states: &[State]) -> Self {
+        let mut each = states.iter().flat_map(State::each).peekable();
+        let Some(first) = each.peek() else { return Self::default() };
+        let mut promise = Self { floor: first.floor(), revoked: first.revoked(), ..Self::default() };
+        for record in each {
+            promise.floor = promise.floor.min(record.floor());
+            promise.revoked &= record.revoked();
+            if !promise.confirmed.contains(&record.confirmed()) {
+                promise.confirmed.push(record.confirmed());
+            }
+        }
+        promise
+    }
+
+    /// For each fork of a tape, and for its end.
+    pub fn along(forks: &[Remains], end: State, journal: &[(u32, u32)]) -> Vec<Self> {
+        let mut states: Vec<State> = forks.iter().map(|fork| State::of_remains(fork, journal)).collect();
+        states.push(end);
+        let sequence = |state: &State| state.newest.map_or(0, |record| record.sequence());
+        let next = |at: usize| {
+            let now = sequence(&states[at]);
+            states[at..].iter().find(|later| sequence(later) > now).copied().unwrap_or(states[at])
+        };
+        (0..states.len()).map(|at| Self::of(&[states[at], next(at)])).collect()
+    }
+
+    /// After the board has started once and shown this state.
+    pub fn after(&self, state: &State) -> Self {
+        let Some(record) = state.newest else { return self.clone() };
+        let mut confirmed = vec![record.confirmed()];
+        if record.on_trial() {
+            confirmed.push(record.candidate());
+        }
+        let rejected = (record.candidate() != 0 && !record.on_trial()).then(|| record.candidate());
+        Self { floor: record.floor(), revoked: record.revoked(), confirmed, rejected }
+    }
+}
+
+/// What a board does, in a few classes, for the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It waits in update mode.
+    UpdateMode,
+    /// The confirmed image runs.
+    Confirmed,
+    /// An image on trial runs.
+    Trial,
+    /// An image runs on a board without a journal.
+    Plain,
+}
+
+/// Holds a board that has just started, and shows `seen`, against what was promised.
+///
+/// # Errors
+/// [`Failure`]
+pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, State), Failure> {
+    let board = &bench.rig.board;
+    let bricked = |why: String| Err(Failure::Bricked(why));
+    let state = State::of(board, &bench.journal);
+    if !board.flash().starts_with(&bench.rig.sealed) {
+        return bricked("the bootloader has changed".into());
+    }
+    if let Some(broken) = board.violations().first() {
+        return bricked(format!("a rule of the chip was broken: {broken}"));
+    }
+    let record = state.newest.unwrap_or(Record::EMPTY);
+    if !bench.journal.is_empty() {
+        if record.floor() < promise.floor {
+            return bricked(format!("the floor went down from {} to {}", promise.floor, record.floor()));
+        }
+        if promise.revoked & !record.revoked() != 0 {
+            return bricked("a revoked key came back".into());
+        }
+        let itself = |known: &Known| known.id == record.confirmed() && known.recipe.app == App::Confirms;
+        let known = promise.confirmed.contains(&record.confirmed());
+        if !known && !bench.images.iter().any(itself) {
+            let (was, is) = (&promise.confirmed, record.confirmed());
+            return bricked(format!("the confirmed image was one of {was:08x?}, now it is {is:08x}"));
+        }
+    }
+    let kind = match seen {
+        Seen::Nothing => return bricked(format!("it does nothing, pc {:#010x}", board.pc())),
+        Seen::UpdateMode => {
+            let kept = bench.strategy() != Strategy::Single && !promise.confirmed.contains(&0);
+            if kept && !promise.confirmed.is_empty() {
+                return bricked("there was a confirmed image, and it does not run".into());
+            }
+            Kind::UpdateMode
+        }
+        Seen::Application(slot) => application(bench, promise, &record, slot)?,
+    };
+    Ok((kind, state))
+}
+
+/// An application runs: may it?
+fn application(bench: &Bench, promise: &Promise, record: &Record, slot: usize) -> Result<Kind, Failure> {
+    let bad = |why: String| Err(Failure::Unaccepted(why));
+    let Some(image) = image_in(bench, slot) else {
+        return bad(format!("what runs in slot {slot} is no image that anybody made"));
+    };
+    let known = &bench.images[image];
+    let name = known.recipe.name;
+    if !known.recipe.good {
+        return bad(format!("{name} runs, which the board must not accept"));
+    }
+    if bench.journal.is_empty() {
+        return Ok(Kind::Plain);
+    }
+    let leave = match known.recipe.overrides {
+        Override::None => false,
+        Override::Image => true,
+        Override::Device(device) => device == unique_id(bench),
+    };
+    if known.recipe.counter < promise.floor && !leave {
+        return bad(format!("{name} runs, counter {}, floor {}", known.recipe.counter, promise.floor));
+    }
+    if known.recipe.key.is_some_and(|key| promise.revoked >> key & 1 != 0) {
+        return bad(format!("{name} runs, signed with a revoked key"));
+    }
+    if promise.rejected == Some(known.id) {
+        return bad(format!("{name} runs, which was rejected"));
+    }
+    if record.confirmed() == known.id {
+        Ok(Kind::Confirmed)
+    } else if record.candidate() == known.id && record.on_trial() {
+        Ok(Kind::Trial)
+    } else {
+        bad(format!("{name} runs, neither confirmed nor on trial"))
+    }
+}
+
+/// The known image in a slot, unstable bits aside: they read otherwise when it was proved.
+pub fn image_in(bench: &Bench, slot: usize) -> Option<usize> {
+    if let Some(image) = bench.image_in(slot) {
+        return Some(image);
+    }
+    let board = &bench.rig.board;
+    let base = bench.slots[slot].base;
+    let flash = board.flash().get((base - FLASH) as usize..)?;
+    let like = |image: &[u8]| {
+        let mut pairs = image.iter().zip(flash).zip(base..);
+        pairs.all(|((a, b), address)| a == b || board.unstable_bits(address, 1) != 0)
+    };
+    bench.images.iter().position(|known| known.slot.base == base && like(&known.bytes))
+}
+
+/// The chip's unique id, as a manifest names it.
+pub fn unique_id(bench: &Bench) -> [u8; 12] {
+    let mut id = [0; 12];
+    let words = bench.rig.board.chip().unique_id.map(u32::to_le_bytes);
+    id.as_chunks_mut::<4>().0.copy_from_slice(&words);
+    id
+}

@@ -1,0 +1,283 @@
+//! Runs cases: a board goes on from a fork of the tape with its supply cut, and is checked.
+//!
+//! For each first cut the board starts, and starts twice more by two kinds of reset. The operations
+//! of the first of these starts are the places of the second cuts. Of some cases it is also tried
+//! whether trials come to an end and whether the update is taken again.
+
+use super::Figures;
+use super::bench::{Bench, DECISION, Seen, Tape};
+use super::case::{Case, CutAt, How};
+use super::checks::{Failure, Kind, Promise, State, check};
+use super::scenarios::Scenario;
+use anyhow::Result;
+use surefoot_core::config::Strategy;
+use surefoot_core::journal::REJECTED;
+use surefoot_sim::random::Random;
+use surefoot_sim::{Nanos, Remains};
+
+/// Cuts of the pilot that estimates how many second cuts there are.
+const PILOT: usize = 24;
+/// Most starts until a trial must be over: three boots are allowed, the board's default.
+const MOST_TRIALS: u32 = 8;
+
+/// A scenario that was run forward.
+pub struct Recorded {
+    /// What it is.
+    pub scenario: &'static Scenario,
+    /// Its board.
+    pub bench: Bench,
+    /// Its operations.
+    pub tape: Tape,
+    /// What must hold after a cut at each.
+    promises: Vec<Promise>,
+    /// The image that the host sends again after a cut, if it does.
+    again: Option<usize>,
+    /// Mean number of operations of a recovery.
+    pub recovery: f64,
+}
+
+/// What a first cut led to.
+struct Started {
+    tape: Tape,
+    promises: Vec<Promise>,
+}
+
+impl Recorded {
+    /// Runs a scenario forward.
+    pub fn new(scenario: &'static Scenario) -> Result<Self> {
+        let mut bench = scenario.bench()?;
+        let again = scenario.run(&mut bench)?;
+        let tape = bench.stop();
+        bench.rig.board.assert_no_violations(|_| false);
+        let end = State::of(&bench.rig.board, &bench.journal);
+        let promises = Promise::along(&tape.forks, end, &bench.journal);
+        Ok(Self { scenario, bench, tape, promises, again, recovery: 0.0 })
+    }
+
+    /// Operations of the run.
+    pub fn operations(&self) -> usize {
+        self.tape.forks.len()
+    }
+
+    /// Tries some cuts, to know how long recoveries are. Failures are found again later.
+    pub fn pilot(&mut self, seed: u64) {
+        let step = (self.operations() / PILOT).max(1);
+        let (mut cuts, mut operations) = (0usize, 0usize);
+        for operation in (1..=self.operations()).step_by(step) {
+            let cut = CutAt { operation, how: How::TORN, seed };
+            cuts += 1;
+            operations += self.first(cut, &mut Figures::default()).map_or(0, |s| s.tape.forks.len());
+        }
+        self.recovery = operations as f64 / cuts.max(1) as f64;
+    }
+
+    /// All first cuts at one operation, each with its share of second cuts.
+    pub fn cuts_at(&mut self, operation: usize, depth: Depth, seed: u64, figures: &mut Figures) {
+        for (kind, how) in depth.first().enumerate() {
+            let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
+            let cut = CutAt { operation, how, seed: random.bits() };
+            figures.cuts += 1;
+            match self.whole_case(cut, &mut random, depth, figures) {
+                Ok(started) => self.second_cuts(cut, &started, &mut random, depth, figures),
+                Err(failure) => figures.fail(&self.case(cut, None), failure),
+            }
+        }
+    }
+
+    fn case(&self, first: CutAt, second: Option<CutAt>) -> Case {
+        Case { scenario: self.scenario.name.to_owned(), first, second }
+    }
+
+    /// One case, as its name says; the end of trials and the update are always tried.
+    pub fn replay(&mut self, case: &Case, figures: &mut Figures) {
+        figures.cuts += 1;
+        let result = self.first(case.first, figures).and_then(|started| {
+            let Some(second) = case.second else {
+                self.restarts(&started, figures)?;
+                self.trials_end(figures)?;
+                return self.takes_the_update(figures);
+            };
+            figures.cuts += 1;
+            figures.second_cuts += 1;
+            self.second(&started, second, figures)
+        });
+        if let Err(failure) = result {
+            figures.fail(case, failure);
+        }
+    }
+
+    fn whole_case(
+        &mut self,
+        cut: CutAt,
+        random: &mut Random,
+        depth: Depth,
+        figures: &mut Figures,
+    ) -> Result<Started, Failure> {
+        let started = self.first(cut, figures)?;
+        self.restarts(&started, figures)?;
+        if random.below(8) == 0 {
+            self.trials_end(figures)?;
+            if random.below(u64::from(depth.again)) == 0 {
+                self.takes_the_update(figures)?;
+            }
+        }
+        Ok(started)
+    }
+
+    /// The first cut and the start after it.
+    fn first(&mut self, cut: CutAt, figures: &mut Figures) -> Result<Started, Failure> {
+        let Some(fork) = self.tape.forks.get(cut.operation.wrapping_sub(1)).cloned() else {
+            return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
+        };
+        let promise = self.promises[cut.operation - 1].clone();
+        self.revive(&fork, cut);
+        self.bench.record();
+        let seen = self.bench.power_on();
+        let tape = self.bench.stop();
+        let (_, state) = self.judge(&promise, seen, figures)?;
+        let journal = &self.bench.journal;
+        let mut promises = Promise::along(&tape.forks, state, journal);
+        // Nothing that held before the first cut is forgotten by a second.
+        for later in &mut promises {
+            later.floor = later.floor.max(promise.floor);
+            later.revoked |= promise.revoked;
+        }
+        promises.pop();
+        promises.push(promise.after(&state));
+        Ok(Started { tape, promises })
+    }
+
+    /// Two more resets: the state does not fall back.
+    fn restarts(&mut self, started: &Started, figures: &mut Figures) -> Result<(), Failure> {
+        let mut promise = started.promises.last().cloned().unwrap_or_default();
+        for pin in [true, false] {
+            let seen = if pin { self.bench.reset() } else { self.bench.power_cycle() };
+            let (_, state) = self.judge(&promise, seen, figures)?;
+            promise = promise.after(&state);
+        }
+        Ok(())
+    }
+
+    fn second_cuts(
+        &mut self,
+        first: CutAt,
+        started: &Started,
+        random: &mut Random,
+        depth: Depth,
+        figures: &mut Figures,
+    ) {
+        for operation in 1..=started.tape.forks.len() {
+            for how in depth.second(random) {
+                if random.bits() >> 32 >= depth.share {
+                    continue;
+                }
+                let cut = CutAt { operation, how, seed: random.bits() };
+                figures.cuts += 1;
+                figures.second_cuts += 1;
+                if let Err(failure) = self.second(started, cut, figures) {
+                    figures.fail(&self.case(first, Some(cut)), failure);
+                }
+            }
+        }
+    }
+
+    fn second(&mut self, started: &Started, cut: CutAt, figures: &mut Figures) -> Result<(), Failure> {
+        let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
+            let most = started.tape.forks.len();
+            return Err(Failure::Bricked(format!("the start after the first cut has {most} operations")));
+        };
+        let promise = &started.promises[cut.operation - 1];
+        self.revive(fork, cut);
+        let seen = self.bench.power_on();
+        let (_, state) = self.judge(promise, seen, figures)?;
+        let seen = self.bench.reset();
+        self.judge(&promise.after(&state), seen, figures)?;
+        Ok(())
+    }
+
+    fn revive(&mut self, fork: &Remains, cut: CutAt) {
+        self.bench.rig.board.revive(fork, cut.how.when, cut.how.left, cut.seed);
+        self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
+    }
+
+    fn judge(&self, promise: &Promise, seen: Seen, figures: &mut Figures) -> Result<(Kind, State), Failure> {
+        figures.starts += 1;
+        let result = check(&self.bench, promise, seen)?;
+        figures.found[result.0 as usize] += 1;
+        Ok(result)
+    }
+
+    /// Whatever is on trial now confirms itself or goes away, and then the confirmed image runs.
+    fn trials_end(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+        if self.bench.journal.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..MOST_TRIALS {
+            // Long enough for the watchdog of an image that hangs.
+            self.bench.run_for(Nanos::secs(1));
+            let seen = self.bench.look(DECISION);
+            let state = State::of(&self.bench.rig.board, &self.bench.journal);
+            let promise = Promise::default().after(&state);
+            let (kind, state) = self.judge(&promise, seen, figures)?;
+            let record = state.newest.unwrap_or(surefoot_core::journal::Record::EMPTY);
+            match kind {
+                Kind::Trial => {}
+                Kind::Confirmed | Kind::Plain => return Ok(()),
+                Kind::UpdateMode if record.confirmed() == 0 || self.bench.strategy() == Strategy::Single => {
+                    return Ok(());
+                }
+                Kind::UpdateMode => {
+                    let why = format!("a trial ended in update mode, tries {}/{REJECTED}", record.tries());
+                    return Err(Failure::Bricked(why));
+                }
+            }
+            self.bench.reset();
+        }
+        Err(Failure::Bricked(format!("a trial is not over after {MOST_TRIALS} starts")))
+    }
+
+    /// The host sends the image of the scenario again, and it runs.
+    fn takes_the_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+        let Some(image) = self.again else { return Ok(()) };
+        figures.updates += 1;
+        self.bench
+            .update(image)
+            .map_err(|e| Failure::Bricked(format!("the update is not taken again: {e:#}")))?;
+        let state = State::of(&self.bench.rig.board, &self.bench.journal);
+        let seen = Seen::Application(self.bench.images[image].recipe.slot);
+        self.judge(&Promise::default().after(&state), seen, figures)?;
+        Ok(())
+    }
+}
+
+/// How much is tried at each operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Depth {
+    /// Seeds for each kind of torn operation.
+    pub seeds: u8,
+    /// Share of the possible second cuts, in 2^32 parts.
+    pub share: u64,
+    /// The update is taken again in one of so many cases whose trials were brought to an end.
+    pub again: u32,
+}
+
+impl Depth {
+    fn first(self) -> impl Iterator<Item = How> {
+        let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], self.seeds.into());
+        [How::BEFORE, How::AFTER].into_iter().chain(torn.flatten())
+    }
+
+    /// Before, after, and inside in one of three ways.
+    fn second(self, random: &mut Random) -> [How; 3] {
+        let torn = [How::TORN, How::DRIFTING, How::RESTLESS][random.below(3) as usize];
+        [How::BEFORE, torn, How::AFTER]
+    }
+
+    /// First cuts at one operation.
+    pub fn first_cuts(self) -> u64 {
+        2 + 3 * u64::from(self.seeds)
+    }
+
+    /// Second cuts at one operation of a recovery, if none is left out.
+    pub const SECOND_CUTS: u64 = 3;
+}

@@ -1,0 +1,181 @@
+//! The sweep: a million power cuts on the shipped binary.
+//!
+//! A [`scenarios::Scenario`] is a script of a real run, which is run forward once ([`bench`]). At
+//! every flash and option byte operation of it a board goes on from what a cut before, inside or
+//! after that operation leaves; inside with solid bits, with bits that change at each reset, and
+//! with bits that change at each read. Then the board starts, and starts again, and at each
+//! operation of its recovery it is cut once more ([`engine`]). After every start the promises of
+//! docs/INVARIANTS.md must hold ([`checks`]). A failure names its [`case::Case`], which can be run
+//! again by itself and be told as a timeline ([`trace`]).
+//!
+//! Counted are cuts that were run. Leaves out faults of the flash without a cut.
+
+pub mod bench;
+pub mod case;
+pub mod checks;
+pub mod engine;
+pub mod scenarios;
+
+use anyhow::{Context, Result, ensure};
+use case::Case;
+use checks::Failure;
+use engine::{Depth, Recorded};
+use scenarios::Scenario;
+use std::fmt;
+use surefoot_sim::random::Random;
+
+/// What to sweep.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Decides all that is random.
+    pub seed: u64,
+    /// This part of all operations ...
+    pub shard: usize,
+    /// ... of so many.
+    pub shards: usize,
+    /// Seeds for each kind of torn operation.
+    pub seeds: u8,
+    /// Cuts to aim at; first cuts are never left out.
+    pub cuts: u64,
+    /// Only scenarios whose name contains this.
+    pub only: Option<String>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Cuts run, second ones among them.
+    pub cuts: u64,
+    /// Second cuts.
+    pub second_cuts: u64,
+    /// Starts of a board that were checked.
+    pub starts: u64,
+    /// Updates taken again.
+    pub updates: u64,
+    /// Starts that ended in update mode, in the confirmed image, in one on trial, in an image on a
+    /// board without a journal.
+    pub found: [u64; 4],
+    /// Cases after which the board was of no use, or had lost what it must keep.
+    pub bricked: u64,
+    /// Cases after which it ran something that it must not run.
+    pub unaccepted: u64,
+    /// Those cases, the first of each scenario in words.
+    pub failures: Vec<String>,
+}
+
+/// Failures told in words.
+const MOST_TOLD: usize = 20;
+
+impl Figures {
+    /// Adds another part's.
+    pub fn add(&mut self, other: Self) {
+        self.cuts += other.cuts;
+        self.second_cuts += other.second_cuts;
+        self.starts += other.starts;
+        self.updates += other.updates;
+        self.bricked += other.bricked;
+        self.unaccepted += other.unaccepted;
+        self.found.iter_mut().zip(other.found).for_each(|(sum, n)| *sum += n);
+        self.failures.extend(other.failures);
+    }
+
+    /// True when nothing failed and something was tried.
+    pub fn passed(&self) -> bool {
+        self.cuts > 0 && self.bricked == 0 && self.unaccepted == 0
+    }
+
+    fn fail(&mut self, case: &Case, failure: Failure) {
+        match failure {
+            Failure::Bricked(_) => self.bricked += 1,
+            Failure::Unaccepted(_) => self.unaccepted += 1,
+        }
+        if self.failures.len() < MOST_TOLD {
+            let again = format!("cargo xtask sweep --case {case} --trace");
+            self.failures.push(format!("{case}: {}\n  again: {again}", failure.why()));
+        }
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cuts, bricked, unaccepted, .. } = self;
+        write!(f, "sweep: {cuts} cuts, {bricked} bricked, {unaccepted} unaccepted images")
+    }
+}
+
+/// A scenario's part of the work, for a report.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name.
+    pub scenario: &'static str,
+    /// Its operations.
+    pub operations: usize,
+    /// What came out.
+    pub figures: Figures,
+}
+
+/// Runs a shard. `progress` hears of the cuts made so far.
+pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>> {
+    let wanted = |s: &&Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
+    let mut recorded = Vec::new();
+    for scenario in scenarios::ALL.iter().filter(wanted) {
+        let mut one = Recorded::new(scenario)?;
+        one.pilot(options.seed);
+        recorded.push(one);
+    }
+    ensure!(!recorded.is_empty(), "no scenario has such a name");
+    let shares = shares(options, &recorded);
+    let mut parts = Vec::new();
+    let mut done = 0;
+    for (mut one, share) in recorded.into_iter().zip(shares) {
+        let depth = Depth { seeds: options.seeds, share, again: 8 };
+        let mut figures = Figures::default();
+        let seed = Random::new(options.seed ^ hash(one.scenario.name)).bits();
+        for operation in (1..=one.operations()).filter(|n| n % options.shards == options.shard) {
+            let before = figures.cuts;
+            one.cuts_at(operation, depth, seed, &mut figures);
+            done += figures.cuts - before;
+            progress(done);
+        }
+        parts.push(Part { scenario: one.scenario.name, operations: one.operations(), figures });
+    }
+    Ok(parts)
+}
+
+/// The share of second cuts for each scenario, in 2^32 parts, so that all cuts together come to
+/// what was asked for, and each scenario has as many of them as the others as far as it goes.
+fn shares(options: &Options, recorded: &[Recorded]) -> Vec<u64> {
+    let depth = Depth { seeds: options.seeds, share: 0, again: 1 };
+    let first: Vec<f64> =
+        recorded.iter().map(|r| r.operations() as f64 * depth.first_cuts() as f64).collect();
+    let possible: Vec<f64> = recorded
+        .iter()
+        .zip(&first)
+        .map(|(r, first)| first * r.recovery * Depth::SECOND_CUTS as f64)
+        .collect();
+    let mut left = options.cuts as f64 - first.iter().sum::<f64>();
+    let mut shares = vec![0.0; recorded.len()];
+    let mut open: Vec<usize> = (0..recorded.len()).collect();
+    // Who has the fewest takes all of them, and leaves the rest of its part to the others.
+    open.sort_by(|&a, &b| possible[a].total_cmp(&possible[b]));
+    for (at, &number) in open.iter().enumerate() {
+        let part = (left / (open.len() - at) as f64).max(0.0);
+        let taken = part.min(possible[number]);
+        shares[number] = if possible[number] > 0.0 { taken / possible[number] } else { 1.0 };
+        left -= taken;
+    }
+    shares.into_iter().map(|share| (share * (1u64 << 32) as f64) as u64).collect()
+}
+
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0, |hash, byte| Random::new(hash ^ u64::from(byte)).bits())
+}
+
+/// Runs one case.
+pub fn replay(case: &Case) -> Result<Figures> {
+    let scenario =
+        Scenario::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
+    let mut figures = Figures::default();
+    Recorded::new(scenario)?.replay(case, &mut figures);
+    Ok(figures)
+}
