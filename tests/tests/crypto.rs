@@ -3,10 +3,12 @@
 //! On the host `salty`'s portable field stands in for its Cortex-M4 assembly; that one is run by
 //! every signed boot on the virtual board, and by `firmware_signatures`.
 
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::{EdwardsPoint, Scalar};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// One seed replays a run: SUREFOOT_SEED=n.
 fn rng() -> StdRng {
@@ -30,34 +32,202 @@ fn sha256_agrees_at_every_length_around_the_padding() {
     }
 }
 
+/// Ways to make or break a signature, each with what is known of the answer beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Good,
+    FlippedR,
+    FlippedS,
+    FlippedKey,
+    FlippedMessage,
+    AnotherMessage,
+    AnotherKey,
+    /// S + kL: the same equation, and malleable signatures if it were accepted (RFC 8032, 5.1.7).
+    SPlusL,
+    /// S at the edges: 0, L - 1, L, 2^256 - 1.
+    EdgeS,
+    /// Key or R in an encoding that is not reduced modulo p, on the curve or not.
+    NotCanonical,
+    /// The other of two points with this y.
+    OtherSignOfKey,
+    OtherSignOfR,
+    /// A key of small order with a signature that fulfils the equation.
+    SmallKey,
+    /// R of small order with a signature that fulfils the equation.
+    SmallR,
+    /// R moved by a point of small order: a verifier that multiplies by eight would accept it.
+    TorsionOnR,
+    /// The key moved by one: the equation holds when eight divides k, and then only.
+    TorsionOnKey,
+    Random,
+}
+
+const KINDS: [Kind; 17] = {
+    use Kind::*;
+    [
+        Good,
+        FlippedR,
+        FlippedS,
+        FlippedKey,
+        FlippedMessage,
+        AnotherMessage,
+        AnotherKey,
+        SPlusL,
+        EdgeS,
+        NotCanonical,
+        OtherSignOfKey,
+        OtherSignOfR,
+        SmallKey,
+        SmallR,
+        TorsionOnR,
+        TorsionOnKey,
+        Random,
+    ]
+};
+
+/// Rounds through all kinds: 13,600 signatures.
+const ROUNDS: usize = 800;
+
 #[test]
 fn good_and_broken_signatures_get_verify_strict_s_answer() {
     let mut rng = rng();
-    let mut accepted = 0;
-    for round in 0..600 {
-        let key = SigningKey::from_bytes(&rng.random());
-        let length = if round % 4 == 0 { rng.random_range(0..300) } else { 96 };
+    let mut accepted = [0; KINDS.len()];
+    for round in 0..ROUNDS {
+        // A manifest's 96 bytes mostly; SHA-512 pads differently around 128 and 256 bytes in all.
+        let length = if round % 4 == 0 { rng.random_range(1..400) } else { 96 };
         let message: Vec<u8> = (0..length).map(|_| rng.random()).collect();
-        let public = key.verifying_key().to_bytes();
-        let signature = key.sign(&message).to_bytes();
-        assert!(surefoot_ed25519::verify(&public, &message, &signature), "a good signature");
-        accepted += 1;
-        let mut broken = signature;
-        broken[rng.random_range(0..64)] ^= 1 << rng.random_range(0..8);
-        assert_eq!(surefoot_ed25519::verify(&public, &message, &broken), strict(&public, &message, &broken));
-        let mut other = public;
-        other[rng.random_range(0..32)] ^= 1 << rng.random_range(0..8);
-        assert_eq!(
-            surefoot_ed25519::verify(&other, &message, &signature),
-            strict(&other, &message, &signature)
-        );
-        if let Some(byte) = message.first() {
-            let mut changed = message.clone();
-            changed[0] = byte ^ 0x80;
-            assert!(!surefoot_ed25519::verify(&public, &changed, &signature), "another message");
+        for (kind, accepted) in KINDS.into_iter().zip(&mut accepted) {
+            let case = made(kind, round, message.clone(), &mut rng);
+            let answer = surefoot_ed25519::verify(&case.key, &case.message, &case.signature);
+            let expected = strict(&case.key, &case.message, &case.signature);
+            assert_eq!(answer, expected, "{kind:?} in round {round}: {case:02x?}");
+            *accepted += usize::from(answer);
         }
     }
-    assert_eq!(accepted, 600);
+    for (kind, accepted) in KINDS.into_iter().zip(accepted) {
+        match kind {
+            Kind::Good => assert_eq!(accepted, ROUNDS),
+            // One in eight, or in four or two for points of lower order.
+            Kind::TorsionOnKey => assert!((ROUNDS / 20..ROUNDS / 2).contains(&accepted), "{accepted}"),
+            kind => assert_eq!(accepted, 0, "{kind:?}"),
+        }
+    }
+}
+
+/// What a verifier is asked.
+#[derive(Debug)]
+struct Case {
+    key: [u8; 32],
+    message: Vec<u8>,
+    signature: [u8; 64],
+}
+
+impl Case {
+    fn of(key: [u8; 32], message: Vec<u8>, r: &[u8; 32], s: &[u8; 32]) -> Self {
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(r);
+        signature[32..].copy_from_slice(s);
+        Self { key, message, signature }
+    }
+}
+
+fn flip(bytes: &mut [u8], rng: &mut StdRng) {
+    let bit = rng.random_range(0..bytes.len() * 8);
+    bytes[bit / 8] ^= 1 << (bit % 8);
+}
+
+fn made(kind: Kind, round: usize, message: Vec<u8>, rng: &mut StdRng) -> Case {
+    let signer = SigningKey::from_bytes(&rng.random());
+    let key = signer.verifying_key().to_bytes();
+    let signature = signer.sign(&message).to_bytes();
+    let mut case = Case { key, message, signature };
+    match kind {
+        Kind::Good => {}
+        Kind::FlippedR => flip(&mut case.signature[..32], rng),
+        Kind::FlippedS => flip(&mut case.signature[32..], rng),
+        Kind::FlippedKey => flip(&mut case.key, rng),
+        Kind::FlippedMessage => flip(&mut case.message, rng),
+        Kind::AnotherMessage => case.message.push(0),
+        Kind::AnotherKey => case.key = SigningKey::from_bytes(&rng.random()).verifying_key().to_bytes(),
+        Kind::SPlusL => {
+            // Fifteen times L is the most that leaves room for any S in 256 bits.
+            for _ in 0..=round % 15 {
+                add_l(&mut case.signature[32..]);
+            }
+        }
+        Kind::EdgeS => {
+            let l = (-Scalar::ONE).to_bytes();
+            let s = [[0; 32], l, plus_one(l), [0xFF; 32]][round % 4];
+            case.signature[32..].copy_from_slice(&s);
+        }
+        Kind::NotCanonical => {
+            // p + y, y below 19, and both signs.
+            let mut encoding = [0xFF; 32];
+            encoding[0] = 0xED + (round / 2 % 19) as u8;
+            encoding[31] = if round % 2 == 0 { 0x7F } else { 0xFF };
+            match rng.random() {
+                true => case.key = encoding,
+                false => case.signature[..32].copy_from_slice(&encoding),
+            }
+        }
+        Kind::OtherSignOfKey => case.key[31] ^= 0x80,
+        Kind::OtherSignOfR => case.signature[31] ^= 0x80,
+        Kind::SmallKey | Kind::SmallR | Kind::TorsionOnR | Kind::TorsionOnKey => {
+            return with_torsion(kind, round, case.message, rng);
+        }
+        Kind::Random => rng.fill(&mut case.signature),
+    }
+    case
+}
+
+/// Signatures whose author knows the secret and moves key or R by a point of small order.
+fn with_torsion(kind: Kind, round: usize, message: Vec<u8>, rng: &mut StdRng) -> Case {
+    let scalar = |rng: &mut StdRng| Scalar::from_bytes_mod_order(rng.random());
+    let (a, r) = (scalar(rng), scalar(rng));
+    let base = ED25519_BASEPOINT_POINT;
+    // Never the neutral point where it would change nothing.
+    let small = EIGHT_TORSION[1 + round % 7];
+    let any_small = EIGHT_TORSION[round % 8];
+    let hash = |big_r: &EdwardsPoint, key: &EdwardsPoint| {
+        let parts = [&big_r.compress().0[..], &key.compress().0, &message];
+        Scalar::from_bytes_mod_order_wide(&Sha512::digest(parts.concat()).into())
+    };
+    let (big_r, key, s) = match kind {
+        Kind::SmallKey => {
+            // [s]B = R + [k]A with A of small order: R follows from s, once k is a multiple of eight.
+            let (big_r, key) = (base * r, any_small);
+            (big_r, key, r)
+        }
+        Kind::SmallR => {
+            let (big_r, key) = (any_small, base * a);
+            (big_r, key, hash(&big_r, &key) * a)
+        }
+        Kind::TorsionOnR => {
+            let (big_r, key) = (base * r + small, base * a);
+            (big_r, key, r + hash(&big_r, &key) * a)
+        }
+        _ => {
+            let (big_r, key) = (base * r, base * a + small);
+            (big_r, key, r + hash(&big_r, &key) * a)
+        }
+    };
+    Case::of(key.compress().0, message, &big_r.compress().0, &s.to_bytes())
+}
+
+/// `number + L`, little-endian.
+fn add_l(number: &mut [u8]) {
+    let l = plus_one((-Scalar::ONE).to_bytes());
+    let mut carry = 0;
+    for (byte, l) in number.iter_mut().zip(l) {
+        let sum = u16::from(*byte) + u16::from(l) + carry;
+        (*byte, carry) = (sum as u8, sum >> 8);
+    }
+}
+
+/// `number + 1`; its last byte is not 0xFF.
+fn plus_one(mut number: [u8; 32]) -> [u8; 32] {
+    number[0] += 1;
+    number
 }
 
 /// The eight points of small order and their non-canonical encodings, as key and as R, with S = 0:
