@@ -33,6 +33,9 @@ pub struct Args {
     /// Only this case, as a failure names it
     #[arg(long, value_name = "CASE")]
     case: Option<Case>,
+    /// With --case: what happens, as a timeline
+    #[arg(long, requires = "case")]
+    trace: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -54,7 +57,11 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let start = Instant::now();
     let parts = match &args.case {
-        Some(case) => vec![Part { scenario: "case", operations: 0, figures: sweep::replay(case)? }],
+        Some(case) => {
+            let (figures, trace) = sweep::replay(case, args.trace)?;
+            trace.lines().iter().for_each(|line| println!("{line}"));
+            vec![Part { scenario: "case", operations: 0, figures }]
+        }
         None => sweep_all(args)?,
     };
     let mut all = Figures::default();

@@ -9,9 +9,10 @@ use super::bench::{Bench, DECISION, Seen, Tape};
 use super::case::{Case, CutAt, How};
 use super::checks::{Failure, Kind, Promise, State, check};
 use super::scenarios::Scenario;
+use super::trace::Trace;
 use anyhow::Result;
 use surefoot_core::config::Strategy;
-use surefoot_core::journal::REJECTED;
+use surefoot_core::journal::{REJECTED, Record};
 use surefoot_sim::random::Random;
 use surefoot_sim::{Nanos, Remains};
 
@@ -34,6 +35,21 @@ pub struct Recorded {
     again: Option<usize>,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
+    /// Tells what happens, when somebody wants to know.
+    pub trace: Option<Trace>,
+}
+
+/// What starts a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// The supply comes on.
+    PowerOn,
+    /// The supply goes off and on.
+    PowerCycle,
+    /// A pulse on NRST.
+    Pin,
+    /// The application goes on, until the watchdog ends it if it hangs.
+    Wait,
 }
 
 /// What a first cut led to.
@@ -51,7 +67,7 @@ impl Recorded {
         bench.rig.board.assert_no_violations(|_| false);
         let end = State::of(&bench.rig.board, &bench.journal);
         let promises = Promise::along(&tape.forks, end, &bench.journal);
-        Ok(Self { scenario, bench, tape, promises, again, recovery: 0.0 })
+        Ok(Self { scenario, bench, tape, promises, again, recovery: 0.0, trace: None })
     }
 
     /// Operations of the run.
@@ -130,13 +146,18 @@ impl Recorded {
             return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
         };
         let promise = self.promises[cut.operation - 1].clone();
+        if let Some(trace) = &mut self.trace {
+            trace.introduce(&self.bench);
+            trace.say("--- the run");
+            trace.tape(&self.bench, &self.tape, cut.operation);
+        }
         self.revive(&fork, cut);
         self.bench.record();
         let seen = self.bench.power_on();
         let tape = self.bench.stop();
+        self.tell(Start::PowerOn, &tape, seen);
         let (_, state) = self.judge(&promise, seen, figures)?;
-        let journal = &self.bench.journal;
-        let mut promises = Promise::along(&tape.forks, state, journal);
+        let mut promises = Promise::along(&tape.forks, state, &self.bench.journal);
         // Nothing that held before the first cut is forgotten by a second.
         for later in &mut promises {
             later.floor = later.floor.max(promise.floor);
@@ -147,12 +168,53 @@ impl Recorded {
         Ok(Started { tape, promises })
     }
 
+    /// Starts the board and holds it against the promise.
+    fn start(
+        &mut self,
+        how: Start,
+        promise: &Promise,
+        figures: &mut Figures,
+    ) -> Result<(Kind, State), Failure> {
+        if self.trace.is_some() {
+            self.bench.record();
+        }
+        let seen = match how {
+            Start::PowerOn => self.bench.power_on(),
+            Start::PowerCycle => self.bench.power_cycle(),
+            Start::Pin => self.bench.reset(),
+            Start::Wait => {
+                self.bench.run_for(Nanos::secs(1));
+                self.bench.look(DECISION)
+            }
+        };
+        if self.trace.is_some() {
+            let tape = self.bench.stop();
+            self.tell(how, &tape, seen);
+        }
+        self.judge(promise, seen, figures)
+    }
+
+    fn tell(&mut self, how: Start, tape: &Tape, seen: Seen) {
+        let Some(trace) = &mut self.trace else { return };
+        trace.say(format!(
+            "--- {}",
+            match how {
+                Start::PowerOn => "the supply comes on",
+                Start::PowerCycle => "the supply goes off and on",
+                Start::Pin => "a pulse on NRST",
+                Start::Wait => "a second passes",
+            }
+        ));
+        trace.tape(&self.bench, tape, usize::MAX);
+        trace.seen(&self.bench, seen);
+        trace.state(&self.bench);
+    }
+
     /// Two more resets: the state does not fall back.
     fn restarts(&mut self, started: &Started, figures: &mut Figures) -> Result<(), Failure> {
         let mut promise = started.promises.last().cloned().unwrap_or_default();
-        for pin in [true, false] {
-            let seen = if pin { self.bench.reset() } else { self.bench.power_cycle() };
-            let (_, state) = self.judge(&promise, seen, figures)?;
+        for how in [Start::Pin, Start::PowerCycle] {
+            let (_, state) = self.start(how, &promise, figures)?;
             promise = promise.after(&state);
         }
         Ok(())
@@ -188,16 +250,17 @@ impl Recorded {
         };
         let promise = &started.promises[cut.operation - 1];
         self.revive(fork, cut);
-        let seen = self.bench.power_on();
-        let (_, state) = self.judge(promise, seen, figures)?;
-        let seen = self.bench.reset();
-        self.judge(&promise.after(&state), seen, figures)?;
+        let (_, state) = self.start(Start::PowerOn, promise, figures)?;
+        self.start(Start::Pin, &promise.after(&state), figures)?;
         Ok(())
     }
 
     fn revive(&mut self, fork: &Remains, cut: CutAt) {
         self.bench.rig.board.revive(fork, cut.how.when, cut.how.left, cut.seed);
         self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
+        if let Some(trace) = &mut self.trace {
+            trace.cut(&self.bench, cut);
+        }
     }
 
     fn judge(&self, promise: &Promise, seen: Seen, figures: &mut Figures) -> Result<(Kind, State), Failure> {
@@ -213,13 +276,10 @@ impl Recorded {
             return Ok(());
         }
         for _ in 0..MOST_TRIALS {
-            // Long enough for the watchdog of an image that hangs.
-            self.bench.run_for(Nanos::secs(1));
-            let seen = self.bench.look(DECISION);
-            let state = State::of(&self.bench.rig.board, &self.bench.journal);
-            let promise = Promise::default().after(&state);
-            let (kind, state) = self.judge(&promise, seen, figures)?;
-            let record = state.newest.unwrap_or(surefoot_core::journal::Record::EMPTY);
+            // Long enough for the watchdog of an image that hangs, and to confirm.
+            let promise = Promise::default().after(&State::of(&self.bench.rig.board, &self.bench.journal));
+            let (kind, state) = self.start(Start::Wait, &promise, figures)?;
+            let record = state.newest.unwrap_or(Record::EMPTY);
             match kind {
                 Kind::Trial => {}
                 Kind::Confirmed | Kind::Plain => return Ok(()),
@@ -231,7 +291,8 @@ impl Recorded {
                     return Err(Failure::Bricked(why));
                 }
             }
-            self.bench.reset();
+            let promise = Promise::default().after(&state);
+            self.start(Start::Pin, &promise, figures)?;
         }
         Err(Failure::Bricked(format!("a trial is not over after {MOST_TRIALS} starts")))
     }

@@ -15,6 +15,7 @@ pub mod case;
 pub mod checks;
 pub mod engine;
 pub mod scenarios;
+pub mod trace;
 
 use anyhow::{Context, Result, ensure};
 use case::Case;
@@ -23,6 +24,7 @@ use engine::{Depth, Recorded};
 use scenarios::Scenario;
 use std::fmt;
 use surefoot_sim::random::Random;
+use trace::Trace;
 
 /// What to sweep.
 #[derive(Clone, Debug)]
@@ -171,11 +173,13 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0, |hash, byte| Random::new(hash ^ u64::from(byte)).bits())
 }
 
-/// Runs one case.
-pub fn replay(case: &Case) -> Result<Figures> {
+/// Runs one case; with a timeline if that is wanted.
+pub fn replay(case: &Case, told: bool) -> Result<(Figures, Trace)> {
     let scenario =
         Scenario::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
     let mut figures = Figures::default();
-    Recorded::new(scenario)?.replay(case, &mut figures);
-    Ok(figures)
+    let mut recorded = Recorded::new(scenario)?;
+    recorded.trace = told.then(Trace::default);
+    recorded.replay(case, &mut figures);
+    Ok((figures, recorded.trace.unwrap_or_default()))
 }
