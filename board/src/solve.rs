@@ -100,14 +100,13 @@ struct Places {
 
 /// The order of preference, the greatest is the best.
 ///
-/// Room comes first, for a slot cannot be made bigger on a board that is sold. A slot in one bank and
-/// two slots in different ones keep an application running while the other slot is written. Then
-/// what stays free, the time of an update, and low addresses.
+/// Room comes first, for a slot cannot be made bigger on a board that is sold. Then slots inside one
+/// bank: an application goes on running while the other bank is written, and stalls where it shares
+/// one. Then what stays free, the time of an update, and low addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     capacity: u32,
     slots_over_both_banks: Reverse<usize>,
-    slots_share_a_bank: Reverse<bool>,
     taken: Reverse<u32>,
     update_ms: Reverse<u64>,
     order: Reverse<[usize; 3]>,
@@ -244,11 +243,6 @@ impl Search<'_> {
         let capacity = slots().map(|run| self.size(run)).min().unwrap_or(0);
         let banks = |run: &Run| (self.sectors[run.start].bank, self.sectors[run.end - 1].bank);
         let over = slots().map(banks).filter(|(first, last)| first != last).count();
-        let two_banks = self.sectors.first().map(|s| s.bank) != self.sectors.last().map(|s| s.bank);
-        let shared = match &places.slots {
-            [Some(a), Some(b)] if two_banks => banks(a) == banks(b),
-            _ => false,
-        };
         let all = places.journal.iter().chain(slots());
         let sizes = |run: &Run| self.sectors[run.clone()].iter().map(|s| s.size).collect::<Vec<_>>();
         let image = self.task.application.map_or(capacity.into(), effort::image_len);
@@ -262,7 +256,6 @@ impl Search<'_> {
         Rank {
             capacity,
             slots_over_both_banks: Reverse(over),
-            slots_share_a_bank: Reverse(shared),
             taken: Reverse(all.map(|run| self.size(run)).sum()),
             update_ms: Reverse(update_ms),
             order: Reverse([start(&places.journal), start(&places.slots[0]), start(&places.slots[1])]),

@@ -18,9 +18,12 @@ fn timing(chip: &Chip) -> &'static Timing {
     chip.timing(4).expect("figures for words")
 }
 
-/// Every arrangement of the flash of every F4, with the names of the chips that have it.
-fn arrangements() -> Vec<(Vec<&'static str>, Chip, Option<Banks>)> {
-    let mut known: BTreeMap<(u32, String), (Vec<&'static str>, Chip, Option<Banks>)> = BTreeMap::new();
+/// The names of chips that are alike, one of them, and how its flash is arranged.
+type Arrangement = (Vec<&'static str>, Chip, Option<Banks>);
+
+/// Every arrangement of the flash of every F4.
+fn arrangements() -> Vec<Arrangement> {
+    let mut known: BTreeMap<(u32, String), Arrangement> = BTreeMap::new();
     for chip in surefoot_chips::all().filter(|c| c.family == "STM32F4") {
         for flash in chip.flash.clone() {
             let banks = (flash != *chip.default_flash()).then_some(flash.banks);
@@ -122,8 +125,8 @@ fn the_answers_for_every_f4_are_the_ones_in_the_table() {
     }
 }
 
-/// What counts, in this order: more room, no slot over both banks, slots in different banks, less taken.
-type Worth = (u32, i32, i32, i64);
+/// What counts, in this order: more room, no slot over both banks, less taken.
+type Worth = (u32, i32, i64);
 
 /// A candidate of the brute force: sector numbers from, to.
 type Runs = [Option<(usize, usize)>; 3];
@@ -137,13 +140,8 @@ fn worth(sectors: &[Sector], runs: &Runs) -> Worth {
     let slots = || runs[1..].iter().flatten();
     let bank = |i: usize| sectors[i].bank;
     let over = slots().filter(|r| bank(r.0) != bank(r.1 - 1)).count() as i32;
-    let dual = sectors.iter().any(|s| s.bank == 2);
-    let shared = match (runs[1], runs[2]) {
-        (Some(a), Some(b)) if dual => (bank(a.0), bank(a.1 - 1)) == (bank(b.0), bank(b.1 - 1)),
-        _ => false,
-    };
     let taken: i64 = runs.iter().flatten().map(|r| i64::from(bytes(sectors, *r))).sum();
-    (slots().map(|r| bytes(sectors, *r)).min().unwrap_or(0), -over, -i32::from(shared), -taken)
+    (slots().map(|r| bytes(sectors, *r)).min().unwrap_or(0), -over, -taken)
 }
 
 /// Regions of the flash map: a change of size, of owner, of numbering begins a new one.
@@ -158,13 +156,12 @@ fn regions(sectors: &[Sector], runs: &Runs) -> usize {
 }
 
 /// Calls `each` with every journal of two neighbours and every one or two slots behind the bootloader.
-fn every_arrangement(sectors: &[Sector], strategy: Strategy, mut each: impl FnMut(Runs)) {
-    let first = 1; // 16K is sector 0 of every F4
+fn every_arrangement(sectors: &[Sector], first: usize, strategy: Strategy, mut each: impl FnMut(Runs)) {
     let n = sectors.len();
     let all: Vec<(usize, usize)> =
         (first..n).flat_map(|from| (from + 1..=n).map(move |to| (from, to))).collect();
     let apart = |a: (usize, usize), b: (usize, usize)| a.1 <= b.0 || b.1 <= a.0;
-    for journal in (first..n - 1).map(|j| (j, j + 2)) {
+    for journal in (first..n.saturating_sub(1)).map(|j| (j, j + 2)) {
         for &a in all.iter().filter(|a| apart(**a, journal)) {
             if strategy == Strategy::Single {
                 each([Some(journal), Some(a), None]);
@@ -194,11 +191,13 @@ fn runs_of(plan: &Plan, sectors: &[Sector]) -> Runs {
 fn every_answer_is_legal_and_no_other_arrangement_of_sectors_is_better() {
     for (_, chip, banks) in arrangements() {
         let sectors: Vec<Sector> = flash_of(&chip, banks).sectors().collect();
-        for strategy in STRATEGIES {
-            let task = Task { banks, ..Task::new(strategy) };
-            let what = format!("{} {banks:?} {strategy:?}", chip.name);
+        // Sectors of 16K, 64K, 128K.
+        let bootloaders = [(16, 1), (20, 2), (48, 3), (64, 4), (65, 5), (256, 6)];
+        for (strategy, (kib, first)) in STRATEGIES.into_iter().flat_map(|s| bootloaders.map(|b| (s, b))) {
+            let task = Task { banks, bootloader: kib * 1024, ..Task::new(strategy) };
+            let what = format!("{} {banks:?} {strategy:?} bootloader {kib}K", chip.name);
             let mut best: Option<(Worth, Runs)> = None;
-            every_arrangement(&sectors, strategy, |runs| {
+            every_arrangement(&sectors, first, strategy, |runs| {
                 let worth = worth(&sectors, &runs);
                 if best.is_none_or(|(known, _)| worth > known) && regions(&sectors, &runs) <= 8 {
                     best = Some((worth, runs));
