@@ -33,6 +33,18 @@ pub struct Unsigned {
 }
 
 impl Unsigned {
+    /// With a mask of the board's keys that are revoked once the image is confirmed.
+    pub fn revoking(mut self, keys: u8) -> Self {
+        self.manifest.revokes = keys;
+        self
+    }
+
+    /// With leave to run although its security counter is too low.
+    pub fn overriding(mut self, leave: Override) -> Self {
+        self.manifest.overrides = leave;
+        self
+    }
+
     /// What is to be signed: the manifest's first [`SIGNED_LEN`] bytes, the image's SHA-256 among
     /// them. Ed25519 signs these bytes themselves and no digest of them (RFC 8032, PureEdDSA).
     pub fn message(&self) -> [u8; SIGNED_LEN] {
