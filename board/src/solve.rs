@@ -4,9 +4,10 @@
 //! the boundary between two slots stand decides how big an application can get. [`solve`] looks at
 //! every place of the journal and of the slot that limits the application, with the smallest run for
 //! the other slot, so nothing better exists; the order of preference is [`Rank`]'s. What an update
-//! then takes is in [`effort`], the words are in [`words`].
+//! then takes is in [`effort`], the words are in [`words`], a board file around it in [`mod@file`].
 
 pub mod effort;
+pub mod file;
 pub mod words;
 
 use crate::layout::{Layout, LayoutError, Request, Span};

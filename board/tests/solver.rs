@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use surefoot_board::Board;
 use surefoot_board::layout::{Layout, Request, Span, Use};
+use surefoot_board::solve::file::{Sheet, instead};
 use surefoot_board::solve::{Impossible, Plan, Task, effort, solve, words};
 use surefoot_chips::{Banks, Chip, Flash, Sector, Timing, find};
-use surefoot_core::config::Strategy;
+use surefoot_core::config::{Config, FAMILY_F4, Policy, Strategy};
 
 const STRATEGIES: [Strategy; 3] = [Strategy::Single, Strategy::Backup, Strategy::Ab];
 
@@ -372,5 +374,63 @@ fn a_journal_of_two_sectors_apart_would_win_nothing() {
             }
             assert_eq!(plan.capacity, most, "{} {banks:?} {strategy:?}", chip.name);
         }
+    }
+}
+
+#[test]
+fn every_answer_makes_a_board_file_whose_block_has_the_same_slots() {
+    for (_, chip, banks) in arrangements().into_iter().filter(|(_, c, _)| c.binary_family.is_some()) {
+        for (strategy, journal) in
+            STRATEGIES.map(|s| (s, true)).into_iter().chain([(Strategy::Single, false)])
+        {
+            let plan = solved(&chip, &Task { banks, journal, ..Task::new(strategy) });
+            for (supply, hse) in [(3, Some(8_000_000)), (0, None), (2, Some(25_000_000))] {
+                let supply = &chip.supplies[supply];
+                let sheet = Sheet { name: "probe", chip: &chip, supply, hse, policy: Policy::Crc, keys: &[] };
+                let text = plan.board_file(&sheet);
+                let what = format!("{} {banks:?} {strategy:?} {hse:?}", chip.name);
+                let board =
+                    Board::parse(&text, ".".as_ref()).unwrap_or_else(|e| panic!("{what}: {e}\n{text}"));
+                assert_eq!(board.layout, plan.layout, "{what}");
+                assert_eq!((board.strategy, board.has_journal()), (strategy, journal), "{what}");
+                let block = board.block();
+                let config = Config::parse(&block, FAMILY_F4).expect(&what);
+                let slots: Vec<u32> = config.slots().map(|s| s.length).collect();
+                assert_eq!(slots.iter().min(), Some(&plan.capacity), "{what}");
+                assert_eq!(config.trial_boots(), if journal { 3 } else { 0 }, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_clock_of_a_new_board_file_is_the_fastest_that_goes_with_usb() {
+    for (chip, hse, sysclk) in [
+        ("STM32F407VG", Some(8_000_000), "168 MHz"),
+        ("STM32F411CE", Some(25_000_000), "96 MHz"),
+        ("STM32F401CE", Some(25_000_000), "84 MHz"),
+        ("STM32F446RE", None, "168 MHz"),
+    ] {
+        let chip = find(chip).expect(chip);
+        let supply = &chip.supplies[3];
+        let sheet = Sheet { name: "probe", chip: &chip, supply, hse, policy: Policy::Crc, keys: &[] };
+        let text = solved(&chip, &Task::new(Strategy::Single)).board_file(&sheet);
+        assert!(text.contains(&format!("sysclk = \"{sysclk}\"")), "{}: {text}", chip.name);
+    }
+}
+
+#[test]
+fn what_would_do_instead_is_named() {
+    for (chip, application, strategy, ways) in [
+        ("STM32F401CC", 120, Strategy::Ab, vec!["strategy \"single\"", "STM32F401CD with the same pins"]),
+        ("STM32F401CC", 200, Strategy::Ab, vec!["strategy \"single\"", "STM32F401CE with the same pins"]),
+        ("STM32F407VG", 500, Strategy::Ab, vec!["strategy \"single\""]),
+        ("STM32F407VE", 500, Strategy::Single, vec!["STM32F407VG with the same pins"]),
+        ("STM32F407VG", 2000, Strategy::Backup, vec![]),
+    ] {
+        let task = Task { application: Some(application * 1024), ..Task::new(strategy) };
+        let chip = find(chip).expect(chip);
+        assert!(solve(&chip, &task, None).is_err(), "{}", chip.name);
+        assert_eq!(instead(&chip, &task), ways, "{} {application}K", chip.name);
     }
 }
