@@ -24,6 +24,11 @@ pub fn request_update(board: &Board) -> ! {
         // Reading it back holds the processor until the write has passed the APB bridge.
         read(register);
     }
+    reset()
+}
+
+/// Resets the chip, as after [`crate::Updater::finish`]. Never returns.
+pub fn reset() -> ! {
     // DSB, SYSRESETREQ, DSB (PM0214 Rev 10, 4.4.5).
     cortex_m::peripheral::SCB::sys_reset()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use surefoot_app::{Board, KNOWN, Reason, ResetCause, Rom};
+use surefoot_app::{Board, Error, Event, FlashFault, ImageFault, KNOWN, Reason, ResetCause, Rom, Standing};
 use surefoot_core::{config, handoff};
 use surefoot_tests::fixtures;
 
@@ -40,8 +40,8 @@ fn every_pattern_of_the_rom_table_names_real_chips() {
 }
 
 /// Every constant of the header with the value that Rust has for it.
-fn header_constants() -> BTreeMap<&'static str, u32> {
-    BTreeMap::from([
+fn header_constants() -> BTreeMap<String, u32> {
+    let mut all = BTreeMap::from([
         ("SUREFOOT_FAMILY_F4", u32::from(config::FAMILY_F4)),
         ("SUREFOOT_DEFAULT_MAGIC_WORD", handoff::DEFAULT_MAGIC_WORD),
         ("SUREFOOT_NO_BACKUP_REGISTER", u32::MAX),
@@ -61,7 +61,57 @@ fn header_constants() -> BTreeMap<&'static str, u32> {
         ("SUREFOOT_REASON_NO_VALID_IMAGE", Reason::NoValidImage as u32),
         ("SUREFOOT_REASON_CONFIGURATION", Reason::Configuration as u32),
         ("SUREFOOT_REASON_REFUSED", Reason::Refused as u32),
+        ("SUREFOOT_OK", 0),
+        ("SUREFOOT_NO_BOOTLOADER", Error::NoBootloader.number()),
+        ("SUREFOOT_NO_JOURNAL", Error::NoJournal.number()),
+        ("SUREFOOT_NOT_AB", Error::Strategy.number()),
+        ("SUREFOOT_ON_TRIAL", Error::OnTrial.number()),
+        ("SUREFOOT_NOT_OPEN", Error::NotOpen.number()),
+        ("SUREFOOT_ORDER", Error::Order.number()),
+        ("SUREFOOT_TOO_LONG", Error::TooLong.number()),
+        // The C library's own.
+        ("SUREFOOT_NOTHING_TO_CONFIRM", 8),
+        ("SUREFOOT_NOT_BEGUN", 9),
+        ("SUREFOOT_UNKNOWN_FAMILY", 10),
+        ("SUREFOOT_FLASH_FAULT", Error::Flash(FlashFault::Locked).number() - FlashFault::Locked as u32),
+        ("SUREFOOT_IMAGE_FAULT", Error::Image(ImageFault::Erased).number() - ImageFault::Erased as u32),
+        ("SUREFOOT_RUNNING_UNKNOWN", Standing::Unknown as u32),
+        ("SUREFOOT_RUNNING_CONFIRMED", Standing::Confirmed as u32),
+        ("SUREFOOT_RUNNING_ON_TRIAL", Standing::OnTrial as u32),
     ])
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect::<BTreeMap<_, _>>();
+    // Enumerations with the numbers and, in capitals, the names of Rust's variants.
+    let events = (1..=u8::MAX).filter_map(Event::from_number).map(|e| (format!("{e:?}"), e as u32));
+    all.extend(events.map(|(name, value)| (format!("SUREFOOT_EVENT_{}", capitals(&name)), value)));
+    for (kind, file, name) in [
+        ("FLASH", "core/src/port.rs", "pub enum FlashFault {"),
+        ("IMAGE", "core/src/image/verify.rs", "pub enum ImageFault {"),
+    ] {
+        let text = fs::read_to_string(fixtures::root().join(file)).unwrap();
+        let (_, body) = text.split_once(name).unwrap();
+        let (body, _) = body.split_once("\n}").unwrap();
+        let before = all.len();
+        all.extend(body.lines().filter_map(|line| {
+            let (name, value) = line.trim().trim_end_matches(',').split_once(" = ")?;
+            Some((format!("SUREFOOT_{kind}_{}", capitals(name)), value.parse().unwrap()))
+        }));
+        assert!(all.len() >= before + 10, "{file}");
+    }
+    all
+}
+
+/// A variant's name as a constant of C has it.
+fn capitals(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
 }
 
 fn header() -> String {
@@ -75,13 +125,15 @@ fn the_header_has_every_constant_with_rusts_value_and_no_other() {
     let text = header();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["#define", name, value] = words[..] {
+        if let ["#define", name, value, ..] = words[..]
+            && !value.starts_with('{')
+        {
             let value = value.trim_end_matches('u');
             let number = match value.strip_prefix("0x") {
                 Some(hex) => u32::from_str_radix(hex, 16),
                 None => value.parse(),
             };
-            found.insert(name, number.unwrap_or_else(|e| panic!("{line}: {e}")));
+            found.insert(name.to_owned(), number.unwrap_or_else(|e| panic!("{line}: {e}")));
         }
     }
     assert_eq!(found, header_constants());
@@ -120,6 +172,12 @@ fn the_header_compiles_as_c_and_cpp_and_its_types_have_the_librarys_layout() {
          CHECK(sizeof(surefoot_status_t) == 12, \"status\");\n\
          CHECK(offsetof(surefoot_status_t, reason) == 4, \"status\");\n\
          CHECK(offsetof(surefoot_status_t, slot) == 8, \"status\");\n\
+         CHECK(sizeof(surefoot_state_t) == 24, \"state\");\n\
+         CHECK(offsetof(surefoot_state_t, id) == 8, \"state\");\n\
+         CHECK(offsetof(surefoot_state_t, floor) == 20, \"state\");\n\
+         CHECK(sizeof(surefoot_event_t) == 16, \"event\");\n\
+         CHECK(offsetof(surefoot_event_t, sequence) == 4, \"event\");\n\
+         CHECK(sizeof(surefoot_updater_t) == 160, \"updater\");\n\
          extern const surefoot_board_t board;\nconst surefoot_board_t board = SUREFOOT_BOARD_F4;\n";
     let folder = tempfile::tempdir().unwrap();
     for (language, standard) in [("c", "c11"), ("c++", "c++17")] {
@@ -162,7 +220,7 @@ fn the_static_library_defines_every_function_that_the_header_declares() {
         .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|(name, _)| name)))
         .filter(|name| name.starts_with("surefoot_"))
         .collect();
-    assert!(declared.len() >= 6, "{declared:?}");
+    assert!(declared.len() >= 14, "{declared:?}");
     for name in declared {
         assert!(symbols.lines().any(|line| line.ends_with(&format!(" T {name}"))), "{name} is not defined");
     }

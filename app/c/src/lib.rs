@@ -7,6 +7,17 @@ use core::ffi::{CStr, c_char};
 
 use surefoot_app::{Board, Family, Quiet, Rom};
 
+mod slots;
+mod updater;
+
+/// Results that are the C interface's own; the others are [`surefoot_app::Error::number`].
+mod result {
+    pub const OK: u32 = 0;
+    pub const NOTHING_TO_CONFIRM: u32 = 8;
+    pub const NOT_BEGUN: u32 = 9;
+    pub const FAMILY: u32 = 10;
+}
+
 /// `surefoot_board`.
 #[repr(C)]
 pub struct CBoard {
@@ -61,6 +72,12 @@ pub extern "C" fn surefoot_status(board: &CBoard, status: &mut CStatus) -> bool 
         slot: found.slot,
     };
     true
+}
+
+/// See `surefoot_reset` in the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn surefoot_reset() -> ! {
+    surefoot_app::reset()
 }
 
 /// See `surefoot_jump_to_rom` in the header.

@@ -1,0 +1,226 @@
+//! Two slots at work: the blinkies, in Rust and in C, confirm themselves after their self-test and take
+//! an update over the serial line while they run. All binaries are the real ones.
+
+use surefoot_app::{Error, Event, ImageFault};
+use surefoot_board::Board as BoardFile;
+use surefoot_core::config::{OWNER_JOURNAL, Slot};
+use surefoot_core::image::Version;
+use surefoot_core::journal::{self, Record};
+use surefoot_host::files::{self, Segments};
+use surefoot_host::image::{self, Identity};
+use surefoot_host::job::Finish;
+use surefoot_images::F4_FULL;
+use surefoot_sim::{Line, Nanos, Parity, ResetCause};
+use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, trial};
+use surefoot_tests::rig::{Found, Rig, example_key};
+
+const USART2: usize = 2;
+const LINE: Line = Line { baud: 115_200, parity: Parity::None };
+/// The blinkies trust themselves after four changes of the LED.
+const PERIOD_MS: u32 = 50;
+const PROOF: Nanos = Nanos::millis(4 * 50 + 20);
+
+/// Which blinky.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum In {
+    Rust,
+    C,
+}
+
+fn file() -> BoardFile {
+    BoardFile::load(&root().join("boards/f4-discovery-ab.toml")).unwrap()
+}
+
+fn slots() -> [Slot; 2] {
+    file().slots().try_into().unwrap()
+}
+
+/// A blinky for `slot` as the bytes that are sent: signed, with its manifest.
+fn signed(language: In, slot: Slot, version: u16) -> Vec<u8> {
+    let elf = match language {
+        In::Rust => blinky_rust(PERIOD_MS, slot.base),
+        In::C => blinky_c(PERIOD_MS, slot.base),
+    };
+    let file = file();
+    let loaded = files::read(&elf.unwrap(), None).unwrap();
+    let identity = Identity {
+        version: Version { major: version, minor: 0, patch: 0 },
+        security_counter: version.into(),
+        device_id: file.device_id(),
+        board_id: file.id,
+    };
+    let flat = image::flat(&loaded.segments, slot).unwrap();
+    image::sign(flat, slot, identity, Some(&example_key().unwrap()), false).unwrap()
+}
+
+/// A board of strategy `ab` that has just taken this image over USB, into its first slot, and runs it.
+fn running(image: Vec<u8>) -> Rig {
+    let mut rig = Rig::with(F4_FULL, file()).unwrap();
+    assert_eq!(rig.power_on(Nanos::secs(1)), Found::UpdateMode);
+    rig.attach().unwrap();
+    let segments = Segments::one(slots()[0].base, image).unwrap();
+    assert_eq!(rig.flash(&segments).unwrap(), Finish::Application);
+    rig
+}
+
+/// The records, oldest first.
+fn records(rig: &Rig) -> Vec<Record> {
+    let config = rig.config().with_open(OWNER_JOURNAL);
+    let mut records = Vec::new();
+    let mut end = 0;
+    while let Some(sector) = config.sector_from(end) {
+        end = sector.end();
+        records.extend(journal::history(rig.board.read_memory(sector.base, sector.size as usize).unwrap()));
+    }
+    records.sort_by_key(Record::sequence);
+    records
+}
+
+fn newest(rig: &Rig) -> Record {
+    *records(rig).last().expect("a record")
+}
+
+/// The board's answer within `limit`, once it has so many bytes or stops sending.
+fn answer(rig: &mut Rig, length: usize, limit: Nanos) -> Vec<u8> {
+    let mut got = Vec::new();
+    let end = rig.board.now() + limit;
+    while got.len() < length && rig.board.now() < end {
+        rig.board.run_for(Nanos::micros(100));
+        got.extend(rig.board.uart_tx(USART2).iter().map(|sent| sent.seen_by(LINE).unwrap()));
+    }
+    got
+}
+
+fn send(rig: &mut Rig, bytes: &[u8]) {
+    rig.board.uart_rx(USART2, LINE, bytes);
+}
+
+/// Asks for an update; the address that the board wants the image for.
+fn ask(rig: &mut Rig) -> Result<u32, u32> {
+    send(rig, b"U");
+    let answer = answer(rig, 5, Nanos::secs(2));
+    let word = u32::from_le_bytes(answer[1..].try_into().unwrap());
+    if answer[0] == b'k' { Ok(word) } else { Err(word) }
+}
+
+/// Sends the pieces of an image and the end of it.
+fn upload(rig: &mut Rig, image: &[u8]) -> Result<(), u32> {
+    for piece in image.chunks(255).chain([&[][..]]) {
+        send(rig, &[piece.len() as u8]);
+        send(rig, piece);
+        let first = answer(rig, 1, Nanos::secs(10));
+        if first != b"k" {
+            assert_eq!(first, b"e", "no answer");
+            return Err(u32::from_le_bytes(answer(rig, 4, Nanos::secs(1)).try_into().unwrap()));
+        }
+    }
+    Ok(())
+}
+
+/// Runs until the application in `slot` does, for at most two seconds.
+fn runs_from(rig: &mut Rig, slot: Slot) {
+    let end = rig.board.now() + Nanos::secs(2);
+    while rig.board.now() < end && !slot.contains(rig.board.pc(), 2) {
+        rig.board.run_for(Nanos::millis(1));
+    }
+    assert!(slot.contains(rig.board.pc(), 2), "{:#010x}", rig.board.pc());
+}
+
+#[test]
+fn a_blinky_confirms_itself_once_its_led_has_changed_four_times() {
+    for language in [In::Rust, In::C] {
+        let mut rig = running(signed(language, slots()[0], 3));
+        let trial = newest(&rig);
+        assert_eq!(trial.event(), Event::Trial as u8, "{language:?}");
+        assert!(rig.board.watchdog_running());
+        let operations = rig.board.operations();
+        rig.board.run_for(PROOF);
+        let state = newest(&rig);
+        assert_eq!(state.event(), Event::Confirmed as u8, "{language:?}");
+        assert_eq!((state.confirmed(), state.candidate(), state.floor()), (trial.candidate(), 0, 3));
+        // Two records of eight words.
+        assert_eq!(rig.board.operations() - operations, 16);
+        rig.board.run_for(Nanos::secs(1));
+        assert_eq!(newest(&rig), state, "once is enough");
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
+    for language in [In::Rust, In::C] {
+        let [a, b] = slots();
+        let mut rig = running(signed(language, a, 1));
+        rig.board.run_for(PROOF);
+        for (version, slot, other) in [(2, b, a), (3, a, b)] {
+            let old = rig.board.read_memory(other.base, other.length as usize).unwrap().to_vec();
+            let resets = rig.board.resets();
+            assert_eq!(ask(&mut rig), Ok(slot.base), "{language:?}");
+            let new = signed(language, slot, version);
+            assert_eq!(upload(&mut rig, &new), Ok(()), "{language:?}");
+            assert_eq!(newest(&rig).event(), Event::Installed as u8);
+            assert_eq!(rig.board.read_memory(slot.base, new.len()).unwrap(), new);
+            assert_eq!(rig.board.read_memory(other.base, old.len()).unwrap(), old, "the running slot");
+            rig.board.run_until(|board| board.resets() > resets, Nanos::secs(1));
+            assert_eq!(rig.board.reset_cause(), ResetCause::Software);
+            runs_from(&mut rig, slot);
+            assert_eq!(newest(&rig).event(), Event::Trial as u8);
+            rig.board.run_for(PROOF);
+            assert_eq!(
+                (newest(&rig).event(), newest(&rig).floor()),
+                (Event::Confirmed as u8, version.into())
+            );
+        }
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn a_blinky_on_trial_refuses_an_update_and_so_does_one_whose_image_is_torn() {
+    for language in [In::Rust, In::C] {
+        let [a, b] = slots();
+        let mut rig = running(signed(language, a, 1));
+        rig.board.run_for(Nanos::millis(20));
+        assert_eq!(ask(&mut rig), Err(Error::OnTrial.number()), "{language:?}");
+        rig.board.run_for(PROOF);
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        let mut torn = signed(language, b, 2);
+        torn[0x500] ^= 1;
+        assert_eq!(upload(&mut rig, &torn), Err(Error::Image(ImageFault::Crc).number()));
+        assert_eq!(newest(&rig).event(), Event::Refused as u8);
+        // The line fell silent: the blinky goes on, and takes the next update.
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        rig.board.run_for(Nanos::millis(1100));
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        assert_eq!(upload(&mut rig, &signed(language, b, 2)), Ok(()));
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn a_new_image_that_hangs_is_given_up_for_the_one_before() {
+    let [a, b] = slots();
+    let mut rig = running(signed(In::Rust, a, 1));
+    rig.board.run_for(PROOF);
+    let confirmed = newest(&rig).confirmed();
+    assert_eq!(ask(&mut rig), Ok(b.base));
+    let loaded = files::read(&trial(Trial::Hangs, 100, b.base).unwrap(), None).unwrap();
+    let file = file();
+    let identity = Identity {
+        version: Version { major: 2, minor: 0, patch: 0 },
+        security_counter: 2,
+        device_id: file.device_id(),
+        board_id: file.id,
+    };
+    let flat = image::flat(&loaded.segments, b).unwrap();
+    let hangs = image::sign(flat, b, identity, Some(&example_key().unwrap()), false).unwrap();
+    assert_eq!(upload(&mut rig, &hangs), Ok(()));
+    // Three trials of up to 33 s each.
+    rig.board.run_for(Nanos::secs(120));
+    assert!(a.contains(rig.board.pc(), 2), "{:#010x}", rig.board.pc());
+    let state = newest(&rig);
+    assert_eq!((state.confirmed(), state.floor()), (confirmed, 1));
+    assert!(records(&rig).iter().any(|record| record.event() == Event::Rejected as u8));
+    // And it is as ready as before.
+    assert_eq!(ask(&mut rig), Ok(b.base));
+}
