@@ -46,11 +46,15 @@ impl Plan {
                 .push_str("# hse = \"8 MHz\"               # the crystal, without which USB is not exact\n"),
         }
         text.push_str(&format!("sysclk = \"{}\"\n\n", show_frequency(sysclk(sheet))));
+        text.push_str(
+            "[boot]\nwatchdog = true                # the bootloader starts the independent watchdog\n",
+        );
         if self.request.journal.is_some() {
             text.push_str(
-                "[boot]\ntrial-boots = 3                # boots in which a new image has to confirm itself\n\n",
+                "trial-boots = 3                # boots in which a new image has to confirm itself\n",
             );
         }
+        text.push('\n');
         let keys: Vec<String> = sheet.keys.iter().map(|k| format!("{k:?}")).collect();
         text.push_str(&format!("[validation]\npolicy = \"{policy}\"\nkeys = [{}]\n", keys.join(", ")));
         text

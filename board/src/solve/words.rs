@@ -29,8 +29,8 @@ impl Plan {
         let line = |what: Use, span: Span| {
             let size = span.size.map_or(String::new(), |s| format!(" + {}", show_size(s)));
             let area = Area { what, base: span.base, size: span.size.unwrap_or(0) };
-            let sectors = self.layout.sector_names(&area);
-            format!("{} = \"0x{:08X}{size}\" # {sectors}\n", what.name(), span.base)
+            let said = format!("{} = \"0x{:08X}{size}\"", what.name(), span.base);
+            format!("{said:<36}# {}\n", self.layout.sector_names(&area))
         };
         for (what, span) in [
             (Use::Journal, request.journal),

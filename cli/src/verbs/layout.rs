@@ -1,4 +1,7 @@
-//! `surefoot layout`: the checked flash map, and what an application is linked with.
+//! `surefoot layout`: the checked flash map, and what an application is linked with; or, for a chip,
+//! the best layout there is ([`solve`]).
+
+pub mod solve;
 
 use crate::board::{self, BoardFile};
 use crate::draw;
@@ -8,8 +11,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use surefoot_board::layout::Use;
+use surefoot_board::solve::words::strategy;
 use surefoot_board::{Board, MapRow};
-use surefoot_core::config::{Slot, Strategy};
+use surefoot_core::config::Slot;
 use surefoot_host::files::{self, FileError};
 use surefoot_host::texts;
 
@@ -22,10 +26,15 @@ pub struct Arguments {
     /// memory-b.x and so on)
     #[arg(long, short)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    question: solve::Question,
 }
 
 /// Shows and writes.
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+    if let Some(chip) = &arguments.question.chip {
+        return solve::run(&arguments.question, chip, arguments.out.as_deref());
+    }
     let loaded = board::load(&arguments.board.board)?;
     let board = &loaded.board;
     let written = match &arguments.out {
@@ -47,30 +56,11 @@ fn write_scripts(board: &Board, folder: &Path) -> Result<Vec<PathBuf>, Problem> 
     Ok(written)
 }
 
-/// The word of board files.
-pub fn strategy(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::Single => "single",
-        Strategy::Backup => "backup",
-        Strategy::Ab => "ab",
-    }
-}
-
 fn to_json(board: &Board, written: &[PathBuf]) -> Value {
     let slot = board.slot();
     let slots =
         board.slots().iter().map(|s| json!({ "base": s.base, "length": s.length })).collect::<Vec<_>>();
     let journal = board.layout.area(Use::Journal).map(|j| json!({ "base": j.base, "length": j.size }));
-    let row = |row: &MapRow| {
-        json!({
-            "use": row.what.map(Use::name),
-            "label": row.label,
-            "base": row.base,
-            "size": row.size,
-            "sectors": row.sectors,
-            "access": row.access,
-        })
-    };
     json!({
         "board": board.name,
         "board_id": board.id,
@@ -85,10 +75,24 @@ fn to_json(board: &Board, written: &[PathBuf]) -> Value {
         "memory_string": board.memory_string(),
         "policy": texts::policy(board.policy),
         "sysclk_hz": board.clocks.sysclk_hz,
-        "map": board.map().iter().map(row).collect::<Vec<_>>(),
+        "map": map_json(&board.map()),
         "warnings": board.warnings,
         "written": written,
     })
+}
+
+fn map_json(rows: &[MapRow]) -> Vec<Value> {
+    let row = |row: &MapRow| {
+        json!({
+            "use": row.what.map(Use::name),
+            "label": row.label,
+            "base": row.base,
+            "size": row.size,
+            "sectors": row.sectors,
+            "access": row.access,
+        })
+    };
+    rows.iter().map(row).collect()
 }
 
 fn to_text(board: &Board, written: &[PathBuf]) -> String {

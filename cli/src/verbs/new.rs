@@ -1,16 +1,19 @@
 //! `surefoot new`: a board file to start from, with its keys, and what to do next.
 
 use super::image::keygen::public_beside;
-use super::layout::strategy;
+use super::layout::solve::{Asked, Question, VOLTAGE, crystal};
 use crate::board::refused;
 use crate::exit::Exit;
+use crate::number;
 use crate::output::{BOLD, Report};
 use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use surefoot_board::Board;
-use surefoot_core::config::Strategy;
+use surefoot_board::solve::Plan;
+use surefoot_board::solve::words::strategy;
+use surefoot_core::config::{Policy, Strategy};
 use surefoot_host::files::{self, FileError};
 use surefoot_host::image::keys;
 
@@ -20,8 +23,20 @@ pub struct Arguments {
     /// The board's name; the folder of this name is made and filled
     name: String,
     /// The example to start from
-    #[arg(long, value_enum, default_value = "f4-discovery")]
+    #[arg(long, value_enum, default_value = "f4-discovery", conflicts_with = "chip")]
     example: Example,
+    /// Start from this chip and the best layout for it; `surefoot layout --chip` shows it beforehand
+    #[arg(long)]
+    chip: Option<String>,
+    /// Bytes of the application that has to fit (120K); left out: as many as can be had
+    #[arg(long, requires = "chip", value_parser = number::address)]
+    application: Option<u32>,
+    /// The crystal (8MHz)
+    #[arg(long, requires = "chip", value_parser = crystal)]
+    hse: Option<u32>,
+    /// What the supply never leaves
+    #[arg(long, requires = "chip", default_value = VOLTAGE)]
+    voltage: String,
     /// What an update does with the slots
     #[arg(long, value_enum, default_value = "single")]
     strategy: StrategyName,
@@ -66,6 +81,17 @@ pub enum StrategyName {
     Backup,
     /// Two slots that run in turn
     Ab,
+}
+
+impl StrategyName {
+    /// As it stands in the configuration block.
+    pub const fn strategy(self) -> Strategy {
+        match self {
+            Self::Single => Strategy::Single,
+            Self::Backup => Strategy::Backup,
+            Self::Ab => Strategy::Ab,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -123,14 +149,10 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             "Give --policy crc or signature.",
         ));
     }
+    let start = Start::of(&arguments)?;
     make_folder(&folder)?;
     let keys = keys_for(&arguments, name, &folder)?;
-    let text = filled(
-        arguments.example.text(arguments.strategy),
-        name,
-        arguments.policy,
-        keys.public_name.as_deref(),
-    );
+    let text = start.text(name, arguments.policy, keys.public_name.as_deref());
     let board = Board::parse(&text, &folder).map_err(|e| refused(&e))?;
     files::write_bytes(&file, text.as_bytes())?;
     let json = json!({
@@ -142,6 +164,47 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
         "public_key": keys.public_name.map(|n| folder.join(n)),
     });
     Ok(Report::new(json, next_steps(&board, &file, keys.private.as_deref(), arguments.policy)))
+}
+
+/// What the board file begins as.
+enum Start {
+    Example(&'static str),
+    Chip(Box<Asked>, Box<Plan>, Option<u32>),
+}
+
+impl Start {
+    /// Looks everything up that can be refused.
+    fn of(arguments: &Arguments) -> Result<Self, Problem> {
+        let Some(chip) = &arguments.chip else {
+            return Ok(Self::Example(arguments.example.text(arguments.strategy)));
+        };
+        let question = Question { application: arguments.application, ..Question::new(&arguments.voltage) };
+        // Images without a manifest leave nothing for a journal to go by.
+        let question = Question { no_journal: arguments.policy == PolicyName::None, ..question };
+        let asked = question.look_up(chip)?;
+        let plan = asked.plan(arguments.strategy.strategy())?;
+        let sheet = asked.sheet("probe", arguments.hse, Policy::Crc, &[]);
+        // A crystal that does not do is told before anything is made.
+        Board::parse(&plan.board_file(&sheet), Path::new("")).map_err(|e| refused(&e))?;
+        Ok(Self::Chip(Box::new(asked), Box::new(plan), arguments.hse))
+    }
+
+    /// The board file.
+    fn text(&self, name: &str, policy: PolicyName, key: Option<&str>) -> String {
+        match self {
+            Self::Example(example) => filled(example, name, policy, key),
+            Self::Chip(asked, plan, hse) => {
+                let policy = match policy {
+                    PolicyName::None => Policy::None,
+                    PolicyName::Crc => Policy::Crc,
+                    PolicyName::Signature => Policy::Signature,
+                };
+                let keys: Vec<String> = key.iter().map(|k| (*k).to_owned()).collect();
+                let text = plan.board_file(&asked.sheet(name, *hse, policy, &keys));
+                text.replace("watchdog = true", &format!("{WATCHDOG}watchdog = true"))
+            }
+        }
+    }
 }
 
 struct Keys {
