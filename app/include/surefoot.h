@@ -246,8 +246,8 @@ surefoot_result_t surefoot_update_begin(surefoot_updater_t *updater, const suref
  * and alignment; what is left out stays erased.
  *
  * A piece that reaches a new sector waits for its erase, in which a chip with one flash bank stands
- * still: 0.25 s for 16K, 1 s for 128K, at most 2 s (DS8626). Feed the watchdog between pieces; the
- * bootloader has set it to 22 s or more.
+ * still: 0.25 s for 16K, 1 s for 128K, at most 2 s, or 4 s where the supply is too low for words
+ * (DS8626, "Flash memory programming"). Feed the watchdog between pieces: it wants that every 20 s.
  *
  * SUREFOOT_ORDER and SUREFOOT_TOO_LONG: nothing was done, go on with another piece.
  * SUREFOOT_FLASH_FAULT + ...: the update is over. SUREFOOT_NOT_BEGUN.

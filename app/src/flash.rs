@@ -65,7 +65,7 @@ impl Memory for FlashF4 {
 impl Flash for FlashF4 {
     fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault> {
         let control = SER | u32::from(sector.number) << SNB_AT;
-        unlocked(config, sector.base, sector.size, control, || {
+        unlocked(config, sector.base, sector.size, control, &mut || {
             // 3.6.3: SER and SNB stand, then STRT.
             modify(CR, 0, STRT);
             finish(ERASE_POLLS)
@@ -82,7 +82,7 @@ impl Flash for FlashF4 {
             return Err(FlashFault::NotErased);
         }
         let width = 1 << config.psize();
-        unlocked(config, address, length, PG, || {
+        unlocked(config, address, length, PG, &mut || {
             for (at, unit) in (address..).step_by(width).zip(data.chunks_exact(width)) {
                 // An erased unit stays one.
                 if unit.iter().any(|byte| *byte != 0xFF) {
@@ -92,7 +92,9 @@ impl Flash for FlashF4 {
             }
             Ok(())
         })?;
-        if self.bytes(address, length) == Some(data) { Ok(()) } else { Err(FlashFault::ReadBack) }
+        // Byte by byte: an application may have no other use for memcmp.
+        let found = self.bytes(address, length).unwrap_or(&[]);
+        if found.iter().eq(data) { Ok(()) } else { Err(FlashFault::ReadBack) }
     }
 }
 
@@ -103,7 +105,7 @@ fn unlocked(
     address: u32,
     length: u32,
     control: u32,
-    work: impl FnOnce() -> Result<(), FlashFault>,
+    work: &mut dyn FnMut() -> Result<(), FlashFault>,
 ) -> Result<(), FlashFault> {
     if !config.is_writable(address, length) {
         return Err(FlashFault::WriteProtected);

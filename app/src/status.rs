@@ -60,11 +60,7 @@ pub fn status(board: &Board) -> Option<Status> {
 /// The handoff record, if there is one.
 pub(crate) fn record(board: &Board) -> Option<Record> {
     let base = board.handoff + handoff::RECORD;
-    let mut words = [0; handoff::RECORD_WORDS];
-    for (address, word) in (base..).step_by(4).zip(&mut words) {
-        *word = read(address);
-    }
-    Record::decode(&words)
+    Record::decode(&core::array::from_fn(|word| read(base + 4 * word as u32)))
 }
 
 impl From<Record> for Status {

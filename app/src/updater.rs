@@ -22,7 +22,7 @@ use crate::home::Home;
 /// Bytes that are programmed at once: a whole number of program units on every family.
 const UNIT: u32 = 32;
 
-/// An update under way. To give it up, drop it: the slot then holds no image that anybody starts.
+/// An update under way.
 #[derive(Debug)]
 pub struct Updater<'a, F = FlashF4> {
     flash: F,
@@ -105,8 +105,9 @@ impl<'a, F: Flash> Updater<'a, F> {
     /// and alignment; what is left out stays erased.
     ///
     /// A piece that reaches a new sector waits for its erase, in which a chip with one flash bank
-    /// stands still: 0.25 s for 16K, 1 s for 128K, at most 2 s (DS8626, "Flash memory programming").
-    /// Feed the watchdog between pieces; the bootloader has set it to 22 s or more.
+    /// stands still: 0.25 s for 16K, 1 s for 128K, at most 2 s, or 4 s where the supply is too low for
+    /// words (DS8626, "Flash memory programming"). Feed the watchdog between pieces: it wants that
+    /// every 20 s.
     ///
     /// # Errors
     /// [`Error::Order`] and [`Error::TooLong`]: nothing was done, go on with another piece.
@@ -136,6 +137,9 @@ impl<'a, F: Flash> Updater<'a, F> {
         let Self { mut journal, mut flash, slot, device, .. } = self;
         slot::propose(&mut journal, &mut flash, slot, &device).map_err(Error::Image)
     }
+
+    /// Gives the update up, as dropping it does: the slot then holds no image that anybody starts.
+    pub fn abort(self) {}
 
     /// Leaves what is before `end` erased. After a fault of the flash there is nothing more to do.
     fn fill(&mut self, end: u32) -> Result<(), Error> {

@@ -78,6 +78,13 @@ pub fn rom_c() -> Result<PathBuf> {
     program_in_c("rom-c", &["tests/c"], &[variable("PROGRAM", &source)], 0x0800_0000)
 }
 
+/// tests/c/state.c, which puts what the library says of the journal where a test reads it, linked for
+/// the slot at `base`.
+pub fn state_c(base: u32) -> Result<PathBuf> {
+    let source = root().join("tests/c/state.c").canonicalize()?;
+    program_in_c("state-c", &["tests/c"], &[variable("PROGRAM", &source)], base)
+}
+
 fn program_in_c(name: &str, sources: &[&str], settings: &[OsString], base: u32) -> Result<PathBuf> {
     let library = static_library()?;
     let sources: Vec<&str> = ["examples/blinky-c", "app/include"].iter().chain(sources).copied().collect();

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use object::{Object, ObjectSection, SectionKind};
 use surefoot_sim::{Board, ChipModel, Nanos, Pin};
-use surefoot_tests::fixtures::{Trial, trial};
+use surefoot_tests::fixtures::{Trial, root, trial};
 
 const RESET_VECTOR: u32 = 0x0800_0000;
 const LED: Pin = Pin::new('D', 12);
@@ -46,4 +47,18 @@ fn a_trial_application_that_hangs_lets_the_watchdog_starve_and_the_others_feed_i
         board.run_for(Nanos::secs(3));
         assert_eq!(board.resets() > resets, what == Trial::Hangs, "{what:?}");
     }
+}
+
+#[test]
+fn a_confirmation_costs_an_application_what_its_readme_says() {
+    let size = |what| {
+        let elf = fs::read(trial(what, 100, RESET_VECTOR).unwrap()).unwrap();
+        let file = object::File::parse(&*elf).unwrap();
+        file.sections().filter(|s| s.kind() == SectionKind::Text).map(|s| s.size()).sum::<u64>()
+    };
+    let costs = size(Trial::Confirms) - size(Trial::Silent);
+    let readme = fs::read_to_string(root().join("examples/README.md")).unwrap();
+    let line = readme.lines().find_map(|line| line.strip_prefix("| `confirm` | ")).unwrap();
+    let said: u64 = line.split_once(' ').unwrap().0.replace(',', "").parse().unwrap();
+    assert!(costs.abs_diff(said) <= 100, "{costs} bytes, the README says {said}");
 }

@@ -1,6 +1,8 @@
 //! Two slots at work: the blinkies, in Rust and in C, confirm themselves after their self-test and take
 //! an update over the serial line while they run. All binaries are the real ones.
 
+use std::path::Path;
+
 use surefoot_app::{Error, Event, ImageFault};
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{OWNER_JOURNAL, Slot};
@@ -11,7 +13,7 @@ use surefoot_host::image::{self, Identity};
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
 use surefoot_sim::{Line, Nanos, Parity, ResetCause};
-use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, trial};
+use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
 use surefoot_tests::rig::{Found, Rig, example_key};
 
 const USART2: usize = 2;
@@ -35,14 +37,19 @@ fn slots() -> [Slot; 2] {
     file().slots().try_into().unwrap()
 }
 
-/// A blinky for `slot` as the bytes that are sent: signed, with its manifest.
-fn signed(language: In, slot: Slot, version: u16) -> Vec<u8> {
+/// A blinky for `slot` as the bytes that are sent.
+fn blinky(language: In, slot: Slot, version: u16) -> Vec<u8> {
     let elf = match language {
         In::Rust => blinky_rust(PERIOD_MS, slot.base),
         In::C => blinky_c(PERIOD_MS, slot.base),
     };
+    signed(&elf.unwrap(), slot, version)
+}
+
+/// A program for `slot`, signed, with its manifest.
+fn signed(elf: &Path, slot: Slot, version: u16) -> Vec<u8> {
     let file = file();
-    let loaded = files::read(&elf.unwrap(), None).unwrap();
+    let loaded = files::read(elf, None).unwrap();
     let identity = Identity {
         version: Version { major: version, minor: 0, patch: 0 },
         security_counter: version.into(),
@@ -129,7 +136,7 @@ fn runs_from(rig: &mut Rig, slot: Slot) {
 #[test]
 fn a_blinky_confirms_itself_once_its_led_has_changed_four_times() {
     for language in [In::Rust, In::C] {
-        let mut rig = running(signed(language, slots()[0], 3));
+        let mut rig = running(blinky(language, slots()[0], 3));
         let trial = newest(&rig);
         assert_eq!(trial.event(), Event::Trial as u8, "{language:?}");
         assert!(rig.board.watchdog_running());
@@ -150,13 +157,13 @@ fn a_blinky_confirms_itself_once_its_led_has_changed_four_times() {
 fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
     for language in [In::Rust, In::C] {
         let [a, b] = slots();
-        let mut rig = running(signed(language, a, 1));
+        let mut rig = running(blinky(language, a, 1));
         rig.board.run_for(PROOF);
         for (version, slot, other) in [(2, b, a), (3, a, b)] {
             let old = rig.board.read_memory(other.base, other.length as usize).unwrap().to_vec();
             let resets = rig.board.resets();
             assert_eq!(ask(&mut rig), Ok(slot.base), "{language:?}");
-            let new = signed(language, slot, version);
+            let new = blinky(language, slot, version);
             assert_eq!(upload(&mut rig, &new), Ok(()), "{language:?}");
             assert_eq!(newest(&rig).event(), Event::Installed as u8);
             assert_eq!(rig.board.read_memory(slot.base, new.len()).unwrap(), new);
@@ -179,12 +186,12 @@ fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
 fn a_blinky_on_trial_refuses_an_update_and_so_does_one_whose_image_is_torn() {
     for language in [In::Rust, In::C] {
         let [a, b] = slots();
-        let mut rig = running(signed(language, a, 1));
+        let mut rig = running(blinky(language, a, 1));
         rig.board.run_for(Nanos::millis(20));
         assert_eq!(ask(&mut rig), Err(Error::OnTrial.number()), "{language:?}");
         rig.board.run_for(PROOF);
         assert_eq!(ask(&mut rig), Ok(b.base));
-        let mut torn = signed(language, b, 2);
+        let mut torn = blinky(language, b, 2);
         torn[0x500] ^= 1;
         assert_eq!(upload(&mut rig, &torn), Err(Error::Image(ImageFault::Crc).number()));
         assert_eq!(newest(&rig).event(), Event::Refused as u8);
@@ -192,7 +199,7 @@ fn a_blinky_on_trial_refuses_an_update_and_so_does_one_whose_image_is_torn() {
         assert_eq!(ask(&mut rig), Ok(b.base));
         rig.board.run_for(Nanos::millis(1100));
         assert_eq!(ask(&mut rig), Ok(b.base));
-        assert_eq!(upload(&mut rig, &signed(language, b, 2)), Ok(()));
+        assert_eq!(upload(&mut rig, &blinky(language, b, 2)), Ok(()));
         rig.board.assert_no_violations(|_| false);
     }
 }
@@ -200,20 +207,11 @@ fn a_blinky_on_trial_refuses_an_update_and_so_does_one_whose_image_is_torn() {
 #[test]
 fn a_new_image_that_hangs_is_given_up_for_the_one_before() {
     let [a, b] = slots();
-    let mut rig = running(signed(In::Rust, a, 1));
+    let mut rig = running(blinky(In::Rust, a, 1));
     rig.board.run_for(PROOF);
     let confirmed = newest(&rig).confirmed();
     assert_eq!(ask(&mut rig), Ok(b.base));
-    let loaded = files::read(&trial(Trial::Hangs, 100, b.base).unwrap(), None).unwrap();
-    let file = file();
-    let identity = Identity {
-        version: Version { major: 2, minor: 0, patch: 0 },
-        security_counter: 2,
-        device_id: file.device_id(),
-        board_id: file.id,
-    };
-    let flat = image::flat(&loaded.segments, b).unwrap();
-    let hangs = image::sign(flat, b, identity, Some(&example_key().unwrap()), false).unwrap();
+    let hangs = signed(&trial(Trial::Hangs, 100, b.base).unwrap(), b, 2);
     assert_eq!(upload(&mut rig, &hangs), Ok(()));
     // Three trials of up to 33 s each.
     rig.board.run_for(Nanos::secs(120));
@@ -223,4 +221,40 @@ fn a_new_image_that_hangs_is_given_up_for_the_one_before() {
     assert!(records(&rig).iter().any(|record| record.event() == Event::Rejected as u8));
     // And it is as ready as before.
     assert_eq!(ask(&mut rig), Ok(b.base));
+}
+
+#[test]
+fn c_reads_the_state_and_the_events_and_confirms_once() {
+    const GO: u32 = 0x2000_1000;
+    const STATE: u32 = 0x2000_1020;
+    const EVENTS: u32 = 0x2000_1040;
+    const UNTOUCHED: u32 = 0xA5A5_A5A5;
+    let a = slots()[0];
+    let mut rig = running(signed(&state_c(a.base).unwrap(), a, 9));
+    let word = |rig: &Rig, address: u32| rig.board.read_word(address).unwrap();
+    let result = |rig: &Rig, number: u32| word(rig, GO + 4 + 4 * number);
+    let events = |rig: &Rig| -> Vec<u8> {
+        (0..4).map(|i| word(rig, EVENTS + 16 * i)).filter(|e| *e != UNTOUCHED).map(|e| e as u8).collect()
+    };
+    rig.board.run_for(Nanos::millis(100));
+    let id = newest(&rig).candidate();
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|n| result(&rig, n)), [0, 0, 3, UNTOUCHED, 9, 9]);
+    // On trial, not rejected, charged an eighth of a boot since the supply came on before it, out of
+    // three; nothing revoked, nothing confirmed.
+    let expected = [2 | 1 << 16 | 24 << 24, 0, id, 0, id, 0];
+    assert_eq!([0, 1, 2, 3, 4, 5].map(|n| word(&rig, STATE + 4 * n)), expected);
+    assert_eq!(events(&rig), [Event::Trial, Event::Installed, Event::UpdateBegun].map(|e| e as u8));
+    // SUREFOOT_OK both times, and written once.
+    for _ in 0..2 {
+        assert!(rig.board.write_memory(GO, &1_u32.to_le_bytes()));
+        rig.board.run_for(Nanos::millis(100));
+        assert_eq!([0, 1, 2, 3].map(|n| result(&rig, n)), [0, 0, 4, 0]);
+        let expected = [1 | 24 << 24, 0, id, id, 0, 9];
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|n| word(&rig, STATE + 4 * n)), expected);
+        assert_eq!(events(&rig)[..2], [Event::Confirmed as u8, Event::Trial as u8]);
+        assert_eq!(word(&rig, EVENTS + 4), newest(&rig).sequence() - 1, "the first of its two records");
+        assert_eq!(word(&rig, EVENTS + 8), id);
+        assert_eq!(word(&rig, EVENTS + 4 * 16), UNTOUCHED, "no more than there is room for");
+    }
+    rig.board.assert_no_violations(|_| false);
 }

@@ -255,7 +255,7 @@ fn an_update_that_is_given_up_leaves_the_running_image() {
     let mut updater = begin(&block, &mut flash, SLOT_A).unwrap();
     assert_eq!(updater.slot(), Slot { base: B.base, length: B.length });
     updater.write(0, &new[..LENGTH as usize]).unwrap();
-    drop(updater);
+    updater.abort();
     assert_eq!(flash.state(&block).event(), Event::UpdateBegun as u8);
     assert_eq!(flash.boot(&block), Ok(SLOT_A));
 }

@@ -1,15 +1,6 @@
 //! An update over a serial line, received while the application runs: 115200 baud 8N1 on USART2, PA2
-//! (TX) and PA3 (RX). For boards of strategy `ab`.
-//!
-//! | to the board | answer |
-//! |---|---|
-//! | `U` | `k` and the address (4 bytes, little-endian) for which the image has to be linked |
-//! | length (1-255) and so many bytes of the signed image, in order | `k` |
-//! | length 0 | `k`, then a reset: the bootloader proves the image and tries it |
-//!
-//! Instead of `k`: `e` and an error's number (4 bytes), and the update is over. Send the next piece
-//! after the answer: while the flash is erased, for up to 2 s, nothing is received. A second of silence
-//! ends the update too.
+//! (TX) and PA3 (RX). For boards of strategy `ab`. The protocol is in
+//! ../../README.md.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
