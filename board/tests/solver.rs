@@ -323,16 +323,18 @@ fn times_and_erases_of_an_update_are_the_data_sheets() {
     // Slot A: sectors 3, 4 and 5 are 208K, 1800 and 3600 ms.
     assert_eq!(ab.image, 120 * 1024);
     assert_eq!(ab.update, took(1800 + 250 + 494, 3600 + 500 + 3084));
+    assert_eq!(ab.erased, [(Use::Application, 3), (Use::Second, 1)]);
     assert_eq!((ab.way_back, ab.copy), (Some(took(0, 0)), None));
     assert_eq!((ab.updates_per_erase, ab.journal_updates), (2, Some(1024 / 14)));
     let single = of(Strategy::Single);
     // Sectors 3 to 5 here, too.
     assert_eq!((single.update, single.way_back), (ab.update, None));
-    assert_eq!(single.updates_per_erase, 1);
+    assert_eq!((single.updates_per_erase, single.erased), (1, vec![(Use::Application, 3)]));
     // The copy: four sectors of 128K, 464K of words (118,784: 1,900.544 and 11,878.4 ms). Nine states.
     let backup = of(Strategy::Backup);
     assert_eq!(backup.copy, Some(took(4000 + 1901, 8000 + 11_879)));
     assert_eq!(backup.update, took(4000 + 1800 + 250 + 2395, 8000 + 3600 + 500 + 14_965));
+    assert_eq!(backup.erased, [(Use::Application, 3), (Use::Backup, 4)]);
     // Back: sectors 3 to 7 and the same words.
     assert_eq!(backup.way_back, Some(took(250 + 550 + 3000 + 1901, 500 + 1100 + 6000 + 11_879)));
     assert_eq!((backup.updates_per_erase, backup.journal_updates), (1, Some(1024 / 18)));

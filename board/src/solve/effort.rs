@@ -5,7 +5,7 @@
 //! the image come on top.
 
 use super::Plan;
-use crate::layout::Area;
+use crate::layout::{Area, Use};
 use surefoot_chips::{Time, Timing};
 use surefoot_core::config::Strategy;
 use surefoot_core::image::manifest;
@@ -40,6 +40,8 @@ pub struct Effort {
     pub copy: Option<Took>,
     /// The old image comes back: at once where it was left in its slot, `None` where there is none.
     pub way_back: Option<Took>,
+    /// Sectors that an update erases, by slot: one of them where two slots take turns, else all.
+    pub erased: Vec<(Use, usize)>,
     /// Updates for which each sector under the image is erased once: 2 where two slots take turns.
     pub updates_per_erase: u32,
     /// Updates for which each of the journal's sectors is erased once.
@@ -51,7 +53,7 @@ pub fn effort(plan: &Plan, timing: &Timing, trial_boots: u8) -> Effort {
     let strategy = plan.task.strategy;
     let image = plan.task.application.map_or(plan.capacity.into(), image_len);
     let slots = slot_sectors(plan);
-    let journal = plan.layout.area(crate::layout::Use::Journal);
+    let journal = plan.layout.area(Use::Journal);
     let took = |time: &dyn Fn(Pick) -> u64| Took {
         // Rounded up: a millisecond that has begun is waited for.
         typical: time(|t| t.typical).div_ceil(1000),
@@ -71,9 +73,22 @@ pub fn effort(plan: &Plan, timing: &Timing, trial_boots: u8) -> Effort {
             Strategy::Backup => Some(took(&|pick| copied(0, pick))),
             Strategy::Ab => Some(Took { typical: 0, max: 0 }),
         },
+        erased: erased(plan, image),
         updates_per_erase: if strategy == Strategy::Ab { 2 } else { 1 },
         journal_updates: journal.map(|area| area.size / RECORD_LEN / records),
     }
+}
+
+/// How many sectors are erased in each slot: those under the image, in the backup slot those under a
+/// copy of the whole application's slot.
+fn erased(plan: &Plan, image: u64) -> Vec<(Use, usize)> {
+    let runs: u64 = plan.layout.application().size.into();
+    let under = |area: Area| {
+        let bytes = if area.what == Use::Backup { runs } else { image };
+        let begins_below = |s: &surefoot_chips::Sector| u64::from(s.base - area.base) < bytes;
+        (area.what, plan.layout.sectors_of(&area).filter(begins_below).count())
+    };
+    plan.layout.slots().map(under).collect()
 }
 
 /// The slots' part of an update, longest figures, in microseconds. `slots` are their sectors' sizes.

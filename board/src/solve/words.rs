@@ -159,17 +159,23 @@ impl effort::Effort {
                 Some(t) => took(t),
             },
         ));
+        let count = |(what, sectors): &(Use, usize)| {
+            let place = match what {
+                Use::Application if self.updates_per_erase == 2 => "slot A",
+                Use::Second => "slot B",
+                Use::Backup => "the backup slot",
+                _ => "the slot",
+            };
+            format!("{sectors} sector{} of {place}", if *sectors == 1 { "" } else { "s" })
+        };
+        let counts: Vec<String> = self.erased.iter().map(count).collect();
+        lines.push(("erases", counts.join(if self.updates_per_erase == 2 { " or " } else { " and " })));
         let often = match self.updates_per_erase {
             1 => "update".to_string(),
             n => format!("{n} updates"),
         };
-        lines.push((
-            "erases",
-            format!(
-                "each sector under the image once per {often}: enough for {} updates",
-                self.updates_per_erase * effort::ENDURANCE
-            ),
-        ));
+        let enough = self.updates_per_erase * effort::ENDURANCE;
+        lines.push(("", format!("each of them once per {often}, which is enough for {enough} updates")));
         if let Some(updates) = self.journal_updates {
             lines.push(("", format!("each sector of the journal once per {updates} updates")));
         }

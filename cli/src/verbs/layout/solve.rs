@@ -243,6 +243,7 @@ fn effort_json(effort: &Effort) -> Value {
         "update_ms": took(&effort.update),
         "copy_ms": effort.copy.as_ref().map(took),
         "way_back_ms": effort.way_back.as_ref().map(took),
+        "erased": effort.erased.iter().map(|(u, n)| json!({ "use": u.name(), "sectors": n })).collect::<Vec<_>>(),
         "updates_per_erase": effort.updates_per_erase,
         "updates_per_journal_erase": effort.journal_updates,
     })
