@@ -2,5 +2,6 @@
 mod bad_input;
 mod bench;
 mod layouts;
+mod orders;
 mod signing;
 mod virtual_board;

@@ -1,12 +1,13 @@
 //! `surefoot image inspect`: what is in an image, without a verdict on a board.
 
 use super::keygen::hex;
+use super::orders::{leave, revokes};
 use crate::output::{BAD, GOOD, Report, Table};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use surefoot_core::image::manifest::{Algorithm, ManifestFault};
+use surefoot_core::image::manifest::{Algorithm, ManifestFault, Override};
 use surefoot_host::files::{self, Loaded};
 use surefoot_host::image::{Inspection, LastWord, ManifestView, inspect, keys};
 
@@ -68,6 +69,12 @@ pub fn manifest_json(view: &ManifestView) -> Value {
         "sha256_matches": view.hash_matches,
         "signed": m.algorithm == Algorithm::Ed25519,
         "key_id": hex(&m.key_id),
+        "revokes": revokes(view),
+        "downgrade": match m.overrides {
+            Override::None => Value::Null,
+            Override::Image => json!({ "device": null }),
+            Override::Device(id) => json!({ "device": hex(&id) }),
+        },
     })
 }
 
@@ -133,5 +140,12 @@ fn manifest_rows<'a>(
             format!("Ed25519, key {}, {BAD}not made by the given key{BAD:#}", hex(&m.key_id))
         }
     };
+    if let Some(leave) = leave(view) {
+        table.row("downgrade", leave);
+    }
+    let revoked: Vec<String> = revokes(view).iter().map(usize::to_string).collect();
+    if !revoked.is_empty() {
+        table.row("revokes", format!("the board's key {}, once confirmed", revoked.join(", ")));
+    }
     table.row("signature", signature)
 }

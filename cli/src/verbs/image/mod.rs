@@ -2,6 +2,8 @@
 
 mod inspect;
 pub mod keygen;
+mod keys;
+mod orders;
 mod password;
 mod sign;
 mod signer;
@@ -15,6 +17,8 @@ use clap::Subcommand;
 pub enum Command {
     /// Make an Ed25519 key pair
     Keygen(keygen::Arguments),
+    /// List a board's keys with their numbers and ids
+    Keys(keys::Arguments),
     /// Add manifest and signature, or a CRC-32; checks the result against the board
     Sign(sign::Arguments),
     /// Show what is in an image
@@ -25,6 +29,7 @@ pub enum Command {
 pub fn run(command: Command, ui: &Ui) -> Result<Report, Problem> {
     match command {
         Command::Keygen(arguments) => keygen::run(arguments, ui),
+        Command::Keys(arguments) => keys::run(arguments),
         Command::Sign(arguments) => sign::run(arguments, ui),
         Command::Inspect(arguments) => inspect::run(arguments),
     }

@@ -1,7 +1,8 @@
 //! `surefoot image sign`: an application with its manifest or CRC-32, proved before it is written.
 
 use super::inspect::manifest_json;
-use super::signer::Signer;
+use super::orders::{Orders, leave, revokes};
+use super::signer::{Opened, Signer};
 use crate::board::{self, BoardFile, Loaded};
 use crate::exit::Exit;
 use crate::output::{GOOD, Report, Table, Ui};
@@ -9,10 +10,10 @@ use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
-use surefoot_core::config::Policy;
+use surefoot_core::config::{Policy, Slot};
 use surefoot_core::image::{ImageFault, Version};
 use surefoot_host::files::{self, Ids, Segments};
-use surefoot_host::image::{self, CrcPlace, Identity};
+use surefoot_host::image::{self, CrcPlace, Identity, keys};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -29,14 +30,16 @@ pub struct Arguments {
     /// Security counter: rises when older images must not come back
     #[arg(long, default_value_t = 0)]
     counter: u32,
-    /// Where a BIN goes [default: the board's slot]
+    #[command(flatten)]
+    orders: Orders,
+    /// Where a BIN goes [default: the slot that its reset vector points into]
     #[arg(long, value_parser = crate::number::address)]
     address: Option<u32>,
     /// The result: .bin, .hex or .dfu
     #[arg(long, short)]
     out: PathBuf,
     /// No manifest, but a bare CRC-32 behind the image or in the region's last word
-    #[arg(long, value_enum, conflicts_with_all = ["key", "sign_with", "counter", "again"])]
+    #[arg(long, value_enum, conflicts_with_all = CRC_HAS_NONE)]
     crc: Option<CrcName>,
     /// Replace the manifest of an image that has one
     #[arg(long)]
@@ -48,6 +51,10 @@ pub struct Arguments {
     #[arg(long)]
     unchecked: bool,
 }
+
+/// What needs a manifest.
+const CRC_HAS_NONE: [&str; 7] =
+    ["key", "sign_with", "counter", "again", "allow_downgrade", "allow_downgrade_on", "revoke"];
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CrcName {
@@ -69,7 +76,7 @@ const EXPECTED: &str = "a version such as 1.2.3 is expected, each part at most 6
 pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     let loaded = board::load(&arguments.board.board)?;
     let input = read(&arguments, &loaded)?;
-    let slot = loaded.board.slot();
+    let slot = slot_for(&loaded, &input);
     let flat = image::flat(&input, slot).map_err(|e| Problem::from(e).about(&arguments.file))?;
     let segments = match arguments.crc {
         Some(place) => {
@@ -79,7 +86,7 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
             };
             image::with_crc(flat, slot, place).map_err(|e| Problem::from(e).about(&arguments.file))?
         }
-        None => with_manifest(&arguments, &loaded, flat, ui)?,
+        None => with_manifest(&arguments, &loaded, slot, flat, ui)?,
     };
     if !arguments.unchecked {
         check(&arguments, &loaded, &segments)?;
@@ -93,10 +100,10 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
 fn with_manifest(
     arguments: &Arguments,
     loaded: &Loaded,
+    slot: Slot,
     flat: Vec<u8>,
     ui: &Ui,
 ) -> Result<Segments, Problem> {
-    let slot = loaded.board.slot();
     let signer = arguments.signer.open(ui)?;
     let identity = Identity {
         version: arguments.version,
@@ -104,9 +111,10 @@ fn with_manifest(
         device_id: loaded.board.device_id(),
         board_id: if arguments.any_board { 0 } else { loaded.board.id },
     };
-    let public = signer.as_ref().map(super::signer::Opened::public);
+    let public = signer.as_ref().map(Opened::public);
     let unsigned = image::prepare(flat, slot, identity, public.as_ref(), arguments.again)
         .map_err(|e| Problem::from(e).about(&arguments.file))?;
+    let unsigned = arguments.orders.put_into(unsigned, &loaded.board, public.as_ref())?;
     let segments = |bytes| Segments::one(slot.base, bytes).map_err(files::FileError::from);
     let Some(signer) = signer else { return Ok(segments(unsigned.bytes())?) };
     if !arguments.unchecked {
@@ -121,10 +129,27 @@ fn with_manifest(
 }
 
 fn read(arguments: &Arguments, loaded: &Loaded) -> Result<Segments, Problem> {
+    let read = |address| {
+        let file = files::read(&arguments.file, address);
+        file.map(|f| f.segments).map_err(|e| Problem::from(e).about(&arguments.file))
+    };
     let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
-    let address = arguments.address.or(is_raw.then_some(loaded.board.slot().base));
-    let file = files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))?;
-    Ok(file.segments)
+    if !is_raw || arguments.address.is_some() {
+        return read(arguments.address);
+    }
+    let first = loaded.board.slot().base;
+    let segments = read(Some(first))?;
+    let entry = image::inspect(&segments).reset_vector.unwrap_or(first) & !1;
+    match loaded.board.running_slots().iter().find(|slot| slot.contains(entry, 2)) {
+        Some(slot) if slot.base != first => read(Some(slot.base)),
+        _ => Ok(segments),
+    }
+}
+
+/// The slot that the image is for: where it begins, or the board's first.
+fn slot_for(loaded: &Loaded, segments: &Segments) -> Slot {
+    let slots = loaded.board.running_slots();
+    slots.into_iter().find(|slot| slot.base == segments.start()).unwrap_or(loaded.board.slot())
 }
 
 /// Proves the result as the board will. A missing key gets its own remedy.
@@ -138,14 +163,14 @@ fn check(arguments: &Arguments, loaded: &Loaded, segments: &Segments) -> Result<
             "Add --key PRIVATE.pem or --sign-with COMMAND, or --unchecked to write it all the same.",
         ));
     }
-    let proof = image::check(loaded.config()?, loaded.board.slot(), segments);
+    let proof = image::check(loaded.config()?, slot_for(loaded, segments), segments);
     proof.map(|_| ()).map_err(|e| Problem::from(e).about(&arguments.file))
 }
 
 fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: files::Format) -> Report {
     let seen = image::inspect(segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
-    let room = loaded.board.slot().length;
+    let room = slot_for(loaded, segments).length;
     let mut table = Table::default();
     table
         .row("written", format!("{} ({format})", arguments.out.display()))
@@ -156,6 +181,13 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
         table.row("version", format!("{}.{}.{}, counter {}", v.major, v.minor, v.patch, m.security_counter));
         if arguments.signer.is_named() {
             table.row("signed by", format!("key {}", super::keygen::hex(&m.key_id)));
+        }
+        if let Some(leave) = leave(view) {
+            table.row("downgrade", leave);
+        }
+        for number in revokes(view) {
+            let id = loaded.board.keys.get(number).map(|key| super::keygen::hex(&keys::id(&key.bytes)));
+            table.row("revokes", format!("key {number}, {}", id.unwrap_or_default()));
         }
     }
     if !arguments.unchecked {
