@@ -694,7 +694,16 @@ impl<'a> Config<'a> {
     }
     /// The first slot, which every block has.
     pub fn first_slot(&self) -> Slot {
-        Slot { base: self.u32(at::SLOTS), length: self.u32(at::SLOTS + 4) }
+        self.slot(0)
+    }
+    /// The slot that an update goes to: the one that is open.
+    pub fn target_slot(&self) -> Slot {
+        self.slot(usize::from(self.open() == OWNER_SLOT1))
+    }
+    /// Slot 0 or slot 1; for 1 on a board with one slot, nothing.
+    pub fn slot(&self, number: usize) -> Slot {
+        let at = at::SLOTS + 8 * (number & 1);
+        Slot { base: self.u32(at), length: self.u32(at + 4) }
     }
     /// The slots.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'a> {
@@ -761,7 +770,10 @@ impl<'a> Config<'a> {
             let mut base = region.base;
             for number in 0..region.count {
                 let end = base.wrapping_add(region.sector_size);
-                if region.owner & self.open() != 0 && from < end {
+                // The smallest build has one owner.
+                let is_open =
+                    if cfg!(feature = "failsafe") { region.owner == self.open() } else { region.owner != 0 };
+                if is_open && from < end {
                     return Some(Sector {
                         number: region.first.wrapping_add(number as u8),
                         base,

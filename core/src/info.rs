@@ -44,16 +44,12 @@ pub struct Info {
     pub flash_kib: u16,
     /// From the block.
     pub board_id: u32,
-    /// The slot.
+    /// The slot that an update goes to; the other fields on images are about this one.
     pub slot_base: u32,
     /// Bytes of the slot.
     pub slot_length: u32,
-    /// Version of the image in the slot, from its manifest if it has a readable one.
-    pub image_version: [u16; 3],
-    /// Its security counter.
-    pub security_counter: u32,
-    /// Its length in bytes without the manifest.
-    pub image_length: u32,
+    /// The option bytes as the chip has loaded them, in the order of FLASH_OPTCR (RM0090, 3.9.10).
+    pub options: u32,
 }
 
 /// Offsets of the answer's fields, the one place that knows them.
@@ -75,9 +71,7 @@ pub mod at {
     pub const BOARD_ID: usize = 24;
     pub const SLOT_BASE: usize = 28;
     pub const SLOT_LENGTH: usize = 32;
-    pub const IMAGE_VERSION: usize = 36;
-    pub const SECURITY_COUNTER: usize = 44;
-    pub const IMAGE_LENGTH: usize = 48;
+    pub const OPTIONS: usize = 36;
 }
 
 /// The answer's bytes, filled in field by field where they are sent from: the firmware has no room
@@ -117,15 +111,6 @@ impl Answer {
     pub fn version(&mut self, [major, minor, patch]: [u8; 3]) {
         self.u32(at::VERSION, u32::from_le_bytes([major, minor, patch, 0]));
     }
-
-    /// Sets the three half-words of an image's version.
-    #[inline(always)]
-    pub fn image_version(&mut self, version: [u16; 3]) {
-        let [major, minor, patch] = version;
-        self.u16(at::IMAGE_VERSION, major);
-        self.u16(at::IMAGE_VERSION + 2, minor);
-        self.u16(at::IMAGE_VERSION + 4, patch);
-    }
 }
 
 impl Info {
@@ -153,9 +138,7 @@ impl Info {
         out.u32(at::BOARD_ID, self.board_id);
         out.u32(at::SLOT_BASE, self.slot_base);
         out.u32(at::SLOT_LENGTH, self.slot_length);
-        out.image_version(self.image_version);
-        out.u32(at::SECURITY_COUNTER, self.security_counter);
-        out.u32(at::IMAGE_LENGTH, self.image_length);
+        out.u32(at::OPTIONS, self.options);
         out
     }
 
@@ -180,9 +163,7 @@ impl Info {
             board_id: u32_at(at::BOARD_ID),
             slot_base: u32_at(at::SLOT_BASE),
             slot_length: u32_at(at::SLOT_LENGTH),
-            image_version: core::array::from_fn(|i| u16_at(at::IMAGE_VERSION + 2 * i)),
-            security_counter: u32_at(at::SECURITY_COUNTER),
-            image_length: u32_at(at::IMAGE_LENGTH),
+            options: u32_at(at::OPTIONS),
         })
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! **Weak bits.** A cut in the middle of a record can leave bits that read well once and badly the
 //! next time. So each state is written twice, as an odd and an even sequence number, and nobody
-//! acts on a state whose newest record is odd before [`Journal::settle`] has written its copy:
+//! acts on a state whose newest record is odd before `Journal::settle` has written its copy:
 //! whichever of the two turns bad, the other says the same.
 //!
 //! A record is 32 bytes: a whole number of program units on every family, written once per erase.
@@ -26,19 +26,18 @@ pub const MIN_RECORDS: u32 = 16;
 /// [`Record::tries`] of a candidate that is not tried any more.
 pub const REJECTED: u8 = 0xFF;
 
-/// Offsets of a record's fields.
+/// A record's words.
 mod at {
-    pub const SEQUENCE: usize = 0x00;
-    pub const FLOOR: usize = 0x04;
-    pub const CONFIRMED: usize = 0x08;
-    pub const CANDIDATE: usize = 0x0C;
-    pub const TRIES: usize = 0x10;
-    pub const REVOKED: usize = 0x11;
-    pub const EVENT: usize = 0x12;
-    pub const DETAIL: usize = 0x13;
-    pub const CAUSE: usize = 0x14;
-    pub const BACKUP: usize = 0x18;
-    pub const CRC: usize = 0x1C;
+    pub const SEQUENCE: usize = 0;
+    pub const FLOOR: usize = 1;
+    pub const CONFIRMED: usize = 2;
+    pub const CANDIDATE: usize = 3;
+    /// Tries, revoked keys, event, detail.
+    pub const BYTES: usize = 4;
+    /// Its first byte; the others are 0.
+    pub const CAUSE: usize = 5;
+    pub const BACKUP: usize = 6;
+    pub const CRC: usize = 7;
 }
 
 /// Why a record was written. The numbers are in flash; they never change.
@@ -90,33 +89,44 @@ impl Event {
 
 /// The whole state, as it stands in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record([u8; RECORD_LEN as usize]);
+pub struct Record(Words);
+
+type Words = [[u8; 4]; RECORD_LEN as usize / 4];
+
+/// A record's words where it stands.
+fn words(bytes: &[u8]) -> Option<&Words> {
+    bytes.as_chunks().0.first_chunk()
+}
+
+fn crc(words: &Words) -> u32 {
+    crc32(words[..at::CRC].as_flattened())
+}
+
+fn is_whole(words: &Words) -> bool {
+    crc(words) == u32::from_le_bytes(words[at::CRC])
+}
 
 impl Record {
     /// The state of a board whose journal holds no record.
-    pub const EMPTY: Self = Self([0; RECORD_LEN as usize]);
+    pub const EMPTY: Self = Self([[0; 4]; RECORD_LEN as usize / 4]);
 
     /// The record in `bytes`, or `None` when they are not one.
     pub fn check(bytes: &[u8]) -> Option<Self> {
-        let record = Self(*bytes.first_chunk()?);
-        (record.word(at::CRC) == record.crc()).then_some(record)
+        let words = words(bytes)?;
+        is_whole(words).then_some(Self(*words))
     }
 
     /// The bytes as they stand in flash.
-    pub const fn bytes(&self) -> &[u8; RECORD_LEN as usize] {
-        &self.0
-    }
-
-    fn crc(&self) -> u32 {
-        crc32(&self.0[..at::CRC])
+    pub const fn bytes(&self) -> &[u8] {
+        self.0.as_flattened()
     }
 
     fn word(&self, at: usize) -> u32 {
-        u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+        u32::from_le_bytes(self.0[at])
     }
 
-    fn put(&mut self, at: usize, value: u32) {
-        [self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]] = value.to_le_bytes();
+    fn set(&mut self, at: usize, value: u32) {
+        self.0[at] = value.to_le_bytes();
     }
 
     /// Counts the records; odd in the first of a state's two. 0: there is no record.
@@ -137,23 +147,23 @@ impl Record {
     }
     /// What the candidate's boots were charged, see [`crate::slot`]; [`REJECTED`].
     pub fn tries(&self) -> u8 {
-        self.0[at::TRIES]
+        self.0[at::BYTES][0]
     }
     /// Mask of the board's keys that a confirmed image has revoked.
     pub fn revoked(&self) -> u8 {
-        self.0[at::REVOKED]
+        self.0[at::BYTES][1]
     }
     /// [`Event`] as a number: why this record was written.
     pub fn event(&self) -> u8 {
-        self.0[at::EVENT]
+        self.0[at::BYTES][2]
     }
     /// What belongs to the event, 0: nothing.
     pub fn detail(&self) -> u8 {
-        self.0[at::DETAIL]
+        self.0[at::BYTES][3]
     }
     /// Reset cause of the last boot that was recorded, as in [`crate::handoff::Record::reset_cause`].
     pub fn cause(&self) -> u8 {
-        self.0[at::CAUSE]
+        self.0[at::CAUSE][0]
     }
     /// Id of the image that the backup slot holds completely, 0: none.
     pub fn backup(&self) -> u32 {
@@ -164,52 +174,41 @@ impl Record {
         self.candidate() != 0 && self.tries() != REJECTED
     }
 
-    /// This state with another reason for its record.
-    #[inline(always)]
-    pub fn because(mut self, event: Event, detail: u8) -> Self {
-        self.0[at::EVENT] = event as u8;
-        self.0[at::DETAIL] = detail;
-        self
+    /// Another candidate, not tried yet; 0: none.
+    pub fn set_candidate(&mut self, id: u32) {
+        self.set(at::CANDIDATE, id);
+        self.set_tries(0);
     }
-    /// This state with another candidate, not tried yet; 0: none.
-    #[inline(always)]
-    pub fn with_candidate(mut self, id: u32) -> Self {
-        self.put(at::CANDIDATE, id);
-        self.with_tries(0)
+    /// Another charge for the candidate.
+    pub fn set_tries(&mut self, tries: u8) {
+        self.0[at::BYTES][0] = tries;
     }
-    /// This state with another charge for the candidate.
-    #[inline(always)]
-    pub fn with_tries(mut self, tries: u8) -> Self {
-        self.0[at::TRIES] = tries;
-        self
+    /// The reset cause of a boot.
+    pub fn set_cause(&mut self, cause: u8) {
+        self.0[at::CAUSE][0] = cause;
     }
-    /// This state with the reset cause of a boot.
-    #[inline(always)]
-    pub fn with_cause(mut self, cause: u8) -> Self {
-        self.0[at::CAUSE] = cause;
-        self
+    /// Another image in the backup slot; 0: none.
+    pub fn set_backup(&mut self, id: u32) {
+        self.set(at::BACKUP, id);
     }
-    /// This state with another image in the backup slot; 0: none.
-    #[inline(always)]
-    pub fn with_backup(mut self, id: u32) -> Self {
-        self.put(at::BACKUP, id);
-        self
+    /// The candidate `id` is confirmed, its security counter taken over if it is higher, and these
+    /// keys are revoked.
+    pub fn set_confirmed(&mut self, id: u32, counter: u32, revokes: u8) {
+        self.set(at::CONFIRMED, id);
+        self.set(at::FLOOR, self.floor().max(counter));
+        self.0[at::BYTES][1] |= revokes;
+        self.set_candidate(0);
     }
-    /// This state with `id` confirmed, its security counter taken over and these keys revoked.
-    pub fn with_confirmed(mut self, id: u32, counter: u32, revokes: u8) -> Self {
-        let floor = self.floor().max(counter);
-        self.put(at::CONFIRMED, id);
-        self.put(at::FLOOR, floor);
-        self.0[at::REVOKED] |= revokes;
-        self.with_candidate(0)
-    }
-    /// This state as the log's next record.
+    /// Why it is written.
     #[cfg(feature = "failsafe")]
-    fn following(mut self, sequence: u32) -> Self {
-        self.put(at::SEQUENCE, sequence + 1);
-        let crc = self.crc();
-        self.put(at::CRC, crc);
-        self
+    fn set_event(&mut self, event: Event, detail: u8) {
+        [_, _, self.0[at::BYTES][2], self.0[at::BYTES][3]] = [0, 0, event as u8, detail];
+    }
+    /// What makes it a record of the log.
+    #[cfg(feature = "failsafe")]
+    fn seal(&mut self, sequence: u32) {
+        self.set(at::SEQUENCE, sequence);
+        self.set(at::CRC, crc(&self.0));
     }
 }
 

@@ -32,7 +32,7 @@ pub const SUPPLY: u8 = 1 << 0 | 1 << 2;
 /// Reset causes that show a hang: the independent and the window watchdog.
 pub const WATCHDOGS: u8 = 1 << 4 | 1 << 5;
 /// Bytes that are copied at once between slots.
-const CHUNK: u32 = 64;
+const CHUNK: usize = 64;
 
 /// A board that can prove images and write its flash.
 pub trait Machine: Flash {
@@ -49,10 +49,24 @@ pub fn manifest(memory: &impl Memory, slot: Slot) -> Option<View<'_>> {
     Some(manifest_at(image, offset).ok()?.1)
 }
 
-/// Id of the image in `slot`, 0 when it has none.
+/// Id of the image in `slot`, 0 when it has none. One that is linked for another slot is none: it
+/// must not pass for the confirmed image, of which it may be a copy.
 #[inline(never)]
 pub fn id(memory: &impl Memory, slot: Slot) -> u32 {
-    manifest(memory, slot).map_or(0, View::id)
+    manifest(memory, slot).filter(|manifest| manifest.load_address() == slot.base).map_or(0, View::id)
+}
+
+/// Where [`boot`] looks for an image, in this order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// The candidate, while its trial lasts.
+    Candidate,
+    /// The confirmed image.
+    Confirmed,
+    /// The same once more, copied back from the backup slot.
+    Restored,
+    /// Any image that was not rejected: the state knows none that is good.
+    Any,
 }
 
 /// Chooses the image to start, by the state, and proves it. `cause` is the reset cause as in
@@ -66,196 +80,172 @@ pub fn boot(
     // A journal that cannot be written is not the end: a confirmed image starts without it.
     let _ = journal.settle(machine);
     let config = journal.config();
-    let state = journal.record().with_cause(cause);
+    let news = journal.state.cause() != cause;
+    journal.state.set_cause(cause);
     let allowed = config.trial_boots().wrapping_mul(CHARGE);
     let charge = match cause & SUPPLY {
         _ if allowed == 0 => 0,
         0 => CHARGE,
         _ => 1,
     };
-    if state.on_trial() {
-        let tried = state.with_tries(state.tries().wrapping_add(charge));
-        let mut fault = 0;
-        if tried.tries() <= allowed
-            && let Some(slot) = config.slots().find(|slot| id(machine, *slot) == state.candidate())
-        {
-            match machine.prove(config, slot, &state) {
+    let later = id(machine, config.slot(1));
+    let mut fault = ImageFault::Rejected;
+    for look in [Look::Candidate, Look::Confirmed, Look::Restored, Look::Any] {
+        if look == Look::Restored {
+            restore(journal, machine);
+        }
+        for slot in config.slots() {
+            let id = id(machine, slot);
+            let state = &mut journal.state;
+            let tries = state.tries().wrapping_add(charge);
+            let here = match look {
+                Look::Candidate => state.on_trial() && id == state.candidate() && tries <= allowed,
+                // What stands before a rejected image had its turn: two bad ones do not alternate for ever.
+                Look::Any => state.candidate() == 0 || ![id, later].contains(&state.candidate()),
+                _ => id != 0 && id == state.confirmed(),
+            };
+            if !here {
+                continue;
+            }
+            match machine.prove(config, slot, state) {
                 Ok(image) => {
-                    if try_out(journal, machine, tried) {
+                    let known = match look {
+                        Look::Candidate => {
+                            state.set_tries(tries);
+                            charge == 0
+                        }
+                        Look::Any => {
+                            state.set_candidate(id);
+                            state.set_tries(charge);
+                            false
+                        }
+                        _ => true,
+                    };
+                    if known {
+                        log(journal, machine, news);
+                        return Ok(image);
+                    }
+                    if charge != 0 {
+                        machine.watch();
+                    }
+                    // An image whose trials are not counted does not run.
+                    if journal.commit(machine, Event::Trial, 0).is_ok() {
                         return Ok(image);
                     }
                 }
-                Err(reason) => fault = reason as u8,
+                Err(reason) if fault == ImageFault::Rejected => fault = reason,
+                Err(_) => {}
             }
         }
-        let _ = journal.append(machine, state.with_tries(REJECTED).because(Event::Rejected, fault));
-    }
-    let state = journal.record().with_cause(cause);
-    if state.confirmed() != 0 {
-        for slot in config.slots() {
-            if id(machine, slot) == state.confirmed()
-                && let Ok(image) = machine.prove(config, slot, &state)
-            {
-                log(journal, machine, state);
-                return Ok(image);
-            }
-        }
-        if state.backup() == state.confirmed() && restore(journal, machine, &state).is_ok() {
-            let proved = machine.prove(config, config.first_slot(), &state);
-            // What was copied and is no good is not copied again.
-            let backup = if proved.is_ok() { state.backup() } else { 0 };
-            let _ = journal.append(machine, state.with_backup(backup).because(Event::Restored, 0));
-            if let Ok(image) = proved {
-                return Ok(image);
-            }
+        if journal.state.on_trial() {
+            journal.state.set_tries(REJECTED);
+            // Nothing to report is an image that did not confirm itself.
+            let _ = journal.commit(machine, Event::Rejected, fault as u8);
         }
     }
-    let mut first = None;
-    for slot in config.slots() {
-        let id = id(machine, slot);
-        if id != 0 && id == state.candidate() {
-            continue;
-        }
-        match machine.prove(config, slot, &state) {
-            Ok(image) => {
-                if try_out(journal, machine, state.with_candidate(id).with_tries(charge)) {
-                    return Ok(image);
-                }
-            }
-            Err(fault) => first = first.or(Some(fault)),
-        }
-    }
-    Err(first.unwrap_or(ImageFault::Rejected))
-}
-
-/// Puts the start of an image on trial on record; false when that cannot be written: an image whose
-/// trials are not counted does not run.
-fn try_out(journal: &mut Journal, machine: &mut impl Machine, state: Record) -> bool {
-    let known = *journal.record();
-    if state.tries() == known.tries() && state.candidate() == known.candidate() {
-        // No trial boots are counted on this board.
-        log(journal, machine, state);
-        return true;
-    }
-    machine.watch();
-    journal.append(machine, state.because(Event::Trial, 0)).is_ok()
+    Err(fault)
 }
 
 /// Records a boot that tells something new: another reset cause than the last one, or a watchdog.
 /// Only after a watchdog it may take an erase.
-fn log(journal: &mut Journal, machine: &mut impl Machine, state: Record) {
-    let hang = state.cause() & WATCHDOGS != 0;
-    if hang || state.cause() != journal.record().cause() && journal.has_room() {
+fn log(journal: &mut Journal, machine: &mut impl Machine, news: bool) {
+    let hang = journal.state.cause() & WATCHDOGS != 0;
+    if hang || news && journal.has_room() {
         // The log is no reason not to start.
-        let _ = journal.append(machine, state.because(Event::Boot, 0));
+        let _ = journal.commit(machine, Event::Boot, 0);
     }
 }
 
-/// Copies the confirmed image back from the backup slot.
-fn restore(journal: &Journal, machine: &mut impl Machine, state: &Record) -> Result<(), FlashFault> {
-    let mut slots = journal.config().slots();
-    match (slots.next(), slots.next()) {
-        (Some(runs), Some(backup)) if id(machine, backup) == state.confirmed() => {
-            copy(journal.config().with_open(OWNER_SLOT0), machine, backup, runs, runs.length)
-        }
-        _ => Err(FlashFault::NotErased),
+/// Copies the confirmed image back from the backup slot, if it is there.
+fn restore(journal: &mut Journal, machine: &mut impl Machine) {
+    let confirmed = journal.state.confirmed();
+    if confirmed != 0
+        && journal.state.backup() == confirmed
+        && manifest(machine, journal.config().slot(1)).map_or(0, View::id) == confirmed
+        && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
+    {
+        let _ = journal.commit(machine, Event::Restored, 0);
     }
 }
 
-/// Copies `length` bytes between slots; those of `to` are open. The image's manifest comes after it,
-/// so a copy that was cut has no id.
+/// Copies slot 0 to slot 1, or back to slot 0. An image's manifest comes last, so a copy that was cut
+/// has no id.
 #[inline(never)]
-fn copy(
-    config: Config,
-    machine: &mut impl Machine,
-    from: Slot,
-    to: Slot,
-    length: u32,
-) -> Result<(), FlashFault> {
-    let mut at = to.base;
-    while at < to.end() {
-        let sector = config.sector_from(at).ok_or(FlashFault::WriteProtected)?;
-        machine.erase(config, &sector)?;
-        at = sector.end();
-    }
-    let mut done = 0;
-    while done < length {
-        let mut chunk = [0; CHUNK as usize];
-        match machine.bytes(from.base + done, CHUNK) {
-            Some(bytes) => chunk.copy_from_slice(bytes),
-            None => return Err(FlashFault::ReadBack),
+fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashFault> {
+    let config = config.with_open(to);
+    let (runs, backup) = (config.slot(0), config.slot(1));
+    let (from, to) = if to == OWNER_SLOT0 { (backup, runs) } else { (runs, backup) };
+    let (mut at, end) = (to.base, to.base + runs.length);
+    while at < end {
+        let Some(sector) = &config.sector_from(at) else { return Err(FlashFault::WriteProtected) };
+        machine.erase(config, sector)?;
+        while at < end.min(sector.end()) {
+            let bytes = machine.bytes(at - to.base + from.base, CHUNK as u32).unwrap_or(&[]);
+            let chunk: [u8; CHUNK] = *bytes.first_chunk().ok_or(FlashFault::ReadBack)?;
+            machine.program(config, at, &chunk)?;
+            at += CHUNK as u32;
         }
-        machine.program(config, to.base + done, &chunk)?;
-        done += CHUNK;
     }
     Ok(())
 }
 
-/// What the host may write now: a mask of owners. With `ab` never the slot with the confirmed image;
-/// with `backup` nothing before the backup slot has that image.
+/// What a host may write now, as an owner. With `ab` it is the slot without the confirmed image; with
+/// `backup` nothing, unless the backup slot has the confirmed image.
 #[inline(never)]
 pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     let config = journal.config();
-    let state = *journal.record();
-    let confirmed = state.confirmed();
-    let mut slots = config.slots();
-    match (config.strategy(), slots.next(), slots.next()) {
-        (Strategy::Ab, Some(a), Some(b)) => spare(machine, [a, b], confirmed),
-        (Strategy::Backup, Some(runs), Some(backup))
-            if confirmed != 0 && state.backup() != confirmed && id(machine, runs) == confirmed =>
+    let confirmed = journal.state.confirmed();
+    match config.strategy() {
+        Strategy::Ab => spare(journal, machine),
+        Strategy::Backup
+            if confirmed != journal.state.backup() && id(machine, config.slot(0)) == confirmed =>
         {
-            let saved = machine.prove(config, runs, &state).is_ok()
-                && copy(config.with_open(OWNER_SLOT1), machine, runs, backup, runs.length).is_ok()
-                && journal.append(machine, state.with_backup(confirmed).because(Event::BackedUp, 0)).is_ok();
-            if saved { OWNER_SLOT0 } else { 0 }
+            if back_up(journal, machine).is_ok() { OWNER_SLOT0 } else { 0 }
         }
         _ => OWNER_SLOT0,
     }
 }
 
-/// Mask of the slots that do not hold the confirmed image.
-#[inline(always)]
-pub fn spare(memory: &impl Memory, [a, b]: [Slot; 2], confirmed: u32) -> u8 {
-    let kept = |slot, owner| if confirmed != 0 && id(memory, slot) == confirmed { 0 } else { owner };
-    kept(a, OWNER_SLOT0) | kept(b, OWNER_SLOT1)
+/// Owner of the slot that does not hold the confirmed image: slot 0 if none does.
+pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
+    let confirmed = journal.state.confirmed();
+    let in_use = confirmed != 0 && id(memory, journal.config().slot(0)) == confirmed;
+    if in_use { OWNER_SLOT1 } else { OWNER_SLOT0 }
 }
 
-/// An update begins: call it before its first erase or program operation. There is no candidate
-/// from here on.
+/// Copies the confirmed image, proved once more, to the backup slot.
+fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), FlashFault> {
+    let config = journal.config();
+    if machine.prove(config, config.slot(0), &journal.state).is_err() {
+        return Ok(());
+    }
+    // From here on the slot holds no image, whatever its manifest says.
+    journal.state.set_backup(0);
+    journal.commit(machine, Event::BackedUp, 1)?;
+    copy(config, machine, OWNER_SLOT1)?;
+    journal.state.set_backup(journal.state.confirmed());
+    journal.commit(machine, Event::BackedUp, 0)
+}
+
+/// An update begins: to be called before its first erase or program operation. The candidate is given
+/// up, and one that was rejected stays so until it is overwritten.
 pub fn begin(journal: &mut Journal, flash: &mut impl Flash) -> Result<(), FlashFault> {
-    let state = journal.record().with_candidate(0).because(Event::UpdateBegun, 0);
-    journal.append(flash, state)
+    journal.state.set_tries(REJECTED);
+    journal.commit(flash, Event::UpdateBegun, 0)
 }
 
 /// A flash operation of an update failed. Only the first of several in a row is recorded.
 pub fn failed(journal: &mut Journal, flash: &mut impl Flash, fault: FlashFault) {
-    let state = *journal.record();
-    if state.event() != Event::UpdateFault as u8 {
-        let _ = journal.append(flash, state.because(Event::UpdateFault, fault as u8));
+    if journal.state.event() != Event::UpdateFault as u8 {
+        let _ = journal.commit(flash, Event::UpdateFault, fault as u8);
     }
 }
 
-/// An update ended: the image in a slot of the mask `open` is proved and becomes the candidate.
+/// An update ended: the image in `slot` is proved and becomes the candidate.
 #[inline(never)]
-pub fn install(journal: &mut Journal, machine: &mut impl Machine, open: u8) -> Result<(), ImageFault> {
-    let config = journal.config();
-    let state = *journal.record();
-    let mut first = ImageFault::Erased;
-    for (number, slot) in config.slots().enumerate() {
-        if open >> number & 1 == 0 {
-            continue;
-        }
-        match machine.prove(config, slot, &state) {
-            Ok(_) => {
-                let state = state.with_candidate(id(machine, slot)).because(Event::Installed, 0);
-                return journal.append(machine, state).map_err(|_| ImageFault::Journal);
-            }
-            Err(fault) if first == ImageFault::Erased => first = fault,
-            Err(_) => {}
-        }
-    }
-    let _ = journal.append(machine, state.because(Event::Refused, first as u8));
-    Err(first)
+pub fn install(journal: &mut Journal, machine: &mut impl Machine, slot: Slot) -> Result<(), ImageFault> {
+    let proved = machine.prove(journal.config(), slot, &journal.state).map(|_| id(machine, slot));
+    judge(journal, machine, proved)
 }
 
 /// An update that the running application wrote has ended: the image in `slot` becomes the candidate
@@ -267,16 +257,25 @@ pub fn propose(
     slot: Slot,
     device: &[u8; 12],
 ) -> Result<(), ImageFault> {
-    let state = *journal.record();
-    let (floor, revoked) = (state.floor(), state.revoked());
+    let (floor, revoked) = (journal.state.floor(), journal.state.revoked());
     let demand = Demand { config: journal.config(), slot, floor, revoked, device };
-    match verify::whole(demand, flash, &mut SoftCrc32::default()) {
+    let whole = verify::whole(demand, flash, &mut SoftCrc32::default());
+    judge(journal, flash, whole)
+}
+
+/// Puts on record what became of an update.
+fn judge(
+    journal: &mut Journal,
+    flash: &mut impl Flash,
+    image: Result<u32, ImageFault>,
+) -> Result<(), ImageFault> {
+    match image {
         Ok(id) => {
-            let state = state.with_candidate(id).because(Event::Installed, 0);
-            journal.append(flash, state).map_err(|_| ImageFault::Journal)
+            journal.state.set_candidate(id);
+            journal.commit(flash, Event::Installed, 0).map_err(|_| ImageFault::Journal)
         }
         Err(fault) => {
-            let _ = journal.append(flash, state.because(Event::Refused, fault as u8));
+            let _ = journal.commit(flash, Event::Refused, fault as u8);
             Err(fault)
         }
     }
@@ -286,15 +285,15 @@ pub fn propose(
 /// trial of it, and it was not confirmed before.
 pub fn confirm(journal: &mut Journal, flash: &mut impl Flash, slot: Slot) -> Result<bool, FlashFault> {
     journal.settle(flash)?;
-    let state = *journal.record();
     let Some((id, counter, revokes)) =
         manifest(flash, slot).map(|m| (m.id(), m.security_counter(), m.revokes()))
     else {
         return Ok(false);
     };
+    let state = &mut journal.state;
     if state.on_trial() && state.candidate() == id {
-        let state = state.with_confirmed(id, counter, revokes);
-        journal.append(flash, state.because(Event::Confirmed, 0))?;
+        state.set_confirmed(id, counter, revokes);
+        journal.commit(flash, Event::Confirmed, 0)?;
     }
-    Ok(journal.record().confirmed() == id)
+    Ok(journal.state.confirmed() == id)
 }

@@ -76,9 +76,7 @@ fn the_info_answer_is_read_back() {
         board_id: BOARD,
         slot_base: SLOT.base,
         slot_length: SLOT.length,
-        image_version: [4, 5, 6],
-        security_counter: 9,
-        image_length: 0x400,
+        options: 0x0FFF_AAED,
     };
     assert_eq!(Info::decode(&info.encode()), Some(info));
     assert_eq!(Info::decode(&info.encode()[..LEN - 1]), None);

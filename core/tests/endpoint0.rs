@@ -318,7 +318,7 @@ fn no_sequence_of_dfu_requests_makes_a_job_outside_the_slot() {
             match job {
                 Job::Erase(_) => erased += 1,
                 Job::Program { .. } => programmed += 1,
-                Job::Leave | Job::ReadUnprotect => {}
+                Job::Leave | Job::ReadUnprotect | Job::Options(_) => {}
             }
         }
     }

@@ -18,14 +18,15 @@
 
 mod family;
 mod sealed;
+mod slots;
 mod update;
 
 use cortex_m_rt::{entry, exception};
-use family::f4::{backup, boot, chip, clock, gpio, memory, time, watchdog};
+use family::f4::{backup, boot, chip, clock, gpio, time, watchdog};
+use slots::Slots;
 use surefoot_core::config::{Config, ConfigFault, Policy};
 use surefoot_core::decide::{Decision, Facts, Reason, decide};
 use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
-use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 
 #[entry]
 fn main() -> ! {
@@ -38,15 +39,16 @@ fn main() -> ! {
         Err(fault) => (None, fault as u8),
     };
     watchdog::init(config.is_some_and(|c| c.watchdog()));
-    let decision = match config {
-        Some(config) => decide(facts(config, reset_cause), || prove(config)),
+    let mut slots = config.map(|config| Slots::load(config, reset_cause));
+    let decision = match &mut slots {
+        Some(slots) => decide(facts(slots.config, reset_cause), || slots.boot()),
         None => Decision::Update(Reason::Configuration, None),
     };
     let record = backup::record();
     let (image, reason) = match decision {
         Decision::Boot(image) => (image, Record::decode(record).map_or(0, |earlier| earlier.reason)),
         Decision::Update(reason, _) => {
-            let (image, reason) = update::run(config, fault, reason, reset_cause, BLOCK);
+            let (image, reason) = update::run(&mut slots, fault, reason, reset_cause, BLOCK);
             (image, reason as u8)
         }
     };
@@ -100,21 +102,6 @@ fn double_tap(window_ms: u32, reset_cause: u8) -> bool {
     }
     backup::exchange(DOUBLE_TAP, 0);
     tapped
-}
-
-/// Proves the image in the first slot, at full speed where there is something to compute.
-#[inline(never)]
-fn prove(config: Config) -> Result<VerifiedImage, ImageFault> {
-    if config.policy() != Policy::None {
-        clock::start(Some(config));
-    }
-    watchdog::feed();
-    let slot = config.first_slot();
-    #[cfg(feature = "signature")]
-    let mut crypto = family::f4::crypto::Software;
-    #[cfg(not(feature = "signature"))]
-    let mut crypto = surefoot_core::image::verify::NoCrypto;
-    verify(Demand { config, slot }, &memory::Flash, &mut family::f4::crc::Unit, &mut crypto)
 }
 
 /// A fault in the bootloader itself: start again. No other exception is enabled, so none has a handler

@@ -5,11 +5,12 @@
 
 use crate::family::f4::usb::{Event, Usb};
 use crate::family::f4::{chip, clock, flash, gpio::Led, memory::Flash, time, watchdog};
-use crate::{prove, sealed};
-use surefoot_core::config::{Config, ConfigFault};
+use crate::sealed;
+use crate::slots::Slots;
+use surefoot_core::config::ConfigFault;
 use surefoot_core::decide::Reason;
 use surefoot_core::dfu::device::{Job, PADDING};
-use surefoot_core::image::{VerifiedImage, manifest, verify::manifest_at};
+use surefoot_core::image::VerifiedImage;
 use surefoot_core::info::{self, Answer, FLAG_HSE_FAILED, FLAG_WRONG_CHIP, at};
 use surefoot_core::port::FlashFault;
 use surefoot_core::usb::{Control, Step};
@@ -26,16 +27,21 @@ const LEAVE_MS: u32 = 15;
 
 /// Stays in update mode until an image is proved; returns it with the reason of the stay.
 pub fn run(
-    config: Option<Config<'static>>,
+    slots: &mut Option<Slots>,
     config_fault: u8,
     reason: Reason,
     reset_cause: u8,
     block: &mut Block,
 ) -> (VerifiedImage, Reason) {
+    let config = slots.as_ref().map(|slots| slots.config);
     let hclk_hz = clock::start(config);
     let led = Led::new(config.and_then(|c| c.led()));
-    let mut status = Status { config, config_fault, reason, reset_cause, last_fault: 0 };
+    let mut status = Status { slots, config_fault, reason, reset_cause, last_fault: 0 };
     loop {
+        if let Some(slots) = status.slots {
+            slots.open();
+        }
+        let config = status.slots.as_ref().map(|slots| slots.config);
         let mut session = Session {
             status: &mut status,
             led: &led,
@@ -51,8 +57,8 @@ pub fn run(
                 time::wait(LEAVE_MS);
                 session.port.detach();
             }
-            if let Some(config) = config {
-                if let Ok(image) = prove(config) {
+            if let Some(slots) = session.status.slots {
+                if let Ok(image) = slots.end() {
                     session.port.detach();
                     return (image, session.status.reason);
                 }
@@ -78,8 +84,9 @@ enum End {
 }
 
 /// What the host can ask about.
-struct Status {
-    config: Option<Config<'static>>,
+struct Status<'a> {
+    /// None without a configuration.
+    slots: &'a mut Option<Slots>,
     /// [`ConfigFault`] as a number, 0 with a configuration.
     config_fault: u8,
     reason: Reason,
@@ -91,17 +98,17 @@ struct Status {
 /// From attach to detach. The order of the fields is kept: the engine's small ones and these are in
 /// reach of short instructions.
 #[repr(C)]
-struct Session<'a> {
+struct Session<'a, 'b> {
     control: Control<'static>,
     /// When the host was last heard.
     heard: u32,
-    status: &'a mut Status,
+    status: &'a mut Status<'b>,
     led: &'a Led,
     block: &'a mut Block,
     port: Usb,
 }
 
-impl Session<'_> {
+impl Session<'_, '_> {
     /// One turn of the loop: an event, or a job, or sleep.
     #[inline(never)]
     fn turn(&mut self) -> Option<End> {
@@ -124,7 +131,7 @@ impl Session<'_> {
             }
             None => {
                 // 0 is for ever, and nothing can boot without a configuration.
-                let limit = self.status.config.map_or(0, |c| c.update_timeout_ms());
+                let limit = self.status.slots.as_ref().map_or(0, |slots| slots.config.update_timeout_ms());
                 if limit != 0 && now.wrapping_sub(self.heard) >= limit {
                     self.heard = now;
                     return Some(End::Silence);
@@ -163,20 +170,22 @@ impl Session<'_> {
     }
 
     /// A flash job. Without a configuration the engine gives out none.
-    fn work(&self, job: Job) -> Result<(), FlashFault> {
-        let config = self.status.config.ok_or(FlashFault::WriteProtected)?;
+    fn work(&mut self, job: Job) -> Result<(), FlashFault> {
+        let slots = self.status.slots.as_mut().ok_or(FlashFault::WriteProtected)?;
         match job {
-            Job::Erase(sector) => flash::erase(config, &sector),
+            Job::Erase(sector) => slots.erase(&sector),
             Job::Program { address, length } => {
-                flash::program(config, address, self.block.get(..length as usize).unwrap_or(&[]))
+                slots.program(address, self.block.get(..length as usize).unwrap_or(&[]))
             }
             Job::ReadUnprotect => flash::read_unprotect(),
+            #[cfg(feature = "failsafe")]
+            Job::Options(value) => flash::set_options(value),
             Job::Leave => Ok(()),
         }
     }
 }
 
-impl Status {
+impl Status<'_> {
     /// The answer to the info request. The image is proved anew, since the slot may have changed.
     #[inline(never)]
     fn tell(&self, info: &mut Answer) {
@@ -189,31 +198,23 @@ impl Status {
         info.u8(at::LAST_FAULT, self.last_fault);
         info.u16(at::DEVICE_ID, chip::device_id());
         info.u16(at::FLASH_KIB, chip::flash_kib());
+        #[cfg(feature = "failsafe")]
+        info.u32(at::OPTIONS, flash::options());
         info.u8(at::CONFIG_FAULT, self.config_fault);
         if self.config_fault == ConfigFault::Chip as u8 {
             info.u8(at::FLAGS, FLAG_WRONG_CHIP);
         }
-        if let Some(config) = self.config {
+        if let Some(slots) = &*self.slots {
+            let config = slots.config;
             if clock::hse_failed(config) {
                 info.u8(at::FLAGS, FLAG_HSE_FAILED);
             }
-            let slot = config.first_slot();
+            let slot = config.target_slot();
             info.u8(at::POLICY, config.policy() as u8);
             info.u32(at::BOARD_ID, config.board_id());
             info.u32(at::SLOT_BASE, slot.base);
             info.u32(at::SLOT_LENGTH, slot.length);
-            info.u8(at::IMAGE_FAULT, prove(config).err().map_or(0, |fault| fault as u8));
-            let image = Flash::read(slot.base, slot.length).unwrap_or(&[]);
-            let manifest = manifest::offset(image).map(|at| manifest_at(image, at));
-            let (mut version, mut counter, mut length) = ([0; 3], 0, 0);
-            if let Some(Ok((_, manifest))) = manifest {
-                version = manifest.version();
-                counter = manifest.security_counter();
-                length = manifest.image_length();
-            }
-            info.image_version(version);
-            info.u32(at::SECURITY_COUNTER, counter);
-            info.u32(at::IMAGE_LENGTH, length);
+            info.u8(at::IMAGE_FAULT, slots.fault());
         }
     }
 }

@@ -35,6 +35,9 @@ pub enum Job {
     Leave,
     /// Take the read protection off. The chip resets on success.
     ReadUnprotect,
+    /// Program the option bytes with this value, if that takes no protection from the bootloader.
+    #[cfg(feature = "failsafe")]
+    Options(u32),
 }
 
 /// What a request calls for.
@@ -69,6 +72,9 @@ enum Work {
     Program,
     /// Read unprotect.
     Unprotect,
+    /// Option bytes: `Device::target`.
+    #[cfg(feature = "failsafe")]
+    Options,
 }
 
 /// The device engine. The order of the fields is kept, as in [`crate::usb::Control`].
@@ -205,6 +211,8 @@ impl<'a> Device<'a> {
                 }
                 Work::Program => Job::Program { address: self.target, length: self.length },
                 Work::Unprotect => Job::ReadUnprotect,
+                #[cfg(feature = "failsafe")]
+                Work::Options => Job::Options(self.target),
                 Work::None | Work::Report => return None,
             },
             _ => return None,
@@ -225,6 +233,8 @@ impl<'a> Device<'a> {
                 (FlashFault::ReadBack, _) => Status::Verify,
                 (_, Work::Program) => Status::Program,
                 (_, Work::Unprotect) => Status::Vendor,
+                #[cfg(feature = "failsafe")]
+                (_, Work::Options) => Status::Vendor,
                 _ => Status::Erase,
             });
             return;
@@ -337,6 +347,11 @@ impl<'a> Device<'a> {
                     return Some(Work::Unprotect);
                 }
                 self.outcome = Status::Vendor;
+            }
+            #[cfg(feature = "failsafe")]
+            (command::OPTIONS, Some(value)) => {
+                self.target = value;
+                return Some(Work::Options);
             }
             _ => return None,
         }

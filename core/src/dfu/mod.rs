@@ -39,6 +39,9 @@ pub mod command {
     pub const ERASE: u8 = 0x41;
     /// Take the read protection off, which erases the chip.
     pub const READ_UNPROTECT: u8 = 0x92;
+    /// Ours, unlisted: program the option bytes with the value that follows, as FLASH_OPTCR holds them.
+    /// Refused where it would take protection from the bootloader.
+    pub const OPTIONS: u8 = 0x50;
 }
 
 /// bState (DFU 1.1, section 6.1.2).

@@ -144,15 +144,17 @@ impl<'a> View<'a> {
             return Err(ManifestFault::Checksum);
         }
         // Without slots and counters nothing is known of revocation and override.
-        let failsafe = cfg!(feature = "failsafe");
-        let clear = if failsafe { !0xFF00 } else { !0 };
-        let reserved = match view.word(0x50) {
-            Override::IMAGE if failsafe => 0x54,
-            Override::DEVICE if failsafe => SIGNATURE,
-            _ => 0x50,
+        #[cfg(feature = "failsafe")]
+        let reserved_is_clear = {
+            let used = match view.word(0x50) {
+                Override::IMAGE => 0x54,
+                Override::DEVICE => SIGNATURE,
+                _ => 0x50,
+            };
+            view.word(0x4C) & !0xFF00 == 0 && view.0[used..SIGNATURE].iter().all(|&x| x == 0)
         };
-        let reserved_is_clear =
-            view.word(0x4C) & clear == 0 && view.0[reserved..SIGNATURE].iter().all(|&x| x == 0);
+        #[cfg(not(feature = "failsafe"))]
+        let reserved_is_clear = view.0[0x4C..SIGNATURE].iter().all(|&x| x == 0);
         let padding_is_erased = view.0[CRC + 4..].iter().all(|&x| x == 0xFF);
         if !reserved_is_clear || !padding_is_erased || view.word(0x24) > Algorithm::Ed25519 as u32 {
             return Err(ManifestFault::Field);

@@ -1,59 +1,61 @@
 //! Finding the newest record and writing the next.
 
-use super::{MIN_RECORDS, RECORD_LEN, Record};
+use super::{Event, MIN_RECORDS, RECORD_LEN, Record, is_whole, words};
 use crate::config::{Config, OWNER_JOURNAL};
 use crate::port::{Flash, FlashFault, Memory};
 
-/// The log of one board, with its newest record at hand.
+/// The log of one board, with its newest state at hand.
 #[derive(Clone, Debug)]
 pub struct Journal<'a> {
+    /// The newest state. Change it, then [`Journal::commit`] it.
+    pub state: Record,
     /// With the journal's sectors open.
     config: Config<'a>,
-    record: Record,
+    /// Sequence number of the newest record.
+    sequence: u32,
     /// Where the next record goes ...
     next: u32,
     /// ... unless that is here, at the end of the sector.
     limit: u32,
-    /// End of the sector that holds `record`, which is not erased.
+    /// End of the sector with the newest record, which is not erased.
     home: u32,
 }
 
 impl<'a> Journal<'a> {
-    /// Looks for the newest record. A board without a journal has none, and appends to nowhere.
-    #[inline(never)]
+    /// Looks for the newest record. A board without a journal has none, and writes to nowhere.
+    #[inline(always)]
     pub fn load(config: Config<'a>, memory: &impl Memory) -> Self {
-        let config = config.with_open(OWNER_JOURNAL);
-        // Without a record the first append goes to the first sector, and erases it.
-        let mut journal = Self { config, record: Record::EMPTY, next: 0, limit: 0, home: u32::MAX };
+        // Without a record the first one goes to the first sector, which is erased for it.
+        let (state, config) = (Record::EMPTY, config.with_open(OWNER_JOURNAL));
+        let mut journal = Self { state, config, sequence: 0, next: 0, limit: 0, home: u32::MAX };
+        journal.find(memory);
+        journal
+    }
+
+    #[inline(never)]
+    fn find(&mut self, memory: &impl Memory) {
         let mut end = 0;
-        while let Some(sector) = config.sector_from(end) {
+        while let Some(sector) = &self.config.sector_from(end) {
             end = sector.end();
-            let mut free = end;
-            let mut at = end;
+            let (mut at, mut free) = (end, end);
             while at != sector.base {
+                let tail = free == at;
                 at -= RECORD_LEN;
-                let bytes = memory.bytes(at, RECORD_LEN);
-                if bytes.is_some_and(|b| b.as_chunks().0.iter().all(|word| *word == [0xFF; 4]))
-                    && free == at + RECORD_LEN
-                {
+                // What cannot be read is neither blank nor a record.
+                let Some(words) = memory.bytes(at, RECORD_LEN).and_then(words) else { continue };
+                if tail && words.iter().all(|word| *word == [0xFF; 4]) {
                     free = at;
-                    continue;
-                }
-                if let Some(record) = bytes.and_then(Record::check) {
-                    if record.sequence() > journal.record.sequence() {
-                        journal = Self { config, record, next: free, limit: end, home: end };
+                } else if is_whole(words) {
+                    let sequence = u32::from_le_bytes(words[super::at::SEQUENCE]);
+                    if sequence > self.sequence {
+                        self.state = Record(*words);
+                        (self.sequence, self.next, self.limit, self.home) = (sequence, free, end, end);
                     }
                     // Those before it are older.
                     break;
                 }
             }
         }
-        journal
-    }
-
-    /// The newest state.
-    pub fn record(&self) -> &Record {
-        &self.record
     }
 
     /// The board.
@@ -63,46 +65,47 @@ impl<'a> Journal<'a> {
 
     /// True when the next state can be written without an erase.
     pub fn has_room(&self) -> bool {
-        self.limit.wrapping_sub(self.next) >= 2 * RECORD_LEN
+        self.limit - self.next >= 2 * RECORD_LEN
     }
 
-    /// Writes the second record of the newest state, unless it is there. Before this nothing is
-    /// done that cannot be taken back.
+    /// Writes the second record of the newest state, unless it is there. To be called before anything
+    /// is done because of the state that [`Journal::load`] found.
     #[inline(never)]
     pub fn settle(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
-        if self.record.sequence() % 2 == 0 {
-            return Ok(());
-        }
-        let record = self.record;
-        self.write(flash, record)
+        if self.sequence.is_multiple_of(2) { Ok(()) } else { self.write(flash) }
     }
 
-    /// Writes a new state. After an error it is uncertain which one the next start finds.
+    /// Writes the state, twice. After an error it is uncertain whether the next start finds it.
     #[inline(never)]
-    pub fn append(&mut self, flash: &mut impl Flash, state: Record) -> Result<(), FlashFault> {
-        self.settle(flash)?;
-        self.write(flash, state)?;
+    pub fn commit(&mut self, flash: &mut impl Flash, event: Event, detail: u8) -> Result<(), FlashFault> {
+        self.state.set_event(event, detail);
+        // An odd number stands alone after an error; its state is given up.
+        self.sequence = self.sequence.next_multiple_of(2);
+        self.write(flash)?;
         self.settle(flash)
     }
 
     #[inline(never)]
-    fn write(&mut self, flash: &mut impl Flash, state: Record) -> Result<(), FlashFault> {
-        let record = state.following(self.record.sequence());
+    fn write(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
+        self.state.seal(self.sequence + 1);
         let mut result = Ok(());
         // Places that cannot be written are passed over.
         for _ in 0..MIN_RECORDS {
             if self.next == self.limit {
-                let other = self.config.sector_from(self.home).or_else(|| self.config.sector_from(0));
-                let Some(sector) = other else { return Ok(()) };
-                flash.erase(self.config, &sector)?;
+                let mut other = self.config.sector_from(self.home);
+                if other.is_none() {
+                    other = self.config.sector_from(0);
+                }
+                let Some(sector) = &other else { break };
+                flash.erase(self.config, sector)?;
                 self.next = sector.base;
                 self.limit = sector.end();
             }
             let at = self.next;
             self.next += RECORD_LEN;
-            result = flash.program(self.config, at, record.bytes());
+            result = flash.program(self.config, at, self.state.bytes());
             if result.is_ok() {
-                self.record = record;
+                self.sequence += 1;
                 self.home = self.limit;
                 break;
             }

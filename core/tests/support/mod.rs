@@ -99,7 +99,7 @@ impl Flash {
         let (address, length) = match job {
             Job::Erase(sector) => (sector.base, sector.size),
             Job::Program { address, length } => (address, length),
-            Job::Leave | Job::ReadUnprotect => return Ok(()),
+            Job::Leave | Job::ReadUnprotect | Job::Options(_) => return Ok(()),
         };
         let allowed = self.slots.iter().any(|s| s.contains(address, length));
         assert!(allowed, "{job:x?} is outside the slots");
@@ -247,7 +247,7 @@ impl<'a> Board<'a> {
                 self.left = true;
                 0
             }
-            Job::ReadUnprotect => 0,
+            Job::ReadUnprotect | Job::Options(_) => 0,
         };
         self.busy_until_ms = self.busy_until_ms.max(self.now_ms) + u64::from(ms);
         let result = self.flash.run(job, &self.block);

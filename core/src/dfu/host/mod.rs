@@ -94,6 +94,8 @@ pub enum Activity {
     Write(u32),
     /// Reading a block from this address.
     Read(u32),
+    /// Programming the option bytes.
+    Options,
     /// Leaving DFU mode.
     Leave,
 }
@@ -338,6 +340,7 @@ impl<'a> Host<'a> {
             Action::SetAddress(address) => self.set_command(command::SET_ADDRESS, Some(address)),
             Action::Erase(sector) => self.set_command(command::ERASE, Some(sector.base)),
             Action::EraseAll => self.set_command(command::ERASE, None),
+            Action::Options(value) => self.set_command(command::OPTIONS, Some(value)),
             Action::Leave => {
                 self.command_length = 0;
                 2

@@ -44,6 +44,11 @@ pub enum Task<'a> {
         /// Where to, at least one byte.
         buffer: &'a mut [u8],
     },
+    /// Program the option bytes (our own bootloader only).
+    Options {
+        /// As FLASH_OPTCR holds them.
+        value: u32,
+    },
     /// End DFU mode; a device that is gone before it answered has left.
     Leave {
         /// Set the address pointer first; a ROM bootloader starts the application at it.
@@ -59,6 +64,7 @@ pub(super) enum Action {
     SetAddress(u32),
     Erase(Sector),
     EraseAll,
+    Options(u32),
     Write {
         address: u32,
         block: u16,
@@ -80,6 +86,7 @@ impl Action {
             Self::SetAddress(address) => Activity::SetAddress(address),
             Self::Erase(sector) => Activity::Erase(sector.base),
             Self::EraseAll => Activity::EraseAll,
+            Self::Options(_) => Activity::Options,
             Self::Write { address, .. } => Activity::Write(address),
             Self::Read { address, .. } => Activity::Read(address),
             Self::Leave => Activity::Leave,
@@ -119,7 +126,7 @@ impl<'a> Cursor<'a> {
     /// What can be known to fail before anything is sent.
     pub fn check(&self) -> Result<(), Error> {
         let (address, length) = match &self.task {
-            Task::Recover | Task::EraseAll | Task::Leave { .. } => return Ok(()),
+            Task::Recover | Task::EraseAll | Task::Options { .. } | Task::Leave { .. } => return Ok(()),
             Task::Erase { address, length, .. } => (*address, *length as usize),
             Task::Download { address, data, .. } => (*address, data.len()),
             Task::Upload { address, buffer } => (*address, buffer.len()),
@@ -141,7 +148,8 @@ impl<'a> Cursor<'a> {
         match &self.task {
             Task::Recover => Action::None,
             Task::EraseAll if self.done == 0 => Action::EraseAll,
-            Task::EraseAll => Action::None,
+            Task::Options { value } if self.done == 0 => Action::Options(*value),
+            Task::EraseAll | Task::Options { .. } => Action::None,
             Task::Leave { address: Some(address) } if self.pointer.is_none() => Action::SetAddress(*address),
             Task::Leave { .. } if self.done == 0 => Action::Leave,
             Task::Leave { .. } => Action::None,
@@ -184,7 +192,7 @@ impl<'a> Cursor<'a> {
                 return false;
             }
             Action::None | Action::Abort => return false,
-            Action::EraseAll | Action::Leave => self.done = 1,
+            Action::EraseAll | Action::Options(_) | Action::Leave => self.done = 1,
             Action::Erase(sector) => {
                 if let Task::Erase { address, length, .. } = &self.task {
                     let end = sector.end() - u64::from(*address);
@@ -223,7 +231,7 @@ impl<'a> Cursor<'a> {
     /// Bytes done and in all.
     pub fn progress(&self) -> (u32, u32) {
         let total = match &self.task {
-            Task::Recover | Task::EraseAll | Task::Leave { .. } => 1,
+            Task::Recover | Task::EraseAll | Task::Options { .. } | Task::Leave { .. } => 1,
             Task::Erase { length, .. } => *length,
             Task::Download { data, .. } => data.len() as u32,
             Task::Upload { buffer, .. } => buffer.len() as u32,

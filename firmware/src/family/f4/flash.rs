@@ -27,6 +27,17 @@ const SER: u32 = 1 << 1;
 const SNB_AT: u32 = 3;
 const PSIZE_AT: u32 = 8;
 const STRT: u32 = 1 << 16;
+/// OPTCR: OPTSTRT; RDP with its levels 0 and 2, every other value is level 1; nWRP of sector 0, low
+/// when it is protected; and of what may change BOR_LEV, WDG_SW, RDP and nWRP (RM0090, 3.9.10).
+const OPTSTRT: u32 = 1 << 1;
+const RDP: u32 = 0xFF00;
+const RDP_LEVEL_0: u32 = 0xAA00;
+#[cfg(feature = "failsafe")]
+const RDP_LEVEL_2: u32 = 0xCC00;
+#[cfg(feature = "failsafe")]
+const NWRP_0: u32 = 1 << 16;
+#[cfg(feature = "failsafe")]
+const MAY_CHANGE: u32 = 0x0FFF_FF2C;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
 const LOCK: u32 = 1 << 31;
@@ -78,20 +89,45 @@ pub fn program(config: Config, address: u32, data: &[u8]) -> Result<(), FlashFau
 /// Takes the read protection off (RM0090, 3.7.3): from level 1 the chip erases itself, this bootloader
 /// included, and starts anew; at level 0 there is nothing to do.
 pub fn read_unprotect() -> Result<(), FlashFault> {
-    const LEVEL_0: u8 = 0xAA;
-    if FLASH.optcr().read().rdp() == LEVEL_0 {
+    let old = options();
+    program_options(old, old & !RDP | RDP_LEVEL_0)
+}
+
+/// The option bytes as FLASH_OPTCR shows them, its lock and start bits 0 (RM0090, 3.9.10).
+pub fn options() -> u32 {
+    FLASH.optcr().read().0 & !0b11
+}
+
+/// Programs the option bytes, if that takes no protection from this bootloader: its sector stays
+/// protected when it is, the read protection level never falls (RM0090, 3.7.3 to 3.7.5), and what has
+/// to do with banks and proprietary code stays as it is.
+#[cfg(feature = "failsafe")]
+pub fn set_options(new: u32) -> Result<(), FlashFault> {
+    let old = options();
+    let changed = old ^ new;
+    let unprotects = changed & new & NWRP_0 != 0;
+    let lowers = changed & RDP != 0 && old & RDP != RDP_LEVEL_0 && new & RDP != RDP_LEVEL_2;
+    if unprotects || lowers || changed & !MAY_CHANGE != 0 {
+        return Err(FlashFault::WriteProtected);
+    }
+    program_options(old, new)
+}
+
+#[inline(never)]
+fn program_options(old: u32, new: u32) -> Result<(), FlashFault> {
+    if old == new {
         return Ok(());
     }
     FLASH.optkeyr().write_value(OPTION_KEYS[0]);
     FLASH.optkeyr().write_value(OPTION_KEYS[1]);
     // RM0090, 3.7.2: the value first, then OPTSTRT.
-    FLASH.optcr().modify(|w| w.set_rdp(LEVEL_0));
-    FLASH.optcr().modify(|w| w.set_optstrt(true));
+    FLASH.optcr().write_value(regs::Optcr(new));
+    FLASH.optcr().write_value(regs::Optcr(new | OPTSTRT));
     let result = finish(MASS_ERASE_LIMIT_MS);
     FLASH.optcr().modify(|w| w.set_optlock(true));
     result?;
     // At level 2 the bytes cannot be written (RM0090, 3.7.3).
-    if FLASH.optcr().read().rdp() == LEVEL_0 { Ok(()) } else { Err(FlashFault::WriteProtected) }
+    if options() == new { Ok(()) } else { Err(FlashFault::WriteProtected) }
 }
 
 /// Unlocks the controller for work on this range, which has to be writable (promise 4), and sets CR

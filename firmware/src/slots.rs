@@ -1,0 +1,198 @@
+//! The slots of this board: what starts, what the host may write, and what became of an update.
+//!
+//! The decisions are [`surefoot_core::slot`]'s; here they meet the flash driver, the verifier and the
+//! watchdog. Without the feature `failsafe` there is one slot and no state.
+
+#[cfg(feature = "failsafe")]
+use crate::family::f4::chip;
+use crate::family::f4::{clock, crc, flash, memory, watchdog};
+use surefoot_core::config::{Config, Policy, Sector, Slot};
+use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
+use surefoot_core::port::FlashFault;
+#[cfg(feature = "failsafe")]
+use surefoot_core::{
+    journal::{Journal, Record},
+    port::{Flash, Memory},
+    slot::{self, Machine},
+};
+
+/// Proves the image in `slot`, at full speed where there is something to compute.
+#[cfg_attr(feature = "failsafe", inline(never))]
+fn prove(
+    config: Config,
+    slot: Slot,
+    #[cfg(feature = "failsafe")] state: &Record,
+) -> Result<VerifiedImage, ImageFault> {
+    watchdog::feed();
+    let demand = Demand {
+        #[cfg(feature = "failsafe")]
+        floor: state.floor(),
+        #[cfg(feature = "failsafe")]
+        revoked: state.revoked(),
+        #[cfg(feature = "failsafe")]
+        device: chip::unique_id(),
+        ..Demand::new(config, slot)
+    };
+    #[cfg(feature = "signature")]
+    let mut crypto = crate::family::f4::crypto::Software;
+    #[cfg(not(feature = "signature"))]
+    let mut crypto = surefoot_core::image::verify::NoCrypto;
+    verify(demand, &memory::Flash, &mut crc::Unit, &mut crypto)
+}
+
+/// The clock that proving wants: there is nothing to compute under the policy `none`.
+fn full_speed(config: Config) {
+    if config.policy() != Policy::None {
+        clock::start(Some(config));
+    }
+}
+
+/// The slots and their state.
+#[cfg(feature = "failsafe")]
+pub struct Slots {
+    /// With what the host may write open.
+    pub config: Config<'static>,
+    journal: Journal<'static>,
+    cause: u8,
+    /// An update has begun, and nobody has looked at its image yet.
+    begun: bool,
+}
+
+#[cfg(feature = "failsafe")]
+impl Slots {
+    /// Reads the state. `cause` is the reset cause; its flags are cleared where they count for trials,
+    /// so that the next reset shows its own.
+    pub fn load(config: Config<'static>, cause: u8) -> Self {
+        full_speed(config);
+        if config.has_journal() {
+            chip::forget_reset_cause();
+        }
+        Self { config, journal: Journal::load(config, &memory::Flash), cause, begun: false }
+    }
+
+    /// The image to start.
+    pub fn boot(&mut self) -> Result<VerifiedImage, ImageFault> {
+        slot::boot(&mut self.journal, &mut Board, self.cause)
+    }
+
+    /// Opens to the host what it may write, for a session.
+    pub fn open(&mut self) {
+        self.config = self.config.with_open(slot::open(&mut self.journal, &mut Board));
+    }
+
+    /// What is wrong with the image in the slot that is open, as a number; 0: nothing.
+    pub fn fault(&self) -> u8 {
+        prove(self.config, self.config.target_slot(), &self.journal.state)
+            .err()
+            .map_or(0, |fault| fault as u8)
+    }
+
+    /// The host has left or fell silent: what it wrote becomes the candidate, and the image to start is
+    /// chosen anew.
+    pub fn end(&mut self) -> Result<VerifiedImage, ImageFault> {
+        if core::mem::take(&mut self.begun) {
+            slot::install(&mut self.journal, &mut Board, self.config.target_slot())?;
+        }
+        self.boot()
+    }
+
+    /// Erases a sector of the open slot.
+    pub fn erase(&mut self, sector: &Sector) -> Result<(), FlashFault> {
+        self.begin()?;
+        let result = flash::erase(self.config, sector);
+        self.note(result)
+    }
+
+    /// Programs a block of the open slot.
+    pub fn program(&mut self, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        self.begin()?;
+        let result = flash::program(self.config, address, data);
+        self.note(result)
+    }
+
+    fn begin(&mut self) -> Result<(), FlashFault> {
+        if !self.begun {
+            slot::begin(&mut self.journal, &mut Board)?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, result: Result<(), FlashFault>) -> Result<(), FlashFault> {
+        if let Err(fault) = result {
+            slot::failed(&mut self.journal, &mut Board, fault);
+        }
+        result
+    }
+}
+
+/// The board as the core's slots know it.
+#[cfg(feature = "failsafe")]
+struct Board;
+
+#[cfg(feature = "failsafe")]
+impl Memory for Board {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        memory::Flash::read(address, length)
+    }
+}
+
+#[cfg(feature = "failsafe")]
+impl Flash for Board {
+    fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault> {
+        watchdog::feed();
+        flash::erase(config, sector)
+    }
+
+    fn program(&mut self, config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        flash::program(config, address, data)
+    }
+}
+
+#[cfg(feature = "failsafe")]
+impl Machine for Board {
+    fn prove(&mut self, config: Config, slot: Slot, state: &Record) -> Result<VerifiedImage, ImageFault> {
+        prove(config, slot, state)
+    }
+
+    fn watch(&mut self) {
+        watchdog::init(true);
+    }
+}
+
+/// One slot without state.
+#[cfg(not(feature = "failsafe"))]
+pub struct Slots {
+    pub config: Config<'static>,
+}
+
+#[cfg(not(feature = "failsafe"))]
+impl Slots {
+    pub fn load(config: Config<'static>, _: u8) -> Self {
+        Self { config }
+    }
+
+    #[inline(never)]
+    pub fn boot(&self) -> Result<VerifiedImage, ImageFault> {
+        full_speed(self.config);
+        prove(self.config, self.config.first_slot())
+    }
+
+    pub fn open(&mut self) {}
+
+    pub fn fault(&self) -> u8 {
+        self.boot().err().map_or(0, |fault| fault as u8)
+    }
+
+    pub fn end(&mut self) -> Result<VerifiedImage, ImageFault> {
+        self.boot()
+    }
+
+    pub fn erase(&mut self, sector: &Sector) -> Result<(), FlashFault> {
+        flash::erase(self.config, sector)
+    }
+
+    pub fn program(&mut self, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        flash::program(self.config, address, data)
+    }
+}
