@@ -121,7 +121,9 @@ fn with_manifest(
         match image::check(loaded.config()?, slot, &segments(unsigned.bytes())?) {
             // The last check of all, and there is no signature yet.
             Err(refused) if refused.fault == ImageFault::Signature => {}
-            other => drop(other.map_err(|e| Problem::from(e).about(&arguments.file))?),
+            other => {
+                other.map_err(|e| Problem::from(e).about(&arguments.file))?;
+            }
         }
     }
     let signature = signer.sign(&unsigned)?;

@@ -43,7 +43,7 @@ pub enum Opened {
     /// A key in memory.
     Key(Box<SigningKey>),
     /// A command.
-    Command(External),
+    Command(Box<External>),
 }
 
 impl Signer {
@@ -60,12 +60,8 @@ impl Signer {
                 InputName::Hex => Input::Hex,
             };
             let (command, public) = (command.clone(), keys::read_public(public)?);
-            return Ok(Some(Opened::Command(External {
-                command,
-                public,
-                input,
-                timeout: self.sign_timeout,
-            })));
+            let external = External { command, public, input, timeout: self.sign_timeout };
+            return Ok(Some(Opened::Command(Box::new(external))));
         }
         let Some(path) = &self.key else { return Ok(None) };
         let key = match keys::open_private(path)? {
