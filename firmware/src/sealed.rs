@@ -3,7 +3,9 @@
 //! They stand where the vectors of interrupts would be, right behind the sixteen of the core:
 //! every interrupt stays disabled. Unsealed, the block reads as erased flash.
 
-use surefoot_core::config::{BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_SIGNATURE, HEADER_LEN};
+use surefoot_core::config::{
+    BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN,
+};
 
 /// Version of the bootloader, from Cargo.toml.
 pub const VERSION: [u8; 3] = [
@@ -16,8 +18,13 @@ pub const VERSION: [u8; 3] = [
 pub const HEADER: BinaryHeader = BinaryHeader {
     version: VERSION,
     family: FAMILY_F4,
-    features: if cfg!(feature = "signature") { FEATURE_SIGNATURE } else { 0 },
+    features: feature(cfg!(feature = "signature"), FEATURE_SIGNATURE)
+        | feature(cfg!(feature = "failsafe"), FEATURE_FAILSAFE),
 };
+
+const fn feature(built_in: bool, bit: u16) -> u16 {
+    if built_in { bit } else { 0 }
+}
 
 /// Header and unsealed block.
 #[repr(C, align(4))]
