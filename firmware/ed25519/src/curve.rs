@@ -133,9 +133,15 @@ fn power(registers: &mut Registers) {
 }
 
 /// True when `program` leaves zero in B.
+#[inline(always)]
 fn vanishes<const N: usize>(registers: &mut Registers, program: &Program<N>) -> bool {
     program.run(registers);
-    registers[B] == [0; 8]
+    zero(&registers[B])
+}
+
+#[inline(never)]
+fn zero(number: &Number) -> bool {
+    number.iter().fold(0, |all, word| all | word) == 0
 }
 
 /// The encoding of [s]B - [k]A, with the base point B and A as encoded by `key`. `None` when `key`
@@ -196,5 +202,5 @@ pub fn double_multiple(s: &Number, k: &Number, key: Number) -> Option<Number> {
 
 /// Bit `i` of `scalar`.
 fn bit(scalar: &Number, i: usize) -> usize {
-    (scalar[i / 32] >> (i % 32)) as usize & 1
+    (scalar[i / 32 % 8] >> (i % 32)) as usize & 1
 }

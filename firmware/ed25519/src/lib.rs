@@ -12,27 +12,18 @@ mod machine;
 mod scalar;
 mod sha512;
 
-use machine::Number;
+use machine::number;
 
 /// True when `signature` is `key`'s signature of `message`.
 pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let (Some(r), Some(s)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else {
         return false;
     };
-    let Some(s) = scalar::canonical(number(s)) else {
+    let s = number(s);
+    let Some(k) = scalar::reduce(&sha512::digest(&[r, key, message]), &s) else {
         return false;
     };
-    let k = scalar::reduce(&sha512::digest(&[r, key, message]));
     // R = [s]B - [k]A. Comparing encodings also refuses an R that is none of a point, or that is
     // not canonical.
     curve::double_multiple(&s, &k, number(key)).is_some_and(|sum| sum == number(r))
-}
-
-/// The number that `bytes` are, little-endian.
-fn number(bytes: &[u8; 32]) -> Number {
-    let mut out = [0; 8];
-    for (word, from) in out.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u32::from_le_bytes(*from);
-    }
-    out
 }

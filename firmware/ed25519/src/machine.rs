@@ -8,9 +8,13 @@
 #[cfg(target_arch = "arm")]
 mod cortex_m4;
 #[cfg(target_arch = "arm")]
+pub use cortex_m4::number;
+#[cfg(target_arch = "arm")]
 use cortex_m4::run;
 #[cfg(not(target_arch = "arm"))]
 mod portable;
+#[cfg(not(target_arch = "arm"))]
+pub use portable::number;
 #[cfg(not(target_arch = "arm"))]
 use portable::run;
 

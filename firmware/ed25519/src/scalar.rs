@@ -9,28 +9,21 @@ static DOUBLE: Program<1> = Program::new([add(0, 0, 0)]);
 /// Takes L off what is not below it.
 static REDUCE: Program<1> = Program::new([sub(0, 0, MODULUS)]);
 
-fn registers() -> Registers {
-    let mut out = [[0; 8]; 16];
-    out[MODULUS] = L;
-    out
-}
-
-/// `scalar`, or `None` when it is not below L.
-pub fn canonical(scalar: Number) -> Option<Number> {
-    let mut registers = registers();
-    registers[0] = scalar;
+/// The 512-bit number in `bytes`, little-endian, modulo L; `None` when `canonical` is not below L.
+pub fn reduce(bytes: &[u8; 64], canonical: &Number) -> Option<Number> {
+    let mut registers: Registers = [[0; 8]; 16];
+    registers[MODULUS] = L;
+    registers[0] = *canonical;
     REDUCE.run(&mut registers);
-    (registers[0] == scalar).then_some(scalar)
-}
-
-/// The 512-bit number in `bytes`, little-endian, modulo L.
-pub fn reduce(bytes: &[u8; 64]) -> Number {
-    let mut registers = registers();
+    if registers[0] != *canonical {
+        return None;
+    }
+    registers[0] = [0; 8];
     for i in (0..512).rev() {
         // Below L before, so below 2L after.
         DOUBLE.run(&mut registers);
         registers[0][0] |= u32::from(bytes[i / 8] >> (i % 8) & 1);
         REDUCE.run(&mut registers);
     }
-    registers[0]
+    Some(registers[0])
 }

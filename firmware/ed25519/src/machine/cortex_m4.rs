@@ -1,12 +1,19 @@
 //! The machine in assembly for Cortex-M4, whose UMAAL adds two words to a product of two.
 #![allow(unsafe_code)]
 
-use super::{LAST, Registers};
+use super::{LAST, Number, Registers};
 use core::arch::global_asm;
 
 unsafe extern "C" {
     /// `registers` are sixteen numbers of eight words, `program` ends with an operation marked last.
     fn surefoot_ed25519_run(registers: *mut u32, program: *const u16);
+}
+
+/// The number that `bytes` are, little-endian.
+pub fn number(bytes: &[u8; 32]) -> Number {
+    const { assert!(cfg!(target_endian = "little")) };
+    // SAFETY: every 32 bytes are eight words, and the core is little-endian.
+    unsafe { core::mem::transmute(*bytes) }
 }
 
 /// Runs `program` up to its marked operation; its last one must be marked.

@@ -2,6 +2,15 @@
 
 use super::{ADDITIVE, LAST, MINUS, MODULUS, Number, Registers};
 
+/// The number that `bytes` are, little-endian.
+pub fn number(bytes: &[u8; 32]) -> Number {
+    let mut out = [0; 8];
+    for (word, from) in out.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u32::from_le_bytes(*from);
+    }
+    out
+}
+
 /// Runs `program` up to its marked operation.
 pub fn run(registers: &mut Registers, program: &[u16]) {
     for operation in program {
