@@ -3,9 +3,10 @@
 //! Each fault has a name for machines, a sentence for what it means and one for what to do.
 
 use crate::image::Refused;
-use surefoot_core::config::{ConfigFault, Policy};
+use surefoot_core::config::{ConfigFault, Policy, Strategy};
 use surefoot_core::decide::Reason;
 use surefoot_core::image::ImageFault;
+use surefoot_core::journal::Event;
 use surefoot_core::port::FlashFault;
 
 /// One fault in words.
@@ -24,7 +25,7 @@ const fn text(name: &'static str, what: &'static str, remedy: &'static str) -> T
 }
 
 /// All image faults, in the order of their numbers.
-pub const IMAGE_FAULTS: [ImageFault; 19] = {
+pub const IMAGE_FAULTS: [ImageFault; 22] = {
     use ImageFault::*;
     [
         Erased,
@@ -46,6 +47,9 @@ pub const IMAGE_FAULTS: [ImageFault; 19] = {
         Signature,
         Unreadable,
         NoVerifier,
+        Downgrade,
+        Rejected,
+        Journal,
     ]
 };
 
@@ -76,6 +80,12 @@ pub const FLASH_FAULTS: [FlashFault; 10] = {
         NotErased,
         ReadProtected,
     ]
+};
+
+/// All events of the journal, in the order of their numbers.
+pub const EVENTS: [Event; 10] = {
+    use Event::*;
+    [Boot, Trial, Rejected, Confirmed, Installed, Restored, BackedUp, UpdateBegun, UpdateFault, Refused]
 };
 
 /// The fault with a number from the wire; `None` for 0 and for numbers of a newer bootloader.
@@ -109,6 +119,15 @@ pub fn policy(policy: Policy) -> &'static str {
         Policy::None => "none",
         Policy::Crc => "crc",
         Policy::Signature => "signature",
+    }
+}
+
+/// A strategy's name, as in a board file.
+pub fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Single => "single",
+        Strategy::Backup => "backup",
+        Strategy::Ab => "ab",
     }
 }
 
@@ -238,6 +257,58 @@ pub fn reason(reason: Reason) -> Text {
     }
 }
 
+/// An event of the journal in words, as a sentence on its own; what to do where it calls for something.
+pub fn event(event: Event) -> Text {
+    match event {
+        Event::Boot => text("boot", "the confirmed image was started", ""),
+        Event::Trial => text("trial", "an image on trial was started", ""),
+        Event::Rejected => text(
+            "rejected",
+            "the image on trial was given up",
+            "mend the application, let it confirm itself, and sign it as a new image",
+        ),
+        Event::Confirmed => text("confirmed", "the image on trial confirmed itself", ""),
+        Event::Installed => text("installed", "a new image was proved and goes on trial", ""),
+        Event::Restored => text("restored", "the confirmed image was copied back from the backup slot", ""),
+        Event::BackedUp => text("backed-up", "the confirmed image was copied to the backup slot", ""),
+        Event::UpdateBegun => {
+            text("update-begun", "an update began", "if nothing follows it was cut short: flash again")
+        }
+        Event::UpdateFault => text(
+            "update-fault",
+            "a flash operation of an update failed",
+            "flash again; it is written all anew",
+        ),
+        Event::Refused => text("refused", "the image of an update was refused", "flash another image"),
+    }
+}
+
+/// What belongs to an event, in words; nothing for 0 and for numbers of a newer bootloader.
+pub fn event_detail(event: Event, detail: u8) -> Option<&'static str> {
+    match event {
+        Event::Rejected if detail == 0 => Some("it did not confirm itself in time"),
+        Event::Rejected | Event::Refused => image_fault_by_number(detail).map(|f| image_fault(f).what),
+        Event::UpdateFault => flash_fault_by_number(detail).map(|f| flash_fault(f).what),
+        Event::BackedUp if detail == 1 => Some("begun"),
+        _ => None,
+    }
+}
+
+/// Reset flags in words. Bits as in [`surefoot_core::handoff::Record::reset_cause`].
+pub fn reset_cause(bits: u8) -> String {
+    const NAMES: [&str; 7] = [
+        "brown-out",
+        "reset pin",
+        "power-on",
+        "software",
+        "independent watchdog",
+        "window watchdog",
+        "low power",
+    ];
+    let set: Vec<_> = (0..7).filter(|bit| bits >> bit & 1 == 1).map(|bit| NAMES[bit]).collect();
+    if set.is_empty() { "unknown".into() } else { set.join(", ") }
+}
+
 /// A fault of the configuration block in words.
 pub fn config_fault(fault: ConfigFault) -> Text {
     const SEAL: &str = "seal the bootloader with `surefoot bootloader` and write it with a debug probe or ST's ROM bootloader";
@@ -264,8 +335,8 @@ pub fn flash_fault(fault: FlashFault) -> Text {
         FlashFault::Timeout => text("timeout", "a flash operation did not end in time", POWER),
         FlashFault::WriteProtected => text(
             "write-protected",
-            "the sector is write-protected by its option bit",
-            "remove the write protection of this sector with a debug probe or ST's tools",
+            "the sector is write-protected by its option bit, or the change would take protection away",
+            "take the write protection off with a debug probe or ST's tools; `surefoot protect` shows it",
         ),
         FlashFault::Alignment => text("alignment", "the data crossed an alignment boundary", POWER),
         FlashFault::Parallelism => text("parallelism", "the width of the store did not match", POWER),
@@ -308,6 +379,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_tells_its_detail_by_its_kind() {
+        assert_eq!(event_detail(Event::Rejected, 0), Some("it did not confirm itself in time"));
+        assert_eq!(event_detail(Event::Rejected, 17), Some(image_fault(ImageFault::Signature).what));
+        assert_eq!(event_detail(Event::UpdateFault, 8), Some(flash_fault(FlashFault::ReadBack).what));
+        for (event, detail) in [(Event::Boot, 3), (Event::Refused, 0), (Event::UpdateFault, 99)] {
+            assert_eq!(event_detail(event, detail), None, "{event:?} {detail}");
+        }
+        assert_eq!(reset_cause(0b0001_0110), "reset pin, power-on, independent watchdog");
+        assert_eq!(reset_cause(0), "unknown");
+    }
+
+    #[test]
     fn every_number_of_the_wire_has_its_words_and_none_twice() {
         for (i, f) in IMAGE_FAULTS.into_iter().enumerate() {
             assert_eq!(f as usize, i + 1);
@@ -322,11 +405,24 @@ mod tests {
         for (i, f) in FLASH_FAULTS.into_iter().enumerate() {
             assert_eq!(f as usize, i + 1);
         }
+        for (i, e) in EVENTS.into_iter().enumerate() {
+            assert_eq!(e as usize, i + 1);
+            assert_eq!(Event::from_number(i as u8 + 1), Some(e));
+            assert!(!event(e).what.is_empty());
+        }
+        assert_eq!(Event::from_number(EVENTS.len() as u8 + 1), None, "an event without words");
+        let mut names: Vec<_> = EVENTS.map(|e| event(e).name).to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EVENTS.len());
         let mut names: Vec<_> = IMAGE_FAULTS.map(|f| image_fault(f).name).to_vec();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), IMAGE_FAULTS.len());
         assert_eq!(image_fault_by_number(0), None);
+        assert_eq!(image_fault_by_number(20), Some(ImageFault::Downgrade));
+        assert_eq!(image_fault_by_number(22), Some(ImageFault::Journal));
+        assert_eq!(image_fault_by_number(23), None, "a fault without words");
         assert_eq!(image_fault_by_number(200), None);
     }
 }
