@@ -48,7 +48,7 @@ pub enum Verb {
     Image(verbs::image::Command),
     /// List the boards in update mode
     List(verbs::list::Arguments),
-    /// Show a board in update mode: bootloader, image, memory
+    /// Show a board in update mode: bootloader, memory, slots, boot log, protection
     Info(verbs::info::Arguments),
     /// Check, erase, program, verify, boot
     Flash(verbs::flash::Arguments),
@@ -60,6 +60,8 @@ pub enum Verb {
     Erase(verbs::erase::Arguments),
     /// Leave update mode and boot the application
     Boot(verbs::boot::Arguments),
+    /// Show and change what guards a board: write and read protection, brown-out reset
+    Protect(verbs::protect::Arguments),
     /// Run programs on the virtual board, or plug it into QEMU
     #[command(subcommand)]
     Sim(verbs::sim::Command),

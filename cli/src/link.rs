@@ -141,6 +141,7 @@ fn fitting(board: &Board) -> Fitting {
         led: board.led.map(|pin| pin.0),
         slot_base: slot.base,
         slot_length: slot.length,
+        second: board.running_slots().get(1).map(|slot| (slot.base, slot.length)),
         magic: board.boot.magic,
         backup_register: board.boot.backup_register,
     }

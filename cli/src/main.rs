@@ -49,6 +49,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::Read(arguments) => verbs::read::run(&arguments, ui),
         Verb::Erase(arguments) => verbs::erase::run(&arguments, ui),
         Verb::Boot(arguments) => verbs::boot::run(&arguments, ui),
+        Verb::Protect(arguments) => verbs::protect::run(&arguments, ui),
         Verb::Sim(command) => verbs::sim::run(&command, ui),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
     }

@@ -111,6 +111,16 @@ impl Ui {
         !self.json && !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Asks for a line; nothing without a terminal, whatever --yes says.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if self.json || !std::io::stdin().is_terminal() {
+            return None;
+        }
+        tell(question);
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok().map(|_| answer.trim().to_owned())
+    }
+
     /// Asks; true for yes, and without asking with --yes. Without a terminal the answer is no.
     pub fn confirm(&self, question: &str) -> bool {
         if self.yes {

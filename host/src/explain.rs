@@ -367,9 +367,14 @@ impl Explain for Refused {
 
 /// How to link an application for `slot`.
 fn link_for(slot: u32) -> String {
+    let address = link_address(slot);
+    format!("Link it for 0x{slot:08X}: {address} `surefoot layout` writes all three.")
+}
+
+/// Where the address of a slot goes.
+pub(crate) fn link_address(slot: u32) -> String {
     format!(
-        "Link it for 0x{slot:08X}: ORIGIN in memory.x or the .ld file, and VECT_TAB_OFFSET = 0x{:X}; \
-         `surefoot layout` writes all three.",
+        "ORIGIN = 0x{slot:08X} in memory.x or the .ld file, and VECT_TAB_OFFSET = 0x{:X};",
         slot & 0x00FF_FFFF
     )
 }

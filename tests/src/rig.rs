@@ -91,7 +91,7 @@ impl Rig {
         let mut board = Board::with(options);
         board.load(sealed.base, &sealed.image)?;
         board.set_pin(BUTTON, Some(false));
-        let cable = Cable::plug(&mut board, file.slot());
+        let cable = Cable::plug(&mut board, &file.running_slots());
         Ok(Self { board, block: file.block(), cable, sealed: sealed.image, file })
     }
 
@@ -156,11 +156,11 @@ impl Rig {
 
     /// Runs until the board waits on USB or its application runs, at most for `limit`.
     pub fn look(&mut self, limit: Nanos) -> Found {
-        let slot = self.slot();
+        let slots = self.file.running_slots();
         let shown = |board: &Board| {
             if board.usb_ref().pulled_up() {
                 Found::UpdateMode
-            } else if slot.contains(board.pc(), 2) {
+            } else if slots.iter().any(|slot| slot.contains(board.pc(), 2)) {
                 Found::Application
             } else {
                 Found::Nothing
@@ -197,7 +197,7 @@ impl Rig {
     pub fn replug(&mut self) -> Result<()> {
         self.cable.unplug(&mut self.board);
         self.board.run_for(Nanos::millis(50));
-        self.cable = Cable::plug(&mut self.board, self.file.slot());
+        self.cable = Cable::plug(&mut self.board, &self.file.running_slots());
         self.attach()
     }
 
@@ -213,7 +213,8 @@ impl Rig {
     pub fn plan(&mut self, image: &Segments) -> Result<Plan, JobError> {
         let block = self.block;
         let config = Config::parse(&block, FAMILY_F4).ok();
-        let session = Session::open(self, false)?;
+        let mut session = Session::open(self, false)?;
+        session.look()?;
         job::plan(session.target(), config, image, job::Options::default())
     }
 

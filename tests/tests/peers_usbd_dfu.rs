@@ -74,7 +74,7 @@ fn desk() -> Desk {
     board.load_elf(&fs::read(program).unwrap()).unwrap();
     board.set_pin(BUTTON, Some(false));
     board.power_on();
-    let mut cable = Cable::plug(&mut board, APPLICATION);
+    let mut cable = Cable::plug(&mut board, &[APPLICATION]);
     cable.attach(&mut board, Nanos::secs(1)).unwrap();
     Desk { board, cable }
 }

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::progress::Bars;
 use clap::Args;
 use serde_json::json;
-use surefoot_host::job::SectorInfo;
+use surefoot_host::job::{SectorInfo, Target};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub struct Arguments {
 /// Erases, after a question.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     with_session(&arguments.link, ui, |session, _| {
-        let sectors = chosen(arguments, &session.target().sectors)?;
+        let sectors = chosen(arguments, session.target())?;
         let bytes: u64 = sectors.iter().map(|s| u64::from(s.size)).sum();
         let first = sectors.first().map_or(0, |s| s.base);
         let question = format!("erase {} sectors, {bytes} bytes from 0x{first:08X}", sectors.len());
@@ -48,13 +48,14 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
 }
 
 /// The sectors meant; asking for one that may not be erased is refused before anything is sent.
-fn chosen(arguments: &Arguments, sectors: &[SectorInfo]) -> Result<Vec<SectorInfo>, Problem> {
+fn chosen(arguments: &Arguments, target: &Target) -> Result<Vec<SectorInfo>, Problem> {
+    let slot = target.slot();
     let range = arguments.address.zip(arguments.length);
     let touched = |s: &&SectorInfo| match range {
         Some((address, length)) => s.base < address.saturating_add(length) && address < s.end(),
-        None => s.erasable,
+        None => s.erasable && slot.is_none_or(|slot| slot.contains(s.base, s.size)),
     };
-    let chosen: Vec<SectorInfo> = sectors.iter().filter(touched).copied().collect();
+    let chosen: Vec<SectorInfo> = target.sectors.iter().filter(touched).copied().collect();
     let problem = |what: String| {
         Problem::new(
             Exit::Input,

@@ -1,6 +1,8 @@
-//! `surefoot flash`: plan, erase, program, verify, leave.
+//! `surefoot flash`: choose, plan, erase, program, verify, leave.
 
-use super::talk::{finish, with_session};
+mod update;
+
+use super::talk::{finish, left, with_session};
 use crate::board::Loaded;
 use crate::exit::Exit;
 use crate::link::LinkOptions;
@@ -9,16 +11,18 @@ use crate::problem::Problem;
 use crate::progress::Bars;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use surefoot_core::dfu::host::Style;
 use surefoot_host::files::{self, Ids};
-use surefoot_host::job::{Erase, Finish, Options, Plan, Session, plan};
+use surefoot_host::job::{Erase, Finish, Options, Plan, Session, choose, plan};
+use update::Update;
 
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The image: DFU, HEX, BIN or ELF file
-    file: PathBuf,
+    /// The image: DFU, HEX, BIN or ELF file; several, one linked for each slot: the one that fits is taken
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
     link: LinkOptions,
     /// Where a BIN goes [default: the board's slot]
@@ -58,9 +62,11 @@ enum EraseName {
 /// Flashes.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     // A file that cannot be read is told before any device is looked for.
-    match read(arguments, None) {
-        Err(problem) if problem.code != "file.no-address" => return Err(problem),
-        _ => {}
+    for file in &arguments.files {
+        match read(arguments, file, None) {
+            Err(problem) if problem.code != "file.no-address" => return Err(problem),
+            _ => {}
+        }
     }
     with_session(&arguments.link, ui, |session, board| {
         match (arguments.counting, arguments.address_each) {
@@ -68,17 +74,19 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             (_, true) => session.set_style(Style::AddressPerBlock),
             _ => {}
         }
+        session.look()?;
         let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
-        let loaded = read(arguments, slot)?;
+        let Chosen { file, loaded } = chosen(arguments, session, slot)?;
         if let Some(ids) = loaded.ids.filter(|_| !arguments.unchecked) {
-            meant_for(ids, session, board).map_err(|problem| problem.about(&arguments.file))?;
+            meant_for(ids, session, board).map_err(|problem| problem.about(file))?;
         }
         let plan = plan_for(arguments, session, board, &loaded.segments)?;
+        let update = Update::of(session.target(), &plan, &loaded.segments, file);
         if arguments.dry_run {
-            return Ok(report(&plan, None, false));
+            return Ok(report(&plan, &update, None, false));
         }
-        for text in &plan.unproved {
-            ui.note(&format!("not checked: {text}"));
+        for text in plan.unproved.iter().map(|text| format!("not checked: {text}")).chain(update.notes()) {
+            ui.note(&text);
         }
         let mut bars = Bars::new(*ui);
         session.flash(&plan, &mut bars)?;
@@ -86,14 +94,34 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             session.verify(&plan.write, &mut bars)?;
         }
         let end = if arguments.stay { Finish::Stayed } else { session.leave(plan.start)? };
-        Ok(report(&plan, Some(end), !arguments.no_verify))
+        Ok(report(&plan, &update, Some(end), !arguments.no_verify))
     })
 }
 
-fn read(arguments: &Arguments, slot: Option<u32>) -> Result<files::Loaded, Problem> {
-    let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
+/// The file that goes to this board.
+struct Chosen<'a> {
+    file: &'a Path,
+    loaded: files::Loaded,
+}
+
+fn chosen<'a>(arguments: &'a Arguments, session: &Session, slot: Option<u32>) -> Result<Chosen<'a>, Problem> {
+    let mut all = Vec::new();
+    for file in &arguments.files {
+        all.push(read(arguments, file, slot)?);
+    }
+    let images: Vec<_> = all.iter().map(|loaded| loaded.segments.clone()).collect();
+    let index = match (choose(session.target(), &images), &arguments.files[..]) {
+        (Ok(index), _) => index,
+        (Err(error), [file]) => return Err(Problem::from(error).about(file)),
+        (Err(error), _) => return Err(error.into()),
+    };
+    Ok(Chosen { file: &arguments.files[index], loaded: all.swap_remove(index) })
+}
+
+fn read(arguments: &Arguments, file: &Path, slot: Option<u32>) -> Result<files::Loaded, Problem> {
+    let is_raw = files::Format::by_name(file) == Some(files::Format::Bin);
     let address = arguments.address.or(slot.filter(|_| is_raw));
-    files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))
+    files::read(file, address).map_err(|e| Problem::from(e).about(file))
 }
 
 /// The USB ids in a DFU file's suffix: 0xFFFF is any; else the device's own, or the board file's
@@ -132,9 +160,12 @@ fn plan_for(
     Ok(plan(session.target(), config, segments, options)?)
 }
 
-fn report(plan: &Plan, end: Option<Finish>, verified: bool) -> Report {
+fn report(plan: &Plan, update: &Update, end: Option<Finish>, verified: bool) -> Report {
     let mut table = Table::default();
     let sectors = plan.erase.len();
+    if let Some(text) = update.place() {
+        table.row("update", text);
+    }
     table
         .row("erase", format!("{sectors} sectors, {} bytes", plan.erased_bytes()))
         .row("program", format!("{} bytes from 0x{:08X}", plan.bytes(), plan.start));
@@ -149,6 +180,9 @@ fn report(plan: &Plan, end: Option<Finish>, verified: bool) -> Report {
             table.row("board", format!("{style}{}{style:#}", finish(end).1))
         }
     };
+    if let Some(text) = end.filter(|end| left(*end)).and_then(|_| update.trial()) {
+        table.row("trial", text);
+    }
     let erase: Vec<_> = plan.erase.iter().map(|s| json!({ "base": s.base, "size": s.size })).collect();
     let json = json!({
         "start": plan.start,
@@ -158,6 +192,7 @@ fn report(plan: &Plan, end: Option<Finish>, verified: bool) -> Report {
         "dry_run": end.is_none(),
         "verified": verified,
         "board": end.map(|e| finish(e).0),
+        "update": update.json(end),
     });
     Report::new(json, table.text())
 }

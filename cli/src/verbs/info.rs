@@ -1,4 +1,6 @@
-//! `surefoot info`: what is at the other end, with its memory drawn.
+//! `surefoot info`: what is at the other end, with its memory drawn, its slots and its boot log.
+
+pub mod state;
 
 use super::talk::with_session;
 use crate::draw;
@@ -7,11 +9,12 @@ use crate::output::{BAD, GOOD, Report, Table, Ui};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::{Value, json};
+use state::{protection_json, protection_rows, state_json, state_rows};
 use surefoot_board::MapRow;
 use surefoot_board::layout::Use;
-use surefoot_core::config::FEATURE_SIGNATURE;
+use surefoot_core::config::{FEATURE_FAILSAFE, FEATURE_SIGNATURE, OWNER_JOURNAL, Strategy};
 use surefoot_core::info::{FLAG_HSE_FAILED, FLAG_WRONG_CHIP, Info};
-use surefoot_host::job::{SectorInfo, Target};
+use surefoot_host::job::{Protection, SectorInfo, Target};
 use surefoot_host::texts;
 
 /// The arguments.
@@ -19,19 +22,23 @@ use surefoot_host::texts;
 pub struct Arguments {
     #[command(flatten)]
     link: LinkOptions,
+    /// So many entries of the boot log, newest first
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    log: usize,
 }
 
 /// Asks; changes nothing.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     with_session(&arguments.link, ui, |session, board| {
+        session.look()?;
         let target = session.target();
         let known = board.filter(|b| target.info().is_some_and(|i| i.board_id == b.board.id));
         let name = known.map(|b| b.board.name.as_str());
-        Ok(Report::new(to_json(target, name), to_text(target, name)))
+        Ok(Report::new(to_json(target, name, arguments.log), to_text(target, name, arguments.log)))
     })
 }
 
-fn to_json(target: &Target, name: Option<&str>) -> Value {
+fn to_json(target: &Target, name: Option<&str>, log: usize) -> Value {
     let d = &target.descriptors;
     let rows: Vec<_> = map(target)
         .iter()
@@ -48,15 +55,17 @@ fn to_json(target: &Target, name: Option<&str>) -> Value {
         "transfer_size": d.transfer_size,
         "map": rows,
         "bootloader": target.info().map(|i| info_json(i, name)),
+        "state": target.state.as_ref().map(|s| state_json(s, log)),
+        "protection": target.info().and_then(Protection::told_by).map(protection_json),
     })
 }
 
 fn info_json(i: &Info, name: Option<&str>) -> Value {
     let [a, b, c] = i.version;
-    let [ia, ib, ic] = i.image_version;
     json!({
         "version": format!("{a}.{b}.{c}"),
         "signatures": i.features & FEATURE_SIGNATURE != 0,
+        "failsafe": i.features & FEATURE_FAILSAFE != 0,
         "config_fault": texts::config_fault_by_number(i.config_fault).map(|f| texts::config_fault(f).name),
         "reason": texts::reason_by_number(i.reason).map(|r| texts::reason(r).name),
         "image_fault": texts::image_fault_by_number(i.image_fault).map(|f| texts::image_fault(f).name),
@@ -70,12 +79,10 @@ fn info_json(i: &Info, name: Option<&str>) -> Value {
         "board_id": i.board_id,
         "board": name,
         "slot": { "base": i.slot_base, "length": i.slot_length },
-        "image": { "version": format!("{ia}.{ib}.{ic}"), "security_counter": i.security_counter,
-            "length": i.image_length },
     })
 }
 
-fn to_text(target: &Target, name: Option<&str>) -> String {
+fn to_text(target: &Target, name: Option<&str>, log: usize) -> String {
     let d = &target.descriptors;
     let mut table = Table::default();
     table
@@ -84,7 +91,15 @@ fn to_text(target: &Target, name: Option<&str>) -> String {
         .row("memory", d.memory())
         .row("block", format!("{} bytes", d.transfer_size));
     match target.info() {
-        Some(info) => info_rows(&mut table, info, name),
+        Some(info) => {
+            info_rows(&mut table, info, name, target.state.is_some());
+            if let Some(state) = &target.state {
+                state_rows(&mut table, state, log);
+            }
+            if let Some(protection) = Protection::told_by(info) {
+                protection_rows(&mut table, protection);
+            }
+        }
         None => {
             table.row("bootloader", "ST's ROM bootloader, or another DfuSe device (no info request)");
         }
@@ -92,7 +107,7 @@ fn to_text(target: &Target, name: Option<&str>) -> String {
     format!("{}\n{}", draw::map(&map(target)), table.text())
 }
 
-fn info_rows(table: &mut Table, i: &Info, name: Option<&str>) {
+fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool) {
     let [a, b, c] = i.version;
     let build = if i.features & FEATURE_SIGNATURE != 0 { "full build" } else { "CRC-only build" };
     let policy = texts::policy_by_number(i.policy).map_or("unknown", texts::policy);
@@ -106,21 +121,19 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>) {
     if let Some(reason) = texts::reason_by_number(i.reason) {
         table.row("update mode", texts::reason(reason).what);
     }
-    table.row("reset by", reset_cause(i.reset_cause));
+    table.row("reset by", texts::reset_cause(i.reset_cause));
     if i.slot_length != 0 {
-        table.row("slot", format!("0x{:08X}, {} bytes", i.slot_base, i.slot_length));
+        table.row(
+            if slots_follow { "update goes to" } else { "slot" },
+            format!("0x{:08X}, {} bytes", i.slot_base, i.slot_length),
+        );
     }
-    let [ia, ib, ic] = i.image_version;
     let image = match texts::image_fault_by_number(i.image_fault) {
         Some(fault) => format!("{BAD}not bootable{BAD:#}: {}", texts::image_fault(fault).what),
         None if i.image_fault != 0 => format!("{BAD}not bootable{BAD:#}: fault {}", i.image_fault),
         None => format!("{GOOD}bootable{GOOD:#}"),
     };
-    table.row("image", image);
-    if i.image_length != 0 {
-        let counter = i.security_counter;
-        table.row("", format!("version {ia}.{ib}.{ic}, counter {counter}, {} bytes", i.image_length));
-    }
+    table.row(if slots_follow { "in it" } else { "image" }, image);
     if i.flags & FLAG_HSE_FAILED != 0 {
         table.row("clock", format!("{BAD}the crystal did not start{BAD:#}; it runs from the internal clock"));
     }
@@ -132,36 +145,17 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>) {
     }
 }
 
-/// Bits as in `surefoot_core::handoff::Record::reset_cause`.
-fn reset_cause(bits: u8) -> String {
-    const NAMES: [&str; 7] = [
-        "brown-out",
-        "reset pin",
-        "power-on",
-        "software",
-        "independent watchdog",
-        "window watchdog",
-        "low power",
-    ];
-    let set: Vec<_> = (0..7).filter(|bit| bits >> bit & 1 == 1).map(|bit| NAMES[bit]).collect();
-    if set.is_empty() { "unknown".into() } else { set.join(", ") }
-}
-
-/// The sectors in runs alike.
+/// The sectors in runs alike: of one owner where the sealed block tells the owners, of the same access
+/// elsewhere.
 fn map(target: &Target) -> Vec<MapRow> {
-    let slot = target.slot();
-    let in_slot = |s: &SectorInfo| slot.is_some_and(|slot| slot.contains(s.base, s.size));
+    let kind = |s: &SectorInfo| kind_of(target, s);
     let alike = |a: &SectorInfo, b: &SectorInfo| {
-        a.end() == b.base && a.changeable() == b.changeable() && in_slot(a) == in_slot(b)
+        a.end() == b.base && a.changeable() == b.changeable() && kind(a) == kind(b)
     };
     let runs = target.sectors.chunk_by(|a, b| alike(a, b));
     runs.map(|run| {
         let (first, count) = (run[0], run.len());
-        let (what, label) = match (first.changeable(), in_slot(&first)) {
-            (_, true) => (Use::Application, "application"),
-            (true, false) => (Use::Free, "writable"),
-            (false, false) => (Use::Bootloader, "protected"),
-        };
+        let (what, label) = kind(&first);
         let access = if first.changeable() { "read, erase, write" } else { "read" };
         MapRow {
             what: Some(what),
@@ -173,4 +167,29 @@ fn map(target: &Target) -> Vec<MapRow> {
         }
     })
     .collect()
+}
+
+fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
+    let Some(config) = target.config() else {
+        let in_slot = target.slot().is_some_and(|slot| slot.contains(s.base, s.size));
+        return match (s.changeable(), in_slot) {
+            (_, true) => (Use::Application, "application"),
+            (true, false) => (Use::Free, "writable"),
+            (false, false) => (Use::Bootloader, "protected"),
+        };
+    };
+    let of_journal = config.regions().any(|r| {
+        r.owner == OWNER_JOURNAL
+            && r.base <= s.base
+            && u64::from(s.base) < u64::from(r.base) + u64::from(r.length())
+    });
+    let slot = config.slots().position(|slot| slot.contains(s.base, s.size));
+    match (slot, config.strategy()) {
+        (Some(0), Strategy::Ab) => (Use::Application, "slot A"),
+        (Some(_), Strategy::Ab) => (Use::Second, "slot B"),
+        (Some(1), Strategy::Backup) => (Use::Backup, "backup"),
+        (Some(_), _) => (Use::Application, "application"),
+        (None, _) if of_journal => (Use::Journal, "journal"),
+        (None, _) => (Use::Bootloader, "protected"),
+    }
 }

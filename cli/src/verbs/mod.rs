@@ -10,6 +10,7 @@ pub mod info;
 pub mod layout;
 pub mod list;
 pub mod new;
+pub mod protect;
 pub mod read;
 pub mod sim;
 pub mod talk;

@@ -111,6 +111,7 @@ fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
         led: None,
         slot_base: 0x0800_0000,
         slot_length: 1 << 20,
+        second: None,
         magic: 0,
         backup_register: 0,
     };

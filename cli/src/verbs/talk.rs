@@ -1,5 +1,6 @@
 //! What the verbs that talk to a board share: open, do, close, and tell what the link noticed.
 
+use super::info::state::version;
 use crate::board::Loaded;
 use crate::exit::Exit;
 use crate::link::LinkOptions;
@@ -7,7 +8,7 @@ use crate::output::{Report, Ui};
 use crate::problem::{Problem, link_exit};
 use serde_json::{Value, json};
 use std::time::Duration;
-use surefoot_host::job::{Finish, JobError, Session};
+use surefoot_host::job::{Finish, JobError, Role, Session, State};
 use surefoot_host::texts;
 
 /// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
@@ -54,6 +55,23 @@ pub fn finish(finish: Finish) -> (&'static str, String) {
             ("back", format!("the board is in update mode again: {why}"))
         }
     }
+}
+
+/// The board is out of update mode.
+pub fn left(finish: Finish) -> bool {
+    matches!(finish, Finish::Application | Finish::Left)
+}
+
+/// What a board that leaves without an update starts, by its journal.
+pub fn started(state: &State) -> Option<(String, Value)> {
+    let slot = state.next()?;
+    let manifest = slot.manifest()?;
+    let number = state.slots.iter().position(|s| s == slot)?;
+    let on_trial = matches!(slot.role, Role::Trial { .. }) && state.trial_boots != 0;
+    let (name, version) = (state.name(number), version(manifest.version));
+    let how = if on_trial { "on trial: it has to confirm itself" } else { "confirmed" };
+    let json = json!({ "slot": name, "version": version, "on_trial": on_trial });
+    Some((format!("version {version} in {name}, {how}"), json))
 }
 
 impl From<JobError> for Problem {

@@ -8,8 +8,10 @@ use crate::progress::Bars;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use surefoot_host::files::{self, Segment};
-use surefoot_host::job::JobError;
+use surefoot_core::config::Slot;
+use surefoot_host::files::{self, Segment, Segments};
+use surefoot_host::image;
+use surefoot_host::job::{JobError, Target};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -26,11 +28,19 @@ pub struct Arguments {
 /// Reads back and compares; changes nothing.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     with_session(&arguments.link, ui, |session, board| {
-        let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
+        let open = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
         let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
-        let address = arguments.address.or(slot.filter(|_| is_raw));
-        let loaded =
-            files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))?;
+        let read = |address: Option<u32>| {
+            files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file))
+        };
+        let mut loaded = read(arguments.address.or(open.filter(|_| is_raw)))?;
+        // Of two slots that run, a BIN's own is the one that it starts in.
+        if is_raw
+            && arguments.address.is_none()
+            && let Some(slot) = linked_slot(session.target(), &loaded.segments)
+        {
+            loaded = read(Some(slot.base))?;
+        }
         let segments: Vec<Segment> = loaded.segments.iter().cloned().collect();
         for segment in &segments {
             readable(session, segment.address, segment.bytes.len())?;
@@ -47,6 +57,12 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             table.text(),
         ))
     })
+}
+
+/// The slot that holds the reset vector of an image.
+fn linked_slot(target: &Target, segments: &Segments) -> Option<Slot> {
+    let reset = image::inspect(segments).reset_vector?;
+    target.config()?.slots().find(|slot| slot.contains(reset & !1, 2))
 }
 
 /// Nothing was written here, so a difference is one of files and no fault of the flash.

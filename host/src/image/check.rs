@@ -66,8 +66,17 @@ pub struct Refused {
 /// # Errors
 /// [`Refused`].
 pub fn check(config: Config, slot: Slot, segments: &Segments) -> Result<VerifiedImage, Refused> {
+    check_for(Demand::new(config, slot), segments)
+}
+
+/// The same for a board that has confirmed images before: with its floor and its revoked keys.
+///
+/// # Errors
+/// [`Refused`].
+pub fn check_for(demand: Demand, segments: &Segments) -> Result<VerifiedImage, Refused> {
+    let slot = demand.slot;
     let memory = SlotMemory::new(segments, slot);
-    let proof = verify(Demand::new(config, slot), &memory, &mut SoftCrc32::default(), &mut HostCrypto);
+    let proof = verify(demand, &memory, &mut SoftCrc32::default(), &mut HostCrypto);
     proof.map_err(|fault| {
         let word = |at: u32| {
             let word = memory.bytes(slot.base + at, 4).and_then(|b| b.first_chunk().copied());

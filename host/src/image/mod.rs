@@ -13,7 +13,7 @@ pub mod keys;
 mod locked;
 mod sign;
 
-pub use check::{HostCrypto, Refused, SlotMemory, check, linked_for};
+pub use check::{HostCrypto, Refused, SlotMemory, check, check_for, linked_for};
 pub use crc::{CrcPlace, with_crc};
 pub use external::{External, ExternalError, Input};
 pub use inspect::{Inspection, LastWord, ManifestView, inspect};

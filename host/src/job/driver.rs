@@ -86,6 +86,7 @@ fn doing(activity: Activity) -> String {
         Activity::EraseAll => "erasing everything".to_owned(),
         Activity::Write(address) => format!("writing to 0x{address:08X}"),
         Activity::Read(address) => format!("reading from 0x{address:08X}"),
+        Activity::Options => "programming the option bytes".to_owned(),
         Activity::Leave => "leaving update mode".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Why a job stopped, with its remedy.
 
+use super::protection::Level;
 use super::target::SectorInfo;
 use crate::explain::{Explain, sentence};
 use crate::image::{ImageError, Refused};
@@ -56,6 +57,14 @@ pub enum JobError {
         wanted: u8,
         /// In the flash.
         found: u8,
+    },
+    /// The option bytes are others than were asked for.
+    #[error("the option bytes are 0x{found:08X}, and 0x{wanted:08X} was asked for")]
+    Options {
+        /// Asked for.
+        wanted: u32,
+        /// Told afterwards.
+        found: u32,
     },
     /// The board is back in update mode because it refused the image.
     #[error("the board refused the image after the transfer{}", after(.0))]
@@ -125,6 +134,47 @@ pub enum Refusal {
         /// The first such byte.
         address: u32,
     },
+    /// Linked for the slot whose image the board keeps to go back to.
+    #[error("the image is linked for {linked_name} at 0x{:08X}, the one that is free is {open_name} at 0x{:08X}",
+        .linked.base, .open.base)]
+    OtherSlot {
+        /// The slot that the image is linked for.
+        linked: Slot,
+        /// Its name.
+        linked_name: &'static str,
+        /// The slot that an update goes to.
+        open: Slot,
+        /// Its name.
+        open_name: &'static str,
+    },
+    /// None of several files is linked for the slot.
+    #[error("none of the files is linked for {open_name} at 0x{:08X}, which is the one that is free", .open.base)]
+    NoneFits {
+        /// The slot that an update goes to.
+        open: Slot,
+        /// Its name.
+        open_name: &'static str,
+    },
+    /// More than one file could go there.
+    #[error("{count} files could go to the same place")]
+    Ambiguous {
+        /// So many.
+        count: usize,
+    },
+    /// A lower level of read protection.
+    #[error("read protection level {} cannot be brought back to level {}", *.from as u8, *.to as u8)]
+    Lowers {
+        /// In force.
+        from: Level,
+        /// Wanted.
+        to: Level,
+    },
+    /// Level 2: the option bytes are as they are.
+    #[error("read protection level 2 is in force: the option bytes cannot be changed any more")]
+    Locked,
+    /// Nobody tells the option bytes.
+    #[error("this bootloader neither tells nor changes the option bytes")]
+    NoOptions,
     /// It cannot be read back.
     #[error("the device does not let a host read 0x{address:08X}")]
     Unreadable {
@@ -178,6 +228,7 @@ impl Explain for JobError {
             Self::Device { status, .. } => format!("device.{}", status_name(*status)),
             Self::Protocol { .. } => "device.protocol".into(),
             Self::Mismatch { .. } => "verify.mismatch".into(),
+            Self::Options { .. } => "protect.mismatch".into(),
             Self::NotBooted(Some(fault)) => format!("image.{}", texts::image_fault(*fault).name),
             Self::NotBooted(None) => "image.refused".into(),
             Self::StillThere => "device.still-there".into(),
@@ -195,6 +246,7 @@ impl Explain for JobError {
             Self::Device { status, .. } => sentence(status_text(*status)),
             Self::Protocol { .. } => "It may be a bootloader that follows another version of DFU.".into(),
             Self::Mismatch { .. } => "A byte was lost on the way, or the flash did not take it.".into(),
+            Self::Options { .. } => "The chip did not take the change, or only a part of it.".into(),
             Self::NotBooted(_) => "It proves each image before it runs it; nothing was started.".into(),
             Self::StillThere => "It answered the leave request but stayed on the bus.".into(),
         }
@@ -217,6 +269,9 @@ impl Explain for JobError {
             Self::Mismatch { .. } => {
                 "Flash again; if it happens at the same address, the flash is worn out or the supply too low."
                     .into()
+            }
+            Self::Options { .. } => {
+                "Look at them with `surefoot protect`; if it stays so, use a debug probe.".into()
             }
             Self::NotBooted(Some(fault)) => sentence(texts::image_fault(*fault).remedy),
             Self::NotBooted(None) => "Look at it with `surefoot info` and flash another image.".into(),
@@ -252,6 +307,12 @@ impl Explain for Refusal {
             Self::Protected { .. } => "protected",
             Self::NoMemory { .. } => "no-memory",
             Self::Unreadable { .. } => "unreadable",
+            Self::OtherSlot { .. } => "other-slot",
+            Self::NoneFits { .. } => "none-fits",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Lowers { .. } => return "protect.lowers".into(),
+            Self::Locked => return "protect.locked".into(),
+            Self::NoOptions => return "protect.not-offered".into(),
         };
         format!("plan.{name}")
     }
@@ -270,6 +331,24 @@ impl Explain for Refusal {
             }
             Self::NoMemory { .. } => "The file holds more than the flash, or is for another chip.".into(),
             Self::Unreadable { .. } => "The memory string says so.".into(),
+            Self::OtherSlot { linked_name, .. } => format!(
+                "In {linked_name} is the confirmed image, to which the board goes back if the new one fails; \
+                 it cannot be written now."
+            ),
+            Self::NoneFits { .. } => {
+                "An image runs only where it is linked for, and the other slot holds the confirmed one."
+                    .into()
+            }
+            Self::Ambiguous { .. } => {
+                "Several files are for builds of one image, each linked for another slot.".into()
+            }
+            Self::Lowers { .. } => {
+                "Going back to level 0 erases the whole chip, the bootloader too (RM0090, 3.7.3).".into()
+            }
+            Self::Locked => "Level 2 is for ever (RM0090, 3.7.3).".into(),
+            Self::NoOptions => {
+                "ST's ROM bootloader and Surefoot's small build have no request for it.".into()
+            }
         }
     }
 
@@ -287,6 +366,19 @@ impl Explain for Refusal {
             }
             Self::NoMemory { .. } => "Check the chip, and the address of a BIN.".into(),
             Self::Unreadable { .. } => "Leave this range out.".into(),
+            Self::OtherSlot { open, open_name, .. } | Self::NoneFits { open, open_name } => format!(
+                "Link it for {open_name}: {} `surefoot layout --out` writes the linker scripts of both slots; \
+                 give both builds to `surefoot flash A B` and it takes the one that fits.",
+                crate::explain::link_address(open.base)
+            ),
+            Self::Ambiguous { .. } => "Give one file for each slot.".into(),
+            Self::Lowers { .. } => {
+                "To open the board all the same, take the protection off with a debug probe and write everything anew.".into()
+            }
+            Self::Locked => "Nothing can be done, and nothing has to be.".into(),
+            Self::NoOptions => {
+                "Use a debug probe or ST's tools, or seal the full build; on ST's ROM bootloader this comes with a later version.".into()
+            }
         }
     }
 }

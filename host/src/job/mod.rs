@@ -1,18 +1,25 @@
-//! Jobs: flash, verify, read, erase, boot.
+//! Jobs: flash, verify, read, erase, boot, protect.
 //!
-//! [`Target`] learns what the device is, [`plan()`] decides and checks everything before the first
+//! [`Target`] learns what the device is and [`State`] what its slots and its journal hold, [`choose()`]
+//! picks the image for the slot that is open, [`plan()`] decides and checks everything before the first
 //! erase, and [`Session`] carries the plan out with the core's DFU engine. Progress is reported
 //! through [`Progress`]; printing it is the command line's.
 
+mod choose;
 mod driver;
 mod error;
 mod plan;
+mod protection;
 mod run;
+mod state;
 mod target;
 
+pub use choose::choose;
 pub use error::{JobError, Refusal, status_name};
 pub use plan::{Erase, Options, Plan, plan};
+pub use protection::{BrownOut, Change, Level, Protection};
 pub use run::{Finish, Session};
+pub use state::{Content, History, Role, SlotState, State, is_signed, slot_name};
 pub use target::{Kind, SectorInfo, Target};
 
 /// A part of a job.

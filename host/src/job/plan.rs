@@ -1,17 +1,21 @@
 //! The plan of an update: everything is decided and checked here, before the first erase.
 //!
 //! In order: the device itself, chip and board, the image against the slot and the board's policy,
-//! then each byte against the memory map. The result says which sectors are erased and which bytes
+//! floor and revoked keys of the journal where it was read, then each byte against the memory map. No
+//! sector is passed over because it reads as it should: after an update that was cut short, bits may
+//! read well now and badly later, so everything is erased and written anew. The result says which sectors are erased and which bytes
 //! are written; carrying it out decides nothing any more.
 
+use super::state::override_fits;
 use super::target::{Kind, SectorInfo, Target};
 use super::{JobError, Refusal};
 use crate::files::{Segment, Segments};
 use crate::image::{self, Refused, linked_for};
 use crate::texts;
 use surefoot_core::config::{Config, Policy, Slot};
-use surefoot_core::image::ImageFault;
 use surefoot_core::image::manifest;
+use surefoot_core::image::manifest::Override;
+use surefoot_core::image::{Demand, ImageFault};
 use surefoot_core::info::Info;
 
 /// Which sectors are erased.
@@ -93,7 +97,7 @@ pub fn plan(
         }
         let sealed = target.config().filter(|c| c.slots().any(|s| s == slot));
         let proof = match (sealed.or(config), target.info()) {
-            (Some(config), _) => prove(config, slot, segments),
+            (Some(config), _) => prove(target, config, slot, segments, &mut unproved),
             (None, Some(info)) => prove_by_info(info, slot, segments, &mut unproved),
             (None, None) => Ok(()),
         };
@@ -157,8 +161,31 @@ fn fits(segments: &Segments, slot: Slot) -> Result<(), JobError> {
     image::flat(segments, slot).map(|_| ()).map_err(JobError::Image)
 }
 
-fn prove(config: Config, slot: Slot, segments: &Segments) -> Result<(), Refused> {
-    image::check(config, slot, segments).map(|_| ())
+fn prove(
+    target: &Target,
+    config: Config,
+    slot: Slot,
+    segments: &Segments,
+    unproved: &mut Vec<String>,
+) -> Result<(), Refused> {
+    let mut demand = Demand::new(config, slot);
+    if let Some(history) = target.state.as_ref().and_then(|state| state.journal.as_ref()) {
+        (demand.floor, demand.revoked) = (history.state.floor(), history.state.revoked());
+    }
+    // The unique id cannot be read; the serial number, which is made from it, tells most others.
+    let seen = image::inspect(segments).manifest.and_then(Result::ok);
+    let mut device = [0; 12];
+    if let Some(manifest) = seen.map(|view| view.manifest)
+        && let Override::Device(id) = manifest.overrides
+    {
+        let fits = override_fits(&manifest, &target.descriptors.serial);
+        device = if fits { id } else { id.map(|byte| !byte) };
+        if fits && manifest.security_counter < demand.floor {
+            unproved.push("that the override is for this very chip: only its serial number fits".into());
+        }
+    }
+    demand.device = &device;
+    image::check_for(demand, segments).map(|_| ())
 }
 
 /// Without any configuration: the vector table, and the manifest as far as the device tells its ids.

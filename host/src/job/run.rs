@@ -1,12 +1,14 @@
-//! The jobs themselves: flash, verify, read, erase, boot.
+//! The jobs themselves: flash, verify, read, erase, boot, protect.
 //!
 //! The first block, which holds the vector table, is written last: a transfer that breaks off
 //! leaves nothing that looks like a program, whatever the board's policy.
 
 use super::driver;
 use super::plan::Plan;
+use super::protection::{Change, Protection};
+use super::state::State;
 use super::target::{Kind, SectorInfo, Target};
-use super::{JobError, Phase, Progress, Refusal};
+use super::{JobError, Phase, Progress, Refusal, Silent};
 use crate::files::Segment;
 use crate::link::{Departure, Usb};
 use crate::texts;
@@ -63,6 +65,48 @@ impl<'l> Session<'l> {
     /// What is at the end of the link.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Reads what is in the slots and the journal, as far as the device lets itself be read; the plan
+    /// goes by it then.
+    ///
+    /// # Errors
+    /// [`JobError::Link`].
+    pub fn look(&mut self) -> Result<(), JobError> {
+        let target = self.target.clone();
+        if !target.can_upload() {
+            return Ok(());
+        }
+        let read = State::read(&target, &mut |address, length| self.upload(address, length, &mut Silent));
+        match read {
+            Ok(state) => self.target.state = state,
+            Err(error @ JobError::Link(_)) => return Err(error),
+            // What cannot be read is left to the board.
+            Err(_) => self.target.state = None,
+        }
+        Ok(())
+    }
+
+    /// Programs the option bytes and reads them back. Power must not fail while it works: the chip
+    /// erases all of them first (RM0090, 3.7.2).
+    ///
+    /// # Errors
+    /// [`Refusal`] before anything is sent; [`JobError::Device`] when the board refuses;
+    /// [`JobError::Options`] when it says other bytes afterwards.
+    pub fn protect(&mut self, change: Change) -> Result<Protection, JobError> {
+        let told = |target: &Target| target.info().and_then(Protection::told_by);
+        let now = told(&self.target).ok_or(Refusal::NoOptions)?;
+        let wanted = now.with(change)?;
+        if wanted != now {
+            self.run(Task::Options { value: wanted.0 }, &mut Silent)?;
+            let state = self.target.state.take();
+            self.target = Target::read(self.link)?;
+            self.target.state = state;
+        }
+        match told(&self.target) {
+            Some(found) if found == wanted => Ok(found),
+            found => Err(JobError::Options { wanted: wanted.0, found: found.map_or(0, |f| f.0) }),
+        }
     }
 
     /// Erases and programs what `plan` says. Does not verify and does not leave.
@@ -196,7 +240,7 @@ impl<'l> Session<'l> {
     /// [`JobError::NotBooted`] when the board proved the image and refused it.
     pub fn leave(&mut self, start: u32) -> Result<Finish, JobError> {
         let address = (self.target.kind == Kind::Rom).then_some(start);
-        self.run(Task::Leave { address }, &mut super::Silent)?;
+        self.run(Task::Leave { address }, &mut Silent)?;
         match self.link.departure(COME_BACK)? {
             Departure::Application => Ok(Finish::Application),
             Departure::Gone => Ok(Finish::Left),

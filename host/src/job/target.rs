@@ -1,5 +1,6 @@
 //! What is at the other end of a link: descriptors, memory, and what our bootloader tells of itself.
 
+use super::state::State;
 use super::{JobError, driver};
 use crate::link::descriptors::Descriptors;
 use crate::link::{LinkError, Usb};
@@ -61,6 +62,8 @@ pub struct Target {
     pub sectors: Vec<SectorInfo>,
     /// The configuration block that its own bootloader holds, where it can be read.
     pub sealed: Option<[u8; BLOCK_LEN]>,
+    /// Slots and journal, once [`super::Session::look`] has read them.
+    pub state: Option<State>,
 }
 
 impl Target {
@@ -77,7 +80,7 @@ impl Target {
         // A bootloader with a broken configuration block has no memory to offer.
         let broken = matches!(kind, Kind::Surefoot(info) if info.config_fault != 0);
         let sectors = if broken { Vec::new() } else { sectors(descriptors.memory())? };
-        let mut target = Self { descriptors, kind, sectors, sealed: None };
+        let mut target = Self { descriptors, kind, sectors, sealed: None, state: None };
         target.sealed = target.read_sealed(link)?;
         Ok(target)
     }

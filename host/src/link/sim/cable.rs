@@ -10,15 +10,15 @@ use surefoot_sim::{Board, Nanos, Stop};
 #[derive(Clone, Debug)]
 pub struct Cable {
     host: UsbHost,
-    slot: Slot,
+    slots: Vec<Slot>,
 }
 
 impl Cable {
-    /// Plugs the cable in. `slot` is where the application lives.
-    pub fn plug(board: &mut Board, slot: Slot) -> Self {
+    /// Plugs the cable in. `slots` is where applications run.
+    pub fn plug(board: &mut Board, slots: &[Slot]) -> Self {
         let mut host = UsbHost::new(Patience::default());
         host.plug(board);
-        Self { host, slot }
+        Self { host, slots: slots.to_vec() }
     }
 
     /// Pulls the cable out.
@@ -93,7 +93,7 @@ impl Cable {
                 let left = deadline.since(board.now());
                 return self.attach(board, left).map(|()| Departure::Back);
             }
-            if board.is_powered() && self.slot.contains(board.pc(), 2) {
+            if board.is_powered() && self.slots.iter().any(|slot| slot.contains(board.pc(), 2)) {
                 return Ok(Departure::Application);
             }
             if stop == Stop::Lockup {

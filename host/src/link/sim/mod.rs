@@ -37,7 +37,7 @@ impl SimLink {
     pub fn open(mut virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
         virtual_board.power_on(how);
         let started = virtual_board.board.now();
-        let cable = Cable::plug(&mut virtual_board.board, virtual_board.fitting.slot());
+        let cable = Cable::plug(&mut virtual_board.board, &virtual_board.fitting.slots());
         let mut link = Self { virtual_board, cable, path, started, saved: false };
         match link.cable.attach(&mut link.virtual_board.board, ATTACH) {
             Ok(()) => Ok(link),

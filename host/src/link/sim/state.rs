@@ -38,6 +38,9 @@ pub struct Fitting {
     pub slot_base: u32,
     /// Bytes of the slot.
     pub slot_length: u32,
+    /// Base and length of the other slot, where two slots run.
+    #[serde(default)]
+    pub second: Option<(u32, u32)>,
     /// The magic word that asks for update mode.
     pub magic: u32,
     /// The backup register for it.
@@ -48,21 +51,23 @@ impl Fitting {
     /// Values that no board has, from a damaged file, would be met in the middle of a job.
     fn check(&self) -> Result<(), &'static str> {
         let real = |pin: Option<u16>| pin.is_none_or(|p| ConfigPin(p).port() < PORTS && p >> 11 == 0);
-        let slot_fits = self.slot_base.checked_add(self.slot_length).is_some();
+        let slots_fit = self.slots().iter().all(|slot| slot.base.checked_add(slot.length).is_some());
         match () {
             () if !real(self.button) || !real(self.led) => Err("it names a pin that no chip has"),
             () if usize::from(self.backup_register) >= BACKUP_REGISTERS => {
                 Err("it names a backup register that no chip has")
             }
             () if self.hse_hz > MAX_HSE => Err("no crystal is as fast"),
-            () if !slot_fits => Err("its slot leaves the address space"),
+            () if !slots_fit => Err("its slot leaves the address space"),
             () => Ok(()),
         }
     }
 
-    /// The application's slot.
-    pub fn slot(&self) -> Slot {
-        Slot { base: self.slot_base, length: self.slot_length }
+    /// The slots in which applications run.
+    pub fn slots(&self) -> Vec<Slot> {
+        let first = Slot { base: self.slot_base, length: self.slot_length };
+        let second = self.second.map(|(base, length)| Slot { base, length });
+        std::iter::once(first).chain(second).collect()
     }
 }
 
@@ -202,9 +207,15 @@ impl VirtualBoard {
         }
     }
 
-    /// True while the core executes in the application's slot.
+    /// True while the core executes in an application's slot.
     pub fn runs_application(&self) -> bool {
-        self.board.is_powered() && self.fitting.slot().contains(self.board.pc(), 2)
+        self.running().is_some()
+    }
+
+    /// The slot in which the core executes.
+    pub fn running(&self) -> Option<Slot> {
+        let here = |slot: &Slot| slot.contains(self.board.pc(), 2);
+        self.fitting.slots().into_iter().find(here).filter(|_| self.board.is_powered())
     }
 
     /// The LED's pin in the simulator's words.

@@ -1,0 +1,270 @@
+//! `surefoot protect`: the option bytes that guard a board: shown, explained, and changed after a question.
+
+use super::info::state::{protection_json, protection_rows};
+use super::talk::with_session;
+use crate::board::Loaded;
+use crate::exit::Exit;
+use crate::link::LinkOptions;
+use crate::output::{BOLD, GOOD, Report, Table, Ui};
+use crate::problem::Problem;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use surefoot_host::job::{BrownOut, Change, JobError, Level, Protection, Refusal};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    link: LinkOptions,
+    /// Write-protect the bootloader's own sector
+    #[arg(long)]
+    bootloader: bool,
+    /// Read protection: 1 keeps probes out, 2 does so for ever
+    #[arg(long, value_enum)]
+    level: Option<LevelName>,
+    /// Brown-out reset: below this supply the chip is held in reset
+    #[arg(long, value_enum)]
+    bor: Option<BorName>,
+    /// Needed for level 2, which can never be taken back
+    #[arg(long)]
+    i_understand_this_is_for_ever: bool,
+    /// For level 2 without a terminal: the board's name, as in the board file
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Tell what would be changed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LevelName {
+    /// None
+    #[value(name = "0")]
+    Zero,
+    /// No access with a probe
+    #[value(name = "1")]
+    One,
+    /// No probe and no ST bootloader, for ever
+    #[value(name = "2")]
+    Two,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BorName {
+    /// No threshold of its own
+    Off,
+    /// About 2.2 V
+    #[value(name = "1")]
+    One,
+    /// About 2.5 V
+    #[value(name = "2")]
+    Two,
+    /// About 2.8 V
+    #[value(name = "3")]
+    Three,
+}
+
+const WRITE: &str = "Write protection of the bootloader's sector: neither a runaway application nor a bootloader \
+    update can erase or program it any more; updates of the application go on as before. The option bytes \
+    undo it, with a debug probe while read protection is not at level 2 (RM0090, 3.7.4).";
+const LEVEL_1: &str = "Read protection level 1: the flash cannot be read or changed with a debug probe, from RAM or \
+    through ST's ROM bootloader; from flash everything runs as before. Going back to level 0 erases the whole \
+    flash, the bootloader too. With a debugger connected it takes a power-on reset (RM0090, 3.7.3).";
+const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off for ever. \
+    No level and no option byte can be changed any more, by anybody; if the bootloader is ever lost, the chip is \
+    lost (RM0090, 3.7.3).";
+const BROWN_OUT: &str = "Brown-out reset: the chip stays in reset while its supply is below the threshold, so that \
+    flash is not programmed with too little voltage. Above the lowest supply of the board the chip would not \
+    start (RM0090, 5.2.2).";
+const CUT: &str = "The chip erases all option bytes before it programs the new ones (RM0090, 3.7.2): keep the supply \
+    on for the moment that it takes. After a cut in it, read protection may be at level 1.";
+
+/// Shows; and changes, when asked to.
+pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
+    let change = change(arguments);
+    if arguments.level.is_none() && (arguments.i_understand_this_is_for_ever || arguments.name.is_some()) {
+        return Err(Problem::new(
+            Exit::Usage,
+            "usage",
+            "--i-understand-this-is-for-ever and --name go with --level 2",
+            "They confirm what cannot be taken back, and nothing of the kind was asked for.",
+            "Add --level 2, or leave them out.",
+        ));
+    }
+    with_session(&arguments.link, ui, |session, board| {
+        let info = session.target().info().copied();
+        let before = info.as_ref().and_then(Protection::told_by);
+        let before = before.ok_or(JobError::from(Refusal::NoOptions))?;
+        let wanted = before.with(change).map_err(JobError::from)?;
+        let board = board.filter(|b| info.is_some_and(|i| i.board_id == b.board.id));
+        supply_suffices(change, board)?;
+        if wanted == before {
+            return Ok(shown(before, change == Change::default()));
+        }
+        if arguments.dry_run {
+            return Ok(changed(before, wanted, "would be"));
+        }
+        agree(arguments, before, wanted, board, ui)?;
+        let after = session.protect(change)?;
+        Ok(changed(before, after, "are"))
+    })
+}
+
+fn change(arguments: &Arguments) -> Change {
+    let level = arguments.level.map(|level| match level {
+        LevelName::Zero => Level::Open,
+        LevelName::One => Level::Protected,
+        LevelName::Two => Level::Locked,
+    });
+    let brown_out = arguments.bor.map(|bor| match bor {
+        BorName::Off => BrownOut::Off,
+        BorName::One => BrownOut::Low,
+        BorName::Two => BrownOut::Medium,
+        BorName::Three => BrownOut::High,
+    });
+    Change { bootloader: arguments.bootloader, level, brown_out }
+}
+
+/// A threshold above the board's lowest supply would keep it in reset.
+fn supply_suffices(change: Change, board: Option<&Loaded>) -> Result<(), Problem> {
+    // The greatest rising thresholds (DS8626 Rev 9, table 19), in millivolts.
+    let threshold = match change.brown_out {
+        None | Some(BrownOut::Off) => return Ok(()),
+        Some(BrownOut::Low) => 2330,
+        Some(BrownOut::Medium) => 2630,
+        Some(BrownOut::High) => 2920,
+    };
+    let lowest = board.map(|b| b.board.supply.millivolts().0);
+    match lowest.filter(|lowest| *lowest < threshold) {
+        None => Ok(()),
+        Some(lowest) => Err(Problem::new(
+            Exit::Input,
+            "protect.supply",
+            format!(
+                "the board's supply may be as low as {lowest} mV, the threshold as high as {threshold} mV"
+            ),
+            "Below the threshold the chip is held in reset: such a board would not start.",
+            "Take a lower level, or correct `voltage` in the board file.",
+        )),
+    }
+}
+
+/// Everything that is changed is explained, and somebody has to agree.
+fn agree(
+    arguments: &Arguments,
+    before: Protection,
+    wanted: Protection,
+    board: Option<&Loaded>,
+    ui: &Ui,
+) -> Result<(), Problem> {
+    for text in explanations(before, wanted) {
+        ui.note(text);
+    }
+    let for_ever = wanted.level() == Level::Locked;
+    if for_ever {
+        return agree_for_ever(arguments, board, ui);
+    }
+    if ui.confirm("Change the option bytes?") {
+        Ok(())
+    } else {
+        Err(super::talk::unconfirmed("change the option bytes"))
+    }
+}
+
+fn explanations(before: Protection, wanted: Protection) -> Vec<&'static str> {
+    let level = before.level() != wanted.level();
+    let table = [
+        (before.guards_bootloader() != wanted.guards_bootloader(), WRITE),
+        (level && wanted.level() == Level::Protected, LEVEL_1),
+        (level && wanted.level() == Level::Locked, LEVEL_2),
+        (before.brown_out() != wanted.brown_out(), BROWN_OUT),
+        (true, CUT),
+    ];
+    table.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, text)| text).collect()
+}
+
+/// --yes is not enough for what can never be undone: the words are spelled out and the board is named.
+fn agree_for_ever(arguments: &Arguments, board: Option<&Loaded>, ui: &Ui) -> Result<(), Problem> {
+    let problem = |what: &str, remedy: &str| {
+        Problem::new(
+            Exit::Unconfirmed,
+            "protect.for-ever",
+            what,
+            "Read protection level 2 can never be taken back, and no probe and no ST tool reaches the chip any more.",
+            remedy,
+        )
+    };
+    let Some(board) = board else {
+        return Err(problem(
+            "level 2 needs the board file of the connected board",
+            "Give it with --board, so that the board is known by name.",
+        ));
+    };
+    if !arguments.i_understand_this_is_for_ever {
+        return Err(problem(
+            "level 2 was not confirmed",
+            "Add --i-understand-this-is-for-ever, and give the board's name when it is asked for or with --name.",
+        ));
+    }
+    let name = board.board.name.as_str();
+    let given = match &arguments.name {
+        Some(given) => Some(given.clone()),
+        None => ui.ask("Type the board's name to lock it for ever:"),
+    };
+    match given {
+        Some(given) if given == name => Ok(()),
+        Some(_) => {
+            Err(problem("that is not the connected board's name", "Look at the board file, and try again."))
+        }
+        None => Err(problem("nobody typed the board's name", "Run it on a terminal, or give --name NAME.")),
+    }
+}
+
+/// Nothing was asked for, or it is in force already.
+fn shown(now: Protection, only_looking: bool) -> Report {
+    let mut table = Table::default();
+    protection_rows(&mut table, now);
+    let mut text = table.text();
+    if only_looking {
+        for (option, explanation) in [
+            ("--bootloader", WRITE),
+            ("--level 1", LEVEL_1),
+            ("--level 2", LEVEL_2),
+            ("--bor LEVEL", BROWN_OUT),
+        ] {
+            text.push_str(&format!("\n{BOLD}{option}{BOLD:#}\n  {explanation}\n"));
+        }
+    } else {
+        text.push_str(&format!("{GOOD}nothing to change{GOOD:#}\n"));
+    }
+    let json = json!({ "changed": false, "dry_run": false, "protection": protection_json(now) });
+    Report::new(json, text)
+}
+
+fn changed(before: Protection, after: Protection, verb: &str) -> Report {
+    let mut table = Table::default();
+    table.row("option bytes", format!("{verb} 0x{:08X}, before 0x{:08X}", after.0, before.0));
+    protection_rows(&mut table, after);
+    let dry_run = verb != "are";
+    let mut text = table.text();
+    let mut explanation = explanations(before, after);
+    if !dry_run {
+        // Said before; what is left is when it counts.
+        explanation.retain(|text| *text == LEVEL_1 || *text == LEVEL_2);
+        explanation = if explanation.is_empty() { vec![] } else { vec![IN_FORCE] };
+    }
+    for line in &explanation {
+        text.push_str(&format!("{line}\n"));
+    }
+    let json = json!({
+        "changed": !dry_run,
+        "dry_run": dry_run,
+        "before": protection_json(before),
+        "protection": protection_json(after),
+        "explanation": explanation,
+    });
+    Report::new(json, text)
+}
+
+const IN_FORCE: &str = "Switch the supply off and on once: while a debugger is connected, read protection takes a \
+    power-on reset and not a system reset (RM0090, 3.7.3).";
