@@ -168,25 +168,27 @@ pub fn double_multiple(s: &Number, k: &Number, key: Number) -> Option<Number> {
     if vanishes(r, &ORDER) {
         return None;
     }
-    let mut addends = [[[0; 8]; 4]; 4];
-    for i in [2, 3, 1] {
-        if i != 2 {
+    // -A, B - A and B as they are added.
+    let mut addends = *r;
+    for i in 0..3 {
+        if i != 0 {
             r[..2].copy_from_slice(&BASE);
             EXTEND.run(r);
         }
-        if i == 3 {
+        if i == 1 {
             DOUBLE.run_behind::<4>(r);
         }
         DOUBLE.run(r);
-        addends[i].copy_from_slice(&r[MINUS..A]);
+        addends[4 * i..][..4].copy_from_slice(&r[MINUS..A]);
     }
     NEUTRAL.run(r);
     // Both are below L, which is below 2^253.
     for i in (0..253).rev() {
         DOUBLE.run(r);
-        let which = bit(s, i) | bit(k, i) << 1;
-        if which != 0 {
-            r[MINUS..A].copy_from_slice(&addends[which]);
+        let (s, k) = (bit(s, i), bit(k, i));
+        if s | k != 0 {
+            let which = s + (s & !k);
+            r[MINUS..A].copy_from_slice(&addends[4 * which..][..4]);
             DOUBLE.run_behind::<4>(r);
         }
     }
