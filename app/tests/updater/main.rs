@@ -148,6 +148,16 @@ fn what_is_left_out_is_erased_although_an_older_image_was_there() {
 }
 
 #[test]
+fn a_sector_that_an_image_only_just_reaches_is_erased_too() {
+    let (block, mut flash) = board();
+    flash.load(B, &[0x5A; 0x2800]);
+    // The manifest ends with 28 bytes of 0xFF, of which 20 are in the second sector.
+    let new = image(B, 6, 0x1400 + 20 - 0xC0);
+    assert_eq!(update(&block, &mut flash, &new, 64), Ok(()));
+    assert_eq!(flash.boot(&block), Ok(SLOT_B));
+}
+
+#[test]
 fn what_the_bootloader_would_refuse_is_refused_before_the_reset() {
     let other_device = *b"some device.";
     let mut torn = image(B, 6, LENGTH);
