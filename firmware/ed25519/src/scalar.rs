@@ -9,8 +9,9 @@ static DOUBLE: Program<1> = Program::new([add(0, 0, 0)]);
 /// Takes L off what is not below it.
 static REDUCE: Program<1> = Program::new([sub(0, 0, MODULUS)]);
 
-/// The 512-bit number in `bytes`, little-endian, modulo L; `None` when `canonical` is not below L.
-pub fn reduce(bytes: &[u8; 64], canonical: &Number) -> Option<Number> {
+/// The 512-bit number whose bytes, least significant first, are in `words`, each most significant
+/// first, modulo L; `None` when `canonical` is not below L.
+pub fn reduce(words: &[u64; 8], canonical: &Number) -> Option<Number> {
     let mut registers: Registers = [[0; 8]; 16];
     registers[MODULUS] = L;
     registers[0] = *canonical;
@@ -22,7 +23,10 @@ pub fn reduce(bytes: &[u8; 64], canonical: &Number) -> Option<Number> {
     for i in (0..512).rev() {
         // Below L before, so below 2L after.
         DOUBLE.run(&mut registers);
-        registers[0][0] |= u32::from(bytes[i / 8] >> (i % 8) & 1);
+        // The bytes of a word the other way round.
+        let (word, place) = (words[i / 64], i % 64 ^ 56);
+        let half = [word as u32, (word >> 32) as u32][place / 32 % 2];
+        registers[0][0] |= half >> (place % 32) & 1;
         REDUCE.run(&mut registers);
     }
     Some(registers[0])

@@ -11,8 +11,8 @@ mod portable;
 #[cfg(not(target_arch = "arm"))]
 use portable::compress;
 
-/// SHA-512 of `parts` one after the other, of less than 512 MiB in all.
-pub fn digest(parts: &[&[u8]; 3]) -> [u8; 64] {
+/// SHA-512 of `parts` one after the other, of less than 512 MiB in all, as big-endian words.
+pub fn digest(parts: &[&[u8]; 3]) -> [u64; 8] {
     let mut state = START;
     let mut block = [0; 128];
     let mut length = 0u32;
@@ -35,12 +35,8 @@ pub fn digest(parts: &[&[u8]; 3]) -> [u8; 64] {
     while pushed % 128 != 112 {
         pushed = push(0);
     }
-    for byte in (u128::from(message) * 8).to_be_bytes() {
-        push(byte);
-    }
-    let mut out = [0; 64];
-    for (to, word) in out.as_chunks_mut().0.iter_mut().zip(state) {
-        *to = word.to_be_bytes();
-    }
-    out
+    block[112..].fill(0);
+    block[124..].copy_from_slice(&(message * 8).to_be_bytes());
+    compress(&mut state, &block);
+    state
 }
