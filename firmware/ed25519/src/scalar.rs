@@ -24,7 +24,7 @@ pub fn reduce(words: &[u64; 8], canonical: &Number) -> Option<Number> {
         // Below L before, so below 2L after.
         DOUBLE.run(&mut registers);
         // The bytes of a word the other way round.
-        let (word, place) = (words[i / 64], i % 64 ^ 56);
+        let (word, place) = (words[i / 64], (i % 64) ^ 56);
         let half = [word as u32, (word >> 32) as u32][place / 32 % 2];
         registers[0][0] |= half >> (place % 32) & 1;
         REDUCE.run(&mut registers);
