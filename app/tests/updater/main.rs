@@ -105,6 +105,25 @@ fn an_image_on_trial_confirms_itself_before_it_updates() {
 }
 
 #[test]
+fn a_confirmation_is_for_the_image_that_runs_and_for_no_other() {
+    let (block, mut flash) = board();
+    let new = image(B, 6, LENGTH);
+    update(&block, &mut flash, &new, 64).unwrap();
+    let installed = flash.state(&block);
+    assert!(flash.confirm(&block, A), "confirmed already");
+    assert_eq!(flash.state(&block), installed);
+    assert_eq!(flash.boot(&block), Ok(SLOT_B));
+    // A debugger starts the old one in the middle of the new one's trial.
+    let trial = flash.state(&block);
+    assert!(flash.confirm(&block, A));
+    assert_eq!(flash.state(&block), trial);
+    assert!(flash.confirm(&block, B));
+    assert_eq!(flash.state(&block).confirmed(), id_of(&new));
+    assert!(!flash.confirm(&block, A), "there is no trial of it");
+    assert_eq!(flash.state(&block).confirmed(), id_of(&new));
+}
+
+#[test]
 fn the_slot_of_the_confirmed_image_is_not_open() {
     // A debugger has started what the bootloader would not.
     let (block, mut flash) = board();
