@@ -32,6 +32,7 @@ pub const SUPPLY: u8 = 1 << 0 | 1 << 2;
 /// Reset causes that show a hang: the independent and the window watchdog.
 pub const WATCHDOGS: u8 = 1 << 4 | 1 << 5;
 /// Bytes that are copied at once between slots.
+#[cfg(feature = "backup")]
 const CHUNK: usize = 64;
 
 /// A board that can prove images and write its flash.
@@ -91,6 +92,7 @@ pub fn boot(
     let later = id(machine, config.slot(1));
     let mut fault = ImageFault::Rejected;
     for look in [Look::Candidate, Look::Confirmed, Look::Restored, Look::Any] {
+        #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);
         }
@@ -157,6 +159,7 @@ fn log(journal: &mut Journal, machine: &mut impl Machine, news: bool) {
 }
 
 /// Copies the confirmed image back from the backup slot, if it is there.
+#[cfg(feature = "backup")]
 fn restore(journal: &mut Journal, machine: &mut impl Machine) {
     let confirmed = journal.state.confirmed();
     if confirmed != 0
@@ -170,6 +173,7 @@ fn restore(journal: &mut Journal, machine: &mut impl Machine) {
 
 /// Copies slot 0 to slot 1, or back to slot 0. An image's manifest comes last, so a copy that was cut
 /// has no id.
+#[cfg(feature = "backup")]
 #[inline(never)]
 fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashFault> {
     let config = config.with_open(to);
@@ -194,13 +198,13 @@ fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashF
 #[inline(never)]
 pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     let config = journal.config();
-    let confirmed = journal.state.confirmed();
     match config.strategy() {
         Strategy::Ab => spare(journal, machine),
-        Strategy::Backup
-            if confirmed != journal.state.backup() && id(machine, config.slot(0)) == confirmed =>
-        {
-            if back_up(journal, machine).is_ok() { OWNER_SLOT0 } else { 0 }
+        #[cfg(feature = "backup")]
+        Strategy::Backup => {
+            let confirmed = journal.state.confirmed();
+            let lacks = confirmed != journal.state.backup() && id(machine, config.slot(0)) == confirmed;
+            if lacks && back_up(journal, machine).is_err() { 0 } else { OWNER_SLOT0 }
         }
         _ => OWNER_SLOT0,
     }
@@ -214,6 +218,7 @@ pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
 }
 
 /// Copies the confirmed image, proved once more, to the backup slot.
+#[cfg(feature = "backup")]
 fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), FlashFault> {
     let config = journal.config();
     if machine.prove(config, config.slot(0), &journal.state).is_err() {

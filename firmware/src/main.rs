@@ -24,7 +24,7 @@ mod update;
 use cortex_m_rt::{entry, exception};
 use family::f4::{backup, boot, chip, clock, gpio, time, watchdog};
 use slots::Slots;
-use surefoot_core::config::{Config, ConfigFault, Policy};
+use surefoot_core::config::{Config, ConfigFault, Policy, Strategy};
 use surefoot_core::decide::{Decision, Facts, Reason, decide};
 use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
 
@@ -61,7 +61,9 @@ fn main() -> ! {
 #[inline(never)]
 fn configuration() -> Result<Config<'static>, ConfigFault> {
     let config = Config::parse(sealed::block(), sealed::HEADER.family)?;
-    if config.policy() == Policy::Signature && !cfg!(feature = "signature") {
+    let lacks_signature = config.policy() == Policy::Signature && !cfg!(feature = "signature");
+    let lacks_backup = config.strategy() == Strategy::Backup && !cfg!(feature = "backup");
+    if lacks_signature || lacks_backup {
         return Err(ConfigFault::Policy);
     }
     if config.handoff() != backup::HANDOFF || config.backup_register() >= backup::REGISTERS {

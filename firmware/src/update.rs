@@ -178,7 +178,7 @@ impl Session<'_, '_> {
                 slots.program(address, self.block.get(..length as usize).unwrap_or(&[]))
             }
             Job::ReadUnprotect => flash::read_unprotect(),
-            #[cfg(feature = "failsafe")]
+            #[cfg(feature = "options")]
             Job::Options(value) => flash::set_options(value),
             Job::Leave => Ok(()),
         }
@@ -198,7 +198,7 @@ impl Status<'_> {
         info.u8(at::LAST_FAULT, self.last_fault);
         info.u16(at::DEVICE_ID, chip::device_id());
         info.u16(at::FLASH_KIB, chip::flash_kib());
-        #[cfg(feature = "failsafe")]
+        #[cfg(feature = "options")]
         info.u32(at::OPTIONS, flash::options());
         info.u8(at::CONFIG_FAULT, self.config_fault);
         if self.config_fault == ConfigFault::Chip as u8 {

@@ -7,6 +7,7 @@ use crate::rig::{Found, Rig, example_key};
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, SectionKind};
 use std::time::Instant;
+use surefoot_board::Board as BoardFile;
 use surefoot_core::config::Policy;
 use surefoot_core::image::manifest;
 use surefoot_host::job::{Finish, Session, Silent};
@@ -38,6 +39,8 @@ pub fn measure() -> Result<Vec<Figure>> {
     let figure = |name, value, unit| Figure { name, value, unit };
     Ok(vec![
         figure("f407_full_flash_bytes", F4_FULL.binary.len() as f64, "bytes"),
+        // The full build is the one with A/B slots; there is none with less beside the smallest.
+        figure("f407_ab_flash_bytes", F4_FULL.binary.len() as f64, "bytes"),
         figure("f407_crc_flash_bytes", F4_CRC.binary.len() as f64, "bytes"),
         figure("f407_ram_bytes", f64::from(ram(F4_FULL)?), "bytes"),
         figure("f407_stack_bytes", f64::from(stack(F4_FULL)?), "bytes"),
@@ -47,7 +50,17 @@ pub fn measure() -> Result<Vec<Figure>> {
         figure("usb_update_ratio", update_ratio()?, "x"),
         figure("boot_crc_ms", boot(F4_CRC, Policy::Crc)?, "ms"),
         figure("boot_signature_ms", boot(F4_FULL, Policy::Signature)?, "ms"),
+        figure("boot_trial_ms", boot_on_trial()?, "ms"),
     ])
+}
+
+/// Bytes of flash that an ELF file fills.
+pub fn flash_bytes(elf: &[u8]) -> Result<f64> {
+    let file = object::File::parse(elf)?;
+    let in_flash = |address: u64| (0x0800_0000..0x0820_0000).contains(&address);
+    let kept = |kind| kind != SectionKind::Metadata && kind != SectionKind::UninitializedData;
+    Ok(file.sections().filter(|s| in_flash(s.address()) && kept(s.kind())).map(|s| s.size()).sum::<u64>()
+        as f64)
 }
 
 /// Static RAM: every section that occupies RAM and is not flash.
@@ -121,12 +134,38 @@ fn update_ratio() -> Result<f64> {
 
 /// Power-on to the application's first instruction with a slot full of image, in milliseconds.
 fn boot(image: Image, policy: Policy) -> Result<f64> {
-    let mut rig = Rig::new(image, policy)?;
+    started(&mut filled(Rig::new(image, policy)?)?)
+}
+
+/// The same with a journal that is written: the second boot of a trial, on the same signed image.
+fn boot_on_trial() -> Result<f64> {
+    let path = crate::fixtures::root().join("boards/f4-discovery.toml");
+    let text = std::fs::read_to_string(&path)?;
+    let with_journal = text.replace("[layout]\n", "[layout]\njournal = \"0x08004000\"\n");
+    ensure!(with_journal != text, "the example board's file has changed its form");
+    let file = BoardFile::parse(&with_journal, path.parent().context("boards")?)?;
+    let mut rig = filled(Rig::with(F4_FULL, file)?)?;
+    // The first one makes the journal, with an erase.
+    started(&mut rig)?;
+    rig.board.power_off();
+    let operations = rig.board.operations();
+    let taken = started(&mut rig)?;
+    ensure!(rig.board.operations() > operations, "the trial was not put on record");
+    Ok(taken)
+}
+
+/// With a signed image that fills the slot.
+fn filled(mut rig: Rig) -> Result<Rig> {
+    let policy = rig.config().policy();
     let filler = rig.filler(rig.slot().length - manifest::LEN as u32);
     let key = example_key()?;
     let full = rig.manifest(filler, [1, 0, 0], (policy == Policy::Signature).then_some(&key))?;
     let only = full.iter().next().context("an image")?;
     rig.board.load(only.address, &only.bytes)?;
+    Ok(rig)
+}
+
+fn started(rig: &mut Rig) -> Result<f64> {
     rig.board.power_on();
     let (start, slot) = (rig.board.now(), rig.slot());
     while !slot.contains(rig.board.pc(), 2) && rig.board.now().since(start) < Nanos::secs(2) {

@@ -50,7 +50,8 @@ impl Limit {
 pub fn run(args: &Args) -> Result<()> {
     let text = std::fs::read_to_string(tools::root().join("xtask/budgets.toml"))?;
     let limits: BTreeMap<String, Limit> = toml::from_str(&text).context("xtask/budgets.toml")?;
-    let figures = budgets::measure()?;
+    let mut figures = budgets::measure()?;
+    figures.extend(costs()?);
     let mut broken = Vec::new();
     for figure in &figures {
         let limit = limits.get(figure.name).with_context(|| format!("no limit for {}", figure.name))?;
@@ -80,6 +81,41 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{} of {} budgets are broken", broken.len(), figures.len());
     }
     Ok(())
+}
+
+/// What each of the firmware's features costs: its bytes on top of the features before it.
+fn costs() -> Result<Vec<Figure>> {
+    const FEATURES: [(&str, &str); 4] = [
+        ("signature", "f407_cost_signature_bytes"),
+        ("failsafe", "f407_cost_failsafe_bytes"),
+        ("backup", "f407_cost_backup_bytes"),
+        ("options", "f407_cost_options_bytes"),
+    ];
+    let mut figures = Vec::new();
+    let (mut features, mut before) = (String::new(), size_with("")?);
+    for (feature, name) in FEATURES {
+        features = format!("{features},{feature}");
+        let size = size_with(&features)?;
+        figures.push(Figure { name, value: size - before, unit: "bytes" });
+        before = size;
+    }
+    Ok(figures)
+}
+
+/// Bytes of flash of the F4 firmware with these features.
+fn size_with(features: &str) -> Result<f64> {
+    let folder = tools::root().join("firmware");
+    let target = folder.join("target/costs");
+    let output = tools::outside("cargo", &folder)
+        .args(["build", "--release", "--locked", "--bin", "surefoot-f4", "--no-default-features"])
+        .args(["--features", features, "--target-dir"])
+        .arg(&target)
+        .output()?;
+    if !output.status.success() {
+        bail!("the firmware with \"{features}\": {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let elf = std::fs::read(target.join("thumbv7em-none-eabihf/release/surefoot-f4"))?;
+    budgets::flash_bytes(&elf)
 }
 
 fn table(figures: &[Figure], limits: &BTreeMap<String, Limit>) {

@@ -36,7 +36,7 @@ pub enum Job {
     /// Take the read protection off. The chip resets on success.
     ReadUnprotect,
     /// Program the option bytes with this value, if that takes no protection from the bootloader.
-    #[cfg(feature = "failsafe")]
+    #[cfg(feature = "options")]
     Options(u32),
 }
 
@@ -73,7 +73,7 @@ enum Work {
     /// Read unprotect.
     Unprotect,
     /// Option bytes: `Device::target`.
-    #[cfg(feature = "failsafe")]
+    #[cfg(feature = "options")]
     Options,
 }
 
@@ -211,7 +211,7 @@ impl<'a> Device<'a> {
                 }
                 Work::Program => Job::Program { address: self.target, length: self.length },
                 Work::Unprotect => Job::ReadUnprotect,
-                #[cfg(feature = "failsafe")]
+                #[cfg(feature = "options")]
                 Work::Options => Job::Options(self.target),
                 Work::None | Work::Report => return None,
             },
@@ -233,7 +233,7 @@ impl<'a> Device<'a> {
                 (FlashFault::ReadBack, _) => Status::Verify,
                 (_, Work::Program) => Status::Program,
                 (_, Work::Unprotect) => Status::Vendor,
-                #[cfg(feature = "failsafe")]
+                #[cfg(feature = "options")]
                 (_, Work::Options) => Status::Vendor,
                 _ => Status::Erase,
             });
@@ -348,7 +348,7 @@ impl<'a> Device<'a> {
                 }
                 self.outcome = Status::Vendor;
             }
-            #[cfg(feature = "failsafe")]
+            #[cfg(feature = "options")]
             (command::OPTIONS, Some(value)) => {
                 self.target = value;
                 return Some(Work::Options);

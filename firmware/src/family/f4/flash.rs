@@ -32,11 +32,11 @@ const STRT: u32 = 1 << 16;
 const OPTSTRT: u32 = 1 << 1;
 const RDP: u32 = 0xFF00;
 const RDP_LEVEL_0: u32 = 0xAA00;
-#[cfg(feature = "failsafe")]
+#[cfg(feature = "options")]
 const RDP_LEVEL_2: u32 = 0xCC00;
-#[cfg(feature = "failsafe")]
+#[cfg(feature = "options")]
 const NWRP_0: u32 = 1 << 16;
-#[cfg(feature = "failsafe")]
+#[cfg(feature = "options")]
 const MAY_CHANGE: u32 = 0x0FFF_FF2C;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
@@ -101,7 +101,7 @@ pub fn options() -> u32 {
 /// Programs the option bytes, if that takes no protection from this bootloader: its sector stays
 /// protected when it is, the read protection level never falls (RM0090, 3.7.3 to 3.7.5), and what has
 /// to do with banks and proprietary code stays as it is.
-#[cfg(feature = "failsafe")]
+#[cfg(feature = "options")]
 pub fn set_options(new: u32) -> Result<(), FlashFault> {
     let old = options();
     let changed = old ^ new;
