@@ -50,7 +50,7 @@ fn shard(text: &str) -> Result<(usize, usize)> {
 
 pub fn run(args: &Args) -> Result<()> {
     if args.list {
-        for scenario in scenarios::ALL {
+        for scenario in scenarios::all() {
             println!("{:<28} {}", scenario.name, scenario.about);
         }
         return Ok(());
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<()> {
         Some(case) => {
             let (figures, trace) = sweep::replay(case, args.trace)?;
             trace.lines().iter().for_each(|line| println!("{line}"));
-            vec![Part { scenario: "case", operations: 0, figures }]
+            vec![Part { scenario: "case".into(), operations: 0, figures }]
         }
         None => sweep_all(args)?,
     };
@@ -144,7 +144,7 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
         object["seed"] = args.seed.into();
         object["seconds"] = seconds.into();
         object["failures"] = all.failures.clone().into();
-        object["scenarios"] = parts.iter().map(|p| (p.scenario.to_owned(), figures(&p.figures))).collect();
+        object["scenarios"] = parts.iter().map(|p| (p.scenario.clone(), figures(&p.figures))).collect();
         println!("{object}");
         return;
     }

@@ -3,7 +3,7 @@
 //! The host's part is the real one: [`crate::rig`] with its cable. A tape that runs takes the
 //! board's remains just before each flash and option byte operation, for [`super::engine`] to cut.
 
-use super::checks::journal_sectors;
+use super::checks::{State, journal_sectors};
 use crate::fixtures::{self, Trial};
 use crate::rig::{self, Rig};
 use anyhow::{Context, Result, ensure};
@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{Slot, Strategy};
+use surefoot_core::config::{Policy, Slot, Strategy};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
 use surefoot_host::files::{self, Segments};
 use surefoot_host::image as host_image;
-use surefoot_host::job::{Finish, JobError};
+use surefoot_host::job::{Change, Finish, JobError, Session};
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
@@ -56,7 +56,7 @@ pub struct Recipe {
     pub revokes: u8,
     /// Leave to run below the floor.
     pub overrides: Override,
-    /// Signed with the board's key of this number, `None`: not signed.
+    /// Signed with the board's key of this number; `None`: the first, where images are signed.
     pub key: Option<usize>,
     /// The board accepts it, as far as that does not depend on floor and revocations.
     pub good: bool,
@@ -121,6 +121,10 @@ pub struct Bench {
     pub images: Vec<Known>,
     /// The private halves of the board's keys.
     pub keys: Vec<SigningKey>,
+    /// Of the program operations in a slot only every so many-th is put on tape.
+    pub every: u64,
+    /// Bytes behind the program of images that do not say, where it is not their recipe's.
+    pub filler: Option<usize>,
     tape: Arc<Mutex<Tape>>,
     programs: HashMap<(App, u32), Vec<u8>>,
 }
@@ -138,6 +142,8 @@ impl Bench {
             journal,
             images: Vec::new(),
             keys,
+            every: 1,
+            filler: None,
             tape: Arc::default(),
             programs: HashMap::new(),
         })
@@ -150,8 +156,17 @@ impl Bench {
 
     // ---- images ----
 
-    /// Makes an image; it is known by its number from then on.
-    pub fn make(&mut self, recipe: Recipe) -> Result<usize> {
+    /// The image of a recipe, which its name stands for; it is known by its number from then on.
+    pub fn image(&mut self, mut recipe: Recipe) -> Result<usize> {
+        if let Some(known) = self.images.iter().position(|known| known.recipe.name == recipe.name) {
+            return Ok(known);
+        }
+        if let Some(filler) = self.filler.filter(|_| recipe.filler != 0) {
+            recipe.filler = filler;
+        }
+        if self.rig.file.policy == Policy::Signature {
+            recipe.key = recipe.key.or(Some(0));
+        }
         let slot = *self.slots.get(recipe.slot).context("no such slot")?;
         let mut body = self.program(recipe.app, slot)?;
         let mut noise = Random::new(u64::from(recipe.version) << 32 | u64::from(recipe.counter));
@@ -206,8 +221,15 @@ impl Bench {
     /// Starts the tape anew.
     pub fn record(&mut self) {
         *self.tape() = Tape::default();
-        let tape = self.tape.clone();
-        self.rig.board.watch_operations(Some(move |board: &mut Board, _: Started| {
+        let (tape, slots, every) = (self.tape.clone(), self.slots.clone(), self.every);
+        self.rig.board.watch_operations(Some(move |board: &mut Board, started: Started| {
+            let in_slot = |address| slots.iter().any(|slot| slot.contains(address, 1));
+            if every > 1
+                && !board.operations().is_multiple_of(every)
+                && matches!(started, Started::Program { address, .. } if in_slot(address))
+            {
+                return;
+            }
             let fork = board.remains();
             tape.lock().unwrap_or_else(std::sync::PoisonError::into_inner).forks.push(fork);
         }));
@@ -276,7 +298,7 @@ impl Bench {
         let seen = self.power_on();
         self.rig.board.set_pin(rig::BUTTON, Some(false));
         ensure!(seen == Seen::UpdateMode, "no update mode with the button held: {seen:?}");
-        self.rig.attach()
+        self.rig.replug()
     }
 
     /// The host sends an image and leaves. Nothing is checked by the host beforehand.
@@ -292,8 +314,18 @@ impl Bench {
     /// Update mode, then a new image that must run.
     pub fn update(&mut self, image: usize) -> Result<()> {
         self.into_update_mode()?;
+        self.send_to_run(image)
+    }
+
+    /// A new image, which must run.
+    pub fn send_to_run(&mut self, image: usize) -> Result<()> {
         let finish = self.send(image)??;
-        ensure!(matches!(finish, Finish::Application), "{}: {finish:?}", self.images[image].recipe.name);
+        ensure!(
+            matches!(finish, Finish::Application | Finish::Left),
+            "{}: {finish:?}",
+            self.images[image].recipe.name
+        );
+        self.look(DECISION);
         ensure!(self.running() == Some(image), "another image runs than was sent");
         Ok(())
     }
@@ -301,6 +333,36 @@ impl Bench {
     /// Lets the application run.
     pub fn run_for(&mut self, time: Nanos) {
         self.rig.board.run_for(time);
+    }
+
+    /// The running image confirms itself.
+    pub fn confirms(&mut self, image: usize) -> Result<()> {
+        self.note(format!("{} runs", self.images[image].recipe.name));
+        self.run_for(Nanos::millis(300));
+        let record = State::of(&self.rig.board, &self.journal).newest.context("no record")?;
+        ensure!(record.confirmed() == self.images[image].id, "the image has not confirmed itself");
+        Ok(())
+    }
+
+    /// A flipped bit in an image's body.
+    pub fn damage(&mut self, image: usize) {
+        let bytes = &mut self.images[image].bytes;
+        let at = bytes.len() - manifest::LEN - 8;
+        bytes[at] ^= 0x10;
+    }
+
+    /// Brings the board into update mode and asks which slot an update goes to.
+    pub fn target_slot(&mut self) -> Result<usize> {
+        self.into_update_mode()?;
+        let base = self.rig.info()?.slot_base;
+        self.slots.iter().position(|slot| slot.base == base).context("an update goes to no slot")
+    }
+
+    /// The host changes the option bytes.
+    pub fn protect(&mut self, change: Change) -> Result<()> {
+        self.note("the host changes the option bytes");
+        Session::open(&mut self.rig, false)?.protect(change)?;
+        Ok(())
     }
 
     /// The known image that runs.

@@ -125,9 +125,9 @@ impl Promise {
         (0..states.len()).map(|at| Self::of(&[states[at], next(at)])).collect()
     }
 
-    /// After the board has started once and shown this state.
-    pub fn after(&self, state: &State) -> Self {
-        let Some(record) = state.newest else { return self.clone() };
+    /// Of a board that has started and shows this state.
+    pub fn after(state: &State) -> Self {
+        let record = state.newest.unwrap_or(Record::EMPTY);
         let mut confirmed = vec![record.confirmed()];
         if record.on_trial() {
             confirmed.push(record.candidate());

@@ -5,7 +5,7 @@
 //! whether trials come to an end and whether the update is taken again.
 
 use super::Figures;
-use super::bench::{Bench, DECISION, Seen, Tape};
+use super::bench::{App, Bench, DECISION, Recipe, Seen, Tape};
 use super::case::{Case, CutAt, How};
 use super::checks::{Failure, Kind, Promise, State, check};
 use super::scenarios::Scenario;
@@ -24,15 +24,13 @@ const MOST_TRIALS: u32 = 8;
 /// A scenario that was run forward.
 pub struct Recorded {
     /// What it is.
-    pub scenario: &'static Scenario,
+    pub scenario: Scenario,
     /// Its board.
     pub bench: Bench,
     /// Its operations.
     pub tape: Tape,
     /// What must hold after a cut at each.
     promises: Vec<Promise>,
-    /// The image that the host sends again after a cut, if it does.
-    again: Option<usize>,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
     /// Tells what happens, when somebody wants to know.
@@ -60,14 +58,15 @@ struct Started {
 
 impl Recorded {
     /// Runs a scenario forward.
-    pub fn new(scenario: &'static Scenario) -> Result<Self> {
+    pub fn new(scenario: Scenario) -> Result<Self> {
         let mut bench = scenario.bench()?;
-        let again = scenario.run(&mut bench)?;
+        bench.record();
+        scenario.run(&mut bench)?;
         let tape = bench.stop();
         bench.rig.board.assert_no_violations(|_| false);
         let end = State::of(&bench.rig.board, &bench.journal);
         let promises = Promise::along(&tape.forks, end, &bench.journal);
-        Ok(Self { scenario, bench, tape, promises, again, recovery: 0.0, trace: None })
+        Ok(Self { scenario, bench, tape, promises, recovery: 0.0, trace: None })
     }
 
     /// Operations of the run.
@@ -101,7 +100,7 @@ impl Recorded {
     }
 
     fn case(&self, first: CutAt, second: Option<CutAt>) -> Case {
-        Case { scenario: self.scenario.name.to_owned(), first, second }
+        Case { scenario: self.scenario.name.clone(), first, second }
     }
 
     /// One case, as its name says; the end of trials and the update are always tried.
@@ -111,7 +110,7 @@ impl Recorded {
             let Some(second) = case.second else {
                 self.restarts(&started, figures)?;
                 self.trials_end(figures)?;
-                return self.takes_the_update(figures);
+                return self.takes_an_update(figures);
             };
             figures.cuts += 1;
             figures.second_cuts += 1;
@@ -134,7 +133,7 @@ impl Recorded {
         if random.below(8) == 0 {
             self.trials_end(figures)?;
             if random.below(u64::from(depth.again)) == 0 {
-                self.takes_the_update(figures)?;
+                self.takes_an_update(figures)?;
             }
         }
         Ok(started)
@@ -164,7 +163,7 @@ impl Recorded {
             later.revoked |= promise.revoked;
         }
         promises.pop();
-        promises.push(promise.after(&state));
+        promises.push(Promise::after(&state));
         Ok(Started { tape, promises })
     }
 
@@ -215,7 +214,7 @@ impl Recorded {
         let mut promise = started.promises.last().cloned().unwrap_or_default();
         for how in [Start::Pin, Start::PowerCycle] {
             let (_, state) = self.start(how, &promise, figures)?;
-            promise = promise.after(&state);
+            promise = Promise::after(&state);
         }
         Ok(())
     }
@@ -251,7 +250,7 @@ impl Recorded {
         let promise = &started.promises[cut.operation - 1];
         self.revive(fork, cut);
         let (_, state) = self.start(Start::PowerOn, promise, figures)?;
-        self.start(Start::Pin, &promise.after(&state), figures)?;
+        self.start(Start::Pin, &Promise::after(&state), figures)?;
         Ok(())
     }
 
@@ -277,7 +276,7 @@ impl Recorded {
         }
         for _ in 0..MOST_TRIALS {
             // Long enough for the watchdog of an image that hangs, and to confirm.
-            let promise = Promise::default().after(&State::of(&self.bench.rig.board, &self.bench.journal));
+            let promise = Promise::after(&State::of(&self.bench.rig.board, &self.bench.journal));
             let (kind, state) = self.start(Start::Wait, &promise, figures)?;
             let record = state.newest.unwrap_or(Record::EMPTY);
             match kind {
@@ -291,22 +290,25 @@ impl Recorded {
                     return Err(Failure::Bricked(why));
                 }
             }
-            let promise = Promise::default().after(&state);
+            let promise = Promise::after(&state);
             self.start(Start::Pin, &promise, figures)?;
         }
         Err(Failure::Bricked(format!("a trial is not over after {MOST_TRIALS} starts")))
     }
 
-    /// The host sends the image of the scenario again, and it runs.
-    fn takes_the_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
-        let Some(image) = self.again else { return Ok(()) };
+    /// The host sends another image, and it runs.
+    fn takes_an_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         figures.updates += 1;
-        self.bench
-            .update(image)
-            .map_err(|e| Failure::Bricked(format!("the update is not taken again: {e:#}")))?;
+        let mut update = || -> Result<usize> {
+            let slot = self.bench.target_slot()?;
+            let name = ["again", "again-b"][slot & 1];
+            let image = self.bench.image(Recipe { slot, counter: 9, ..Recipe::new(name, App::Silent, 9) })?;
+            self.bench.send_to_run(image)?;
+            Ok(slot)
+        };
+        let slot = update().map_err(|e| Failure::Bricked(format!("an update is not taken: {e:#}")))?;
         let state = State::of(&self.bench.rig.board, &self.bench.journal);
-        let seen = Seen::Application(self.bench.images[image].recipe.slot);
-        self.judge(&Promise::default().after(&state), seen, figures)?;
+        self.judge(&Promise::after(&state), Seen::Application(slot), figures)?;
         Ok(())
     }
 }

@@ -109,7 +109,7 @@ impl fmt::Display for Figures {
 #[derive(Clone, Debug)]
 pub struct Part {
     /// Its name.
-    pub scenario: &'static str,
+    pub scenario: String,
     /// Its operations.
     pub operations: usize,
     /// What came out.
@@ -118,9 +118,9 @@ pub struct Part {
 
 /// Runs a shard. `progress` hears of the cuts made so far.
 pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>> {
-    let wanted = |s: &&Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
+    let wanted = |s: &Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
     let mut recorded = Vec::new();
-    for scenario in scenarios::ALL.iter().filter(wanted) {
+    for scenario in scenarios::all().into_iter().filter(wanted) {
         let mut one = Recorded::new(scenario)?;
         one.pilot(options.seed);
         recorded.push(one);
@@ -132,14 +132,14 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     for (mut one, share) in recorded.into_iter().zip(shares) {
         let depth = Depth { seeds: options.seeds, share, again: 8 };
         let mut figures = Figures::default();
-        let seed = Random::new(options.seed ^ hash(one.scenario.name)).bits();
+        let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
         for operation in (1..=one.operations()).filter(|n| n % options.shards == options.shard) {
             let before = figures.cuts;
             one.cuts_at(operation, depth, seed, &mut figures);
             done += figures.cuts - before;
             progress(done);
         }
-        parts.push(Part { scenario: one.scenario.name, operations: one.operations(), figures });
+        parts.push(Part { scenario: one.scenario.name.clone(), operations: one.operations(), figures });
     }
     Ok(parts)
 }
@@ -176,7 +176,7 @@ fn hash(name: &str) -> u64 {
 /// Runs one case; with a timeline if that is wanted.
 pub fn replay(case: &Case, told: bool) -> Result<(Figures, Trace)> {
     let scenario =
-        Scenario::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
+        scenarios::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
     let mut figures = Figures::default();
     let mut recorded = Recorded::new(scenario)?;
     recorded.trace = told.then(Trace::default);

@@ -1,161 +1,382 @@
-//! The scenarios: scripts of real runs, for each strategy.
+//! The scenarios: scripts of real runs, on a board of each strategy.
 //!
-//! A script prepares a board without being recorded, starts the tape, and does what the scenario
-//! is about. It returns the image that the host sends again after a cut, if that makes sense.
+//! A script first prepares a board, which is not recorded, and then does what it is about.
 
 use super::bench::{App, Bench, Recipe, Seen};
-use super::checks::State;
-use crate::fixtures;
-use crate::rig;
-use anyhow::{Context, Result, ensure};
+use super::checks::unique_id;
+use crate::{fixtures, rig};
+use anyhow::{Context, Result, bail, ensure};
+use ed25519_dalek::SigningKey;
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{Policy, Strategy};
-use surefoot_images::{F4_FULL, Image};
+use surefoot_core::image::manifest::Override;
+use surefoot_host::job::{Change, Level};
+use surefoot_images::F4_FULL;
 use surefoot_sim::Nanos;
 
-/// A scenario.
+/// What happens.
+pub struct Script {
+    name: &'static str,
+    about: &'static str,
+    prepare: fn(&mut Bench) -> Result<()>,
+    run: fn(&mut Bench) -> Result<()>,
+}
+
+/// On which board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One slot, no journal.
+    Plain,
+    /// One slot and a journal.
+    Single,
+    /// A slot and a backup slot.
+    Backup,
+    /// Two slots that run in turn.
+    Ab,
+    /// The same, and images are signed.
+    Signed,
+    /// As `Ab`, with slots over many sectors and an image to match.
+    Large,
+}
+
+/// A script on a board.
+#[derive(Clone)]
 pub struct Scenario {
-    /// Its name: strategy, then what happens.
-    pub name: &'static str,
+    /// The board, then the script.
+    pub name: String,
     /// What happens.
-    pub about: &'static str,
-    board: fn() -> Result<BoardFile>,
-    firmware: &'static Image,
-    script: fn(&mut Bench) -> Result<Option<usize>>,
+    pub about: String,
+    /// The board.
+    pub kind: Kind,
+    script: &'static Script,
 }
 
 impl Scenario {
-    /// Its board.
+    /// Its board, prepared.
     pub fn bench(&self) -> Result<Bench> {
-        let keys = vec![rig::example_key()?];
-        Bench::new(*self.firmware, (self.board)()?, keys).context(self.name)
+        let keys = vec![rig::example_key()?, second_key()];
+        let mut bench = Bench::new(F4_FULL, board(self.kind)?, keys).context(self.name.clone())?;
+        if self.kind == Kind::Large {
+            (bench.filler, bench.every) = (Some(70_000), 211);
+        }
+        (self.script.prepare)(&mut bench).with_context(|| format!("{}: preparing", self.name))?;
+        Ok(bench)
     }
 
-    /// Runs it with the tape.
-    pub fn run(&self, bench: &mut Bench) -> Result<Option<usize>> {
-        (self.script)(bench).context(self.name)
-    }
-
-    /// The scenario of this name.
-    pub fn find(name: &str) -> Option<&'static Self> {
-        ALL.iter().find(|scenario| scenario.name == name)
+    /// Runs it.
+    pub fn run(&self, bench: &mut Bench) -> Result<()> {
+        (self.script.run)(bench).with_context(|| self.name.clone())
     }
 }
 
-/// All of them.
-pub static ALL: &[Scenario] = &[
-    Scenario {
-        name: "plain-first-install",
-        about: "a board without a journal takes its first image",
-        board: plain,
-        firmware: &F4_FULL,
-        script: first_install,
-    },
-    Scenario {
-        name: "plain-update",
-        about: "a board without a journal takes another image",
-        board: plain,
-        firmware: &F4_FULL,
-        script: plain_update,
-    },
-    Scenario {
-        name: "ab-first-install",
-        about: "a board with two slots takes its first image",
-        board: ab,
-        firmware: &F4_FULL,
-        script: first_install,
-    },
-    Scenario {
-        name: "ab-update",
-        about: "a board with two slots takes another image, which never confirms itself",
-        board: ab,
-        firmware: &F4_FULL,
-        script: update_silent,
-    },
-    Scenario {
-        name: "backup-update",
-        about: "a board with a backup slot takes another image, which never confirms itself",
-        board: backup,
-        firmware: &F4_FULL,
-        script: update_silent,
-    },
+/// Every scenario.
+pub fn all() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let mut add = |kind: Kind, scripts: &[&'static Script]| {
+        for script in scripts {
+            let kind_name = format!("{kind:?}").to_lowercase();
+            let name = format!("{kind_name}-{}", script.name);
+            let about = format!("{}: {}", board_in_words(kind), script.about);
+            all.push(Scenario { name, about, kind, script });
+        }
+    };
+    add(Kind::Plain, &[&FIRST_INSTALL, &PLAIN_UPDATE]);
+    for kind in [Kind::Single, Kind::Backup, Kind::Ab] {
+        add(kind, SCRIPTS);
+    }
+    add(Kind::Signed, &[&UPDATE, &CONFIRM, &REVOKED]);
+    add(Kind::Large, &[&UPDATE]);
+    all
+}
+
+/// The scenario of this name.
+pub fn find(name: &str) -> Option<Scenario> {
+    all().into_iter().find(|scenario| scenario.name == name)
+}
+
+const SCRIPTS: &[&Script] = &[
+    &FIRST_INSTALL,
+    &FIRST_CONFIRM,
+    &UPDATE,
+    &UPDATE_AFTER_FAILURE,
+    &TRIAL_UNCONFIRMED,
+    &TRIAL_HANGS,
+    &TRIAL_SUPPLY,
+    &CONFIRM,
+    &DOWNGRADE,
+    &OVERRIDE,
+    &REVOKE,
+    &PROTECT,
 ];
 
-fn plain() -> Result<BoardFile> {
-    board("application = \"0x08010000 + 64K\"", Policy::Crc)
-}
+static FIRST_INSTALL: Script = Script {
+    name: "first-install",
+    about: "the first image",
+    prepare: empty,
+    run: |bench| {
+        let one = bench.image(Recipe::new("one", App::Silent, 1))?;
+        bench.send_to_run(one)
+    },
+};
 
-fn ab() -> Result<BoardFile> {
-    let layout = "strategy = \"ab\"\njournal = \"0x08008000\"\napplication = \"0x08010000 + 64K\"\n\
-                  application-b = \"0x08020000 + 128K\"";
-    board(layout, Policy::Crc)
-}
+static FIRST_CONFIRM: Script = Script {
+    name: "first-confirm",
+    about: "the first image, which confirms itself",
+    prepare: empty,
+    run: |bench| {
+        let one = bench.image(Recipe::new("one", App::Confirms, 1))?;
+        bench.send_to_run(one)?;
+        bench.confirms(one)
+    },
+};
 
-fn backup() -> Result<BoardFile> {
-    let layout = "strategy = \"backup\"\njournal = \"0x08008000\"\napplication = \"0x08010000 + 64K\"\n\
-                  backup = \"0x08020000 + 128K\"";
-    board(layout, Policy::Crc)
-}
+static PLAIN_UPDATE: Script = Script {
+    name: "update",
+    about: "another image",
+    prepare: |bench| {
+        empty(bench)?;
+        let one = bench.image(Recipe::new("one", App::Silent, 1))?;
+        bench.send_to_run(one)
+    },
+    run: update,
+};
 
-/// The example board with another layout and policy.
-fn board(layout: &str, policy: Policy) -> Result<BoardFile> {
-    let policy = match policy {
-        Policy::None => "none",
-        Policy::Crc => "crc",
-        Policy::Signature => "signature",
-    };
-    let text = format!(
-        "name = \"sweep\"\nchip = \"STM32F407VG\"\nvoltage = \"2.7V-3.6V\"\n\
-         [layout]\nbootloader = \"32K\"\n{layout}\n\
-         [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
-         [led]\npin = \"PD12\"\nactive = \"high\"\n\
-         [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
-         [boot]\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
-         [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\"]\n"
-    );
-    Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)
-}
+static UPDATE: Script = Script { name: "update", about: "another image", prepare: confirmed, run: update };
 
-fn first_install(bench: &mut Bench) -> Result<Option<usize>> {
-    let one = bench.make(Recipe::new("one", App::Silent, 1))?;
+static UPDATE_AFTER_FAILURE: Script = Script {
+    name: "update-after-failure",
+    about: "another image, after one that was refused",
+    prepare: |bench| {
+        confirmed(bench)?;
+        let broken = bench.image(Recipe { good: false, ..spare(bench, "broken", App::Silent, 2) })?;
+        bench.damage(broken);
+        bench.into_update_mode()?;
+        refused(bench, broken)?;
+        bench.power_cycle();
+        Ok(())
+    },
+    run: update,
+};
+
+static TRIAL_UNCONFIRMED: Script = Script {
+    name: "trial-unconfirmed",
+    about: "an image that never confirms itself, and a reset button",
+    prepare: confirmed,
+    run: |bench| {
+        update(bench)?;
+        bench.note("the reset button, until the trial is over");
+        until_trial_is_over(bench, |bench| bench.reset())
+    },
+};
+
+static TRIAL_HANGS: Script = Script {
+    name: "trial-hangs",
+    about: "an image that hangs, until the watchdog has reset it often enough",
+    prepare: confirmed,
+    run: |bench| {
+        let two = bench.image(spare(bench, "two", App::Hangs, 2))?;
+        bench.update(two)?;
+        bench.note("the watchdog bites");
+        until_trial_is_over(bench, |bench| {
+            bench.run_for(Nanos::secs(8));
+            bench.look(super::bench::DECISION)
+        })
+    },
+};
+
+static TRIAL_SUPPLY: Script = Script {
+    name: "trial-supply",
+    about: "an image that never confirms itself, and a supply that comes and goes",
+    prepare: confirmed,
+    run: |bench| {
+        update(bench)?;
+        bench.note("the supply comes and goes, until the trial is over");
+        until_trial_is_over(bench, |bench| bench.power_cycle())
+    },
+};
+
+static CONFIRM: Script = Script {
+    name: "confirm",
+    about: "another image, which confirms itself",
+    prepare: confirmed,
+    run: |bench| {
+        let two = bench.image(Recipe { counter: 2, ..spare(bench, "two", App::Confirms, 2) })?;
+        bench.update(two)?;
+        bench.confirms(two)?;
+        bench.note("the supply goes off and on");
+        bench.power_cycle();
+        ensure!(bench.running() == Some(two), "the confirmed image does not run");
+        Ok(())
+    },
+};
+
+static DOWNGRADE: Script = Script {
+    name: "downgrade",
+    about: "an image with too low a security counter",
+    prepare: high_counter,
+    run: |bench| {
+        let low = bench.image(Recipe { counter: 3, ..spare(bench, "low", App::Silent, 3) })?;
+        bench.into_update_mode()?;
+        refused(bench, low)?;
+        bench.note("the supply goes off and on");
+        bench.power_cycle();
+        Ok(())
+    },
+};
+
+static OVERRIDE: Script = Script {
+    name: "override",
+    about: "an image with too low a security counter and the manufacturer's leave for this device",
+    prepare: high_counter,
+    run: |bench| {
+        let overrides = Override::Device(unique_id(bench));
+        let low = bench.image(Recipe { counter: 3, overrides, ..spare(bench, "low", App::Confirms, 3) })?;
+        bench.update(low)?;
+        bench.confirms(low)
+    },
+};
+
+static REVOKE: Script = Script {
+    name: "revoke",
+    about: "an image that confirms itself and revokes a key",
+    prepare: confirmed,
+    run: revoke,
+};
+
+static REVOKED: Script = Script {
+    name: "revoke",
+    about: "an image that confirms itself and revokes a key, then one signed with that key",
+    prepare: confirmed,
+    run: |bench| {
+        revoke(bench)?;
+        let slot = bench.target_slot()?;
+        let recipe = Recipe { slot, key: Some(1), counter: 9, ..Recipe::new("three", App::Silent, 3) };
+        let three = bench.image(recipe)?;
+        refused(bench, three)?;
+        bench.note("the supply goes off and on");
+        bench.power_cycle();
+        Ok(())
+    },
+};
+
+static PROTECT: Script = Script {
+    name: "protect",
+    about: "the option bytes protect the bootloader",
+    prepare: confirmed,
+    run: |bench| {
+        bench.into_update_mode()?;
+        let change = Change { bootloader: true, level: Some(Level::Protected), ..Change::default() };
+        bench.protect(change)?;
+        bench.note("the supply goes off and on");
+        bench.power_cycle();
+        Ok(())
+    },
+};
+
+fn empty(bench: &mut Bench) -> Result<()> {
     ensure!(bench.power_on() == Seen::UpdateMode, "an empty board waits");
-    bench.rig.attach()?;
-    bench.record();
-    bench.send(one)??;
-    Ok(Some(one))
-}
-
-fn plain_update(bench: &mut Bench) -> Result<Option<usize>> {
-    first_install(bench)?;
-    bench.stop();
-    let two = bench.make(Recipe::new("two", App::Silent, 2))?;
-    bench.record();
-    bench.update(two)?;
-    Ok(Some(two))
+    bench.rig.attach()
 }
 
 /// Image one runs and has confirmed itself.
 fn confirmed(bench: &mut Bench) -> Result<()> {
-    let one = bench.make(Recipe { filler: 16, ..Recipe::new("one", App::Confirms, 1) })?;
-    ensure!(bench.power_on() == Seen::UpdateMode, "an empty board waits");
-    bench.rig.attach()?;
-    bench.send(one)??;
-    bench.run_for(Nanos::millis(500));
-    let record = State::of(&bench.rig.board, &bench.journal).newest.context("no record")?;
-    ensure!(record.confirmed() == bench.images[one].id, "image one has not confirmed itself");
+    confirmed_with(bench, 1)
+}
+
+fn high_counter(bench: &mut Bench) -> Result<()> {
+    confirmed_with(bench, 5)
+}
+
+fn confirmed_with(bench: &mut Bench, counter: u32) -> Result<()> {
+    empty(bench)?;
+    let one = bench.image(Recipe { counter, filler: 0, ..Recipe::new("one", App::Confirms, 1) })?;
+    bench.send_to_run(one)?;
+    bench.confirms(one)
+}
+
+/// An image for the slot that an update goes to while image one is confirmed.
+fn spare(bench: &Bench, name: &'static str, app: App, version: u16) -> Recipe {
+    Recipe { slot: usize::from(bench.strategy() == Strategy::Ab), ..Recipe::new(name, app, version) }
+}
+
+fn update(bench: &mut Bench) -> Result<()> {
+    let two = bench.image(spare(bench, "two", App::Silent, 2))?;
+    bench.update(two)
+}
+
+fn revoke(bench: &mut Bench) -> Result<()> {
+    let two = bench.image(Recipe { revokes: 0b10, ..spare(bench, "two", App::Confirms, 2) })?;
+    bench.update(two)?;
+    bench.confirms(two)
+}
+
+fn refused(bench: &mut Bench, image: usize) -> Result<()> {
+    if let Ok(finish) = bench.send(image)? {
+        bail!("{} was not refused: {finish:?}", bench.images[image].recipe.name);
+    }
     Ok(())
 }
 
-/// The slot that an update goes to while image one is confirmed.
-fn spare(bench: &Bench) -> usize {
-    usize::from(bench.strategy() == Strategy::Ab)
+/// Starts the board until image two does not run any more.
+fn until_trial_is_over(bench: &mut Bench, mut start: impl FnMut(&mut Bench) -> Seen) -> Result<()> {
+    for _ in 0..40 {
+        let seen = start(bench);
+        let name = bench.running().map(|image| bench.images[image].recipe.name);
+        match (seen, name) {
+            (Seen::Application(_), Some("two")) => {}
+            (Seen::Application(_), Some("one")) => return Ok(()),
+            (Seen::UpdateMode, _) if bench.strategy() == Strategy::Single => return Ok(()),
+            other => bail!("after a trial: {other:?}"),
+        }
+    }
+    bail!("the trial does not end")
 }
 
-fn update_silent(bench: &mut Bench) -> Result<Option<usize>> {
-    confirmed(bench)?;
-    let slot = spare(bench);
-    let two = bench.make(Recipe { slot, ..Recipe::new("two", App::Silent, 2) })?;
-    bench.record();
-    bench.update(two)?;
-    Ok(Some(two))
+/// The second key that the boards know.
+fn second_key() -> SigningKey {
+    SigningKey::from_bytes(&[2; 32])
+}
+
+fn board_in_words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Plain => "one slot without a journal",
+        Kind::Single => "one slot",
+        Kind::Backup => "a backup slot",
+        Kind::Ab => "two slots",
+        Kind::Signed => "two slots, signed images",
+        Kind::Large => "two large slots",
+    }
+}
+
+/// The example board with small slots.
+fn board(kind: Kind) -> Result<BoardFile> {
+    let layout = match kind {
+        Kind::Plain => "application = \"0x0800C000 + 16K\"",
+        Kind::Single => "journal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"",
+        Kind::Backup => {
+            "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
+             backup = \"0x08010000 + 64K\""
+        }
+        Kind::Ab | Kind::Signed => {
+            "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
+             application-b = \"0x08010000 + 64K\""
+        }
+        Kind::Large => {
+            "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000\"\n\
+             application-b = \"0x08060000\""
+        }
+    };
+    let policy = if kind == Kind::Signed { Policy::Signature } else { Policy::Crc };
+    let policy = if policy == Policy::Signature { "signature" } else { "crc" };
+    let second: String = second_key().verifying_key().to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let text = format!(
+        "name = \"sweep\"\nchip = \"STM32F407VG\"\nvoltage = \"2.7V-3.6V\"\n\
+         [layout]\nbootloader = \"16K\"\n{layout}\n\
+         [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
+         [led]\npin = \"PD12\"\nactive = \"high\"\n\
+         [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
+         [boot]\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
+         [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\", \"{second}\"]\n"
+    );
+    Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)
 }

@@ -54,7 +54,7 @@ impl Trace {
             }
             let next_note = notes.peek().map_or(usize::MAX, |(before, _)| *before);
             let mut end = at + 1;
-            while end < last.min(next_note) && follows(bench, &tape.forks, end) {
+            while end < last.min(next_note).min(tape.forks.len()) && follows(bench, &tape.forks, end) {
                 end += 1;
             }
             self.group(bench, &tape.forks, at..end);
@@ -151,7 +151,7 @@ fn follows(bench: &Bench, forks: &[Remains], at: usize) -> bool {
     };
     let same_record = a / RECORD_LEN == b / RECORD_LEN;
     // What is blank in an image is not programmed.
-    let near = b > a && b - a <= 256;
+    let near = b > a && b - a <= 4096;
     if in_journal(bench, a) || in_journal(bench, b) {
         same_record
     } else {
