@@ -214,5 +214,5 @@ impl Record {
 
 /// The records in a journal sector's `bytes`, oldest first; what is no record is left out.
 pub fn history(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
-    bytes.chunks_exact(RECORD_LEN as usize).filter_map(Record::check)
+    bytes.as_chunks::<{ RECORD_LEN as usize }>().0.iter().filter_map(|bytes| Record::check(bytes))
 }

@@ -1,0 +1,71 @@
+//! The journal alone: a new state is written as the sector turns over, and cut everywhere.
+
+use super::board::{Board, Kind};
+use super::family::{FAMILIES, Family, LARGE_JOURNAL};
+use super::flash::{Cut, POINTS};
+use super::scenario;
+use surefoot_core::config::{Policy, Strategy};
+use surefoot_core::journal::{Event, Journal};
+
+/// What a cut leaves is drawn so many times.
+const SEEDS: u64 = 4;
+
+#[test]
+fn a_turnover_that_is_cut_keeps_the_old_state_or_the_new_one() {
+    let cuts: u64 = FAMILIES.iter().chain([&LARGE_JOURNAL]).map(turn_over).sum();
+    assert!(cuts > 10_000, "{cuts} cuts");
+}
+
+fn turn_over(family: &'static Family) -> u64 {
+    let kind = Kind::new(family, Strategy::Ab, Policy::Crc);
+    let mut cuts = 0;
+    for left in 0..4 {
+        let mut start = Board::new(kind);
+        commit(&mut start, 7).expect("the flash is good");
+        scenario::fill(&mut start, left);
+        let mut whole = start.clone();
+        whole.power_on(None, 0);
+        commit(&mut whole, 8).expect("the flash is good");
+        let operations = whole.flash.done.len();
+        // The large sectors take their time.
+        let seeds = if family.size() > 512 * 1024 { 1 } else { SEEDS };
+        for at in 0..operations {
+            for when in POINTS {
+                for seed in 0..seeds {
+                    let mut board = start.clone();
+                    board.power_on(Some(Cut { at, when }), seed);
+                    assert!(commit(&mut board, 8).is_err() || when == super::flash::When::After);
+                    check(&mut board, seed, &format!("{} {left} {at} {when:?} {seed}", family.name));
+                    cuts += 1;
+                }
+            }
+        }
+    }
+    cuts
+}
+
+/// Writes a state with this candidate.
+fn commit(board: &mut Board, candidate: u32) -> Result<(), surefoot_core::port::FlashFault> {
+    let mut journal = Journal::load(board.kind.config, &board.flash);
+    journal.state.set_candidate(candidate);
+    journal.commit(board, Event::Installed, 0)
+}
+
+/// Either state is found, and once one is settled it is found for ever.
+fn check(board: &mut Board, seed: u64, case: &str) {
+    let mut settled = None;
+    for start in 1..6 {
+        board.power_on(None, seed + 100 * start);
+        let mut journal = Journal::load(board.kind.config, &board.flash);
+        let candidate = journal.state.candidate();
+        assert!(candidate == 7 || candidate == 8, "{case}: {candidate} out of nowhere");
+        if let Some(settled) = settled {
+            assert!(candidate >= settled, "{case}: fell back from {settled} to {candidate}");
+        }
+        journal.settle(board).expect("the flash is good");
+        settled = Some(candidate);
+    }
+    commit(board, 9).expect("the flash is good");
+    let candidate = Journal::load(board.kind.config, &board.flash).state.candidate();
+    assert_eq!(candidate, 9, "{case}: the next state is not found");
+}

@@ -1,0 +1,55 @@
+//! A hundred thousand starts without an update: how often the journal's sectors are erased.
+//!
+//! Data sheets promise 10,000 cycles (F4: DS8626, "Flash memory endurance and data retention").
+
+use super::board::{Board, Kind, Started, cause};
+use super::family::{FAMILIES, Family, SMALLEST};
+use super::scenario::{self, Act};
+use surefoot_core::config::{Policy, Strategy};
+use surefoot_core::journal::Journal;
+use surefoot_core::slot;
+
+const STARTS: usize = 100_000;
+
+/// Most erases of a sector after so many starts with these reset causes in turn.
+fn erases(family: &'static Family, causes: &[u8]) -> u32 {
+    let mut board = Board::new(Kind::new(family, Strategy::Ab, Policy::Crc));
+    scenario::act(&mut board, &[Act::Update("old"), Act::Rest]);
+    let before = board.flash.erased.clone();
+    for start in 0..STARTS {
+        board.power_on(None, 0);
+        let mut journal = Journal::load(board.kind.config, &board.flash);
+        let started = slot::boot(&mut journal, &mut board, causes[start % causes.len()]);
+        assert!(started.is_ok(), "start {start}: {started:?}");
+    }
+    assert!(matches!(board.boot(cause::PIN), Started::Image(_)));
+    assert!(board.broken.is_empty(), "{:?}", board.broken);
+    let since = |(sector, count): (&u32, &u32)| count - before.get(sector).unwrap_or(&0);
+    board.flash.erased.iter().map(since).max().unwrap_or(0)
+}
+
+#[test]
+fn starts_with_the_same_cause_erase_nothing() {
+    assert_eq!(erases(&FAMILIES[0], &[cause::POWER_ON]), 0);
+    assert_eq!(erases(&SMALLEST, &[cause::POWER_ON]), 0);
+}
+
+#[test]
+fn starts_with_causes_in_turn_fill_the_sector_and_erase_nothing() {
+    let causes = [cause::POWER_ON, cause::PIN, cause::SOFTWARE, cause::BROWN_OUT];
+    assert_eq!(erases(&FAMILIES[0], &causes), 0);
+    assert_eq!(erases(&SMALLEST, &causes), 0);
+}
+
+#[test]
+fn a_watchdog_at_each_start_stays_far_from_the_endurance_of_large_sectors() {
+    // Two records of 32 bytes for each start, 512 in a sector of 16K, two sectors in turn.
+    let erases = erases(&FAMILIES[0], &[cause::WATCHDOG]);
+    assert!((100..=200).contains(&erases), "{erases}");
+}
+
+#[test]
+fn a_watchdog_at_each_start_stays_below_the_endurance_of_the_smallest_sectors() {
+    let erases = erases(&SMALLEST, &[cause::WATCHDOG]);
+    assert!((1000..=3200).contains(&erases), "{erases}");
+}
