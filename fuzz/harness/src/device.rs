@@ -5,19 +5,21 @@
 
 use crate::Bytes;
 use crate::support::{Board, Flash, REGIONS, block};
-use surefoot_core::config::{BLOCK_LEN, Region, Slot};
+use surefoot_core::config::{BLOCK_LEN, OWNER_JOURNAL, OWNER_SLOT1, Region, Slot, Strategy};
 use surefoot_core::dfu::request;
 use surefoot_core::port::FlashFault;
 use surefoot_core::usb::{Control, PACKET, Setup, Step};
 
-/// Two slots with a sector between them that is neither's.
+/// Two slots that run in turn, with a sector between them that is neither's, and a journal.
 const TWO_SLOTS: [Slot; 2] =
     [Slot { base: 0x0801_0000, length: 0x1_0000 }, Slot { base: 0x0804_0000, length: 0xC_0000 }];
-const TWO_SLOTS_REGIONS: [Region; 4] = [
-    REGIONS[0],
+const TWO_SLOTS_REGIONS: [Region; 6] = [
+    Region { count: 1, ..REGIONS[0] },
+    Region { base: 0x0800_4000, count: 2, first: 1, owner: OWNER_JOURNAL, ..REGIONS[0] },
+    Region { base: 0x0800_C000, count: 1, first: 3, ..REGIONS[0] },
     REGIONS[1],
     Region { count: 1, owner: 0, ..REGIONS[2] },
-    Region { base: 0x0804_0000, count: 6, first: 6, ..REGIONS[2] },
+    Region { base: 0x0804_0000, count: 6, first: 6, owner: OWNER_SLOT1, ..REGIONS[2] },
 ];
 
 /// A small part with pages, for speed.
@@ -36,7 +38,7 @@ pub fn run(data: &[u8]) {
         1 => block(|_| {}),
         2 => block(|f| (f.psize, f.transfer_size, f.read_unprotect) = (3, 4096, true)),
         3 => block(|f| {
-            (f.slots, f.regions) = (&TWO_SLOTS, &TWO_SLOTS_REGIONS);
+            (f.slots, f.regions, f.strategy) = (&TWO_SLOTS, &TWO_SLOTS_REGIONS, Strategy::Ab);
             (f.psize, f.transfer_size) = (0, 64);
         }),
         n => block(|f| {

@@ -5,7 +5,7 @@
 
 use crate::{Bytes, support};
 use surefoot_core::config::{Config, Policy};
-use surefoot_core::image::manifest::{self, Algorithm, Manifest, Version};
+use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override, Version};
 use surefoot_core::image::verify::Crypto;
 use surefoot_core::image::{Demand, SoftCrc32, crc32, verify};
 use surefoot_core::port::Memory;
@@ -113,6 +113,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         version: Version { major: 1, minor: 2, patch: 3 },
         device_id: 0x413,
         security_counter: 1,
+        revokes: 0,
+        overrides: Override::None,
         board_id: 0xB0A2_D001,
         crc: 0,
         algorithm: Algorithm::Ed25519,
