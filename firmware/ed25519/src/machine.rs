@@ -36,7 +36,7 @@ const fn operation(to: usize, a: usize, b: usize) -> u16 {
     (to << 8 | a << 4 | b) as u16
 }
 
-/// `to = a b` modulo 2^255 - 19, below 2^255 + 2^12.
+/// `to = a b` modulo 2^255 - 19, below 2^255 + 2^230: one modulus off makes it a reduced one.
 pub const fn mul(to: usize, a: usize, b: usize) -> u16 {
     operation(to, a, b)
 }
