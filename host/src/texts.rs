@@ -286,7 +286,9 @@ pub fn event(event: Event) -> Text {
 /// What belongs to an event, in words; nothing for 0 and for numbers of a newer bootloader.
 pub fn event_detail(event: Event, detail: u8) -> Option<&'static str> {
     match event {
-        Event::Rejected if detail == 0 => Some("it did not confirm itself in time"),
+        Event::Rejected if [0, ImageFault::Rejected as u8].contains(&detail) => {
+            Some("it did not confirm itself in time")
+        }
         Event::Rejected | Event::Refused => image_fault_by_number(detail).map(|f| image_fault(f).what),
         Event::UpdateFault => flash_fault_by_number(detail).map(|f| flash_fault(f).what),
         Event::BackedUp if detail == 1 => Some("begun"),
@@ -380,7 +382,9 @@ mod tests {
 
     #[test]
     fn an_event_tells_its_detail_by_its_kind() {
-        assert_eq!(event_detail(Event::Rejected, 0), Some("it did not confirm itself in time"));
+        for detail in [0, ImageFault::Rejected as u8] {
+            assert_eq!(event_detail(Event::Rejected, detail), Some("it did not confirm itself in time"));
+        }
         assert_eq!(event_detail(Event::Rejected, 17), Some(image_fault(ImageFault::Signature).what));
         assert_eq!(event_detail(Event::UpdateFault, 8), Some(flash_fault(FlashFault::ReadBack).what));
         for (event, detail) in [(Event::Boot, 3), (Event::Refused, 0), (Event::UpdateFault, 99)] {

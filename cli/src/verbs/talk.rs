@@ -8,7 +8,7 @@ use crate::output::{Report, Ui};
 use crate::problem::{Problem, link_exit};
 use serde_json::{Value, json};
 use std::time::Duration;
-use surefoot_host::job::{Finish, JobError, Role, Session, State};
+use surefoot_host::job::{Finish, JobError, Refusal, Role, Session, State};
 use surefoot_host::texts;
 
 /// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
@@ -78,6 +78,8 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let exit = match &error {
             JobError::Link(error) => link_exit(error),
+            JobError::Refusal(Refusal::Ambiguous { .. }) => Exit::Input,
+            JobError::Refusal(Refusal::Lowers { .. } | Refusal::Locked | Refusal::NoOptions) => Exit::Device,
             JobError::Image(_) | JobError::Refused(_) | JobError::Refusal(_) | JobError::NotBooted(_) => {
                 Exit::Image
             }

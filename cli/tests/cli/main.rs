@@ -3,5 +3,7 @@ mod bad_input;
 mod bench;
 mod layouts;
 mod orders;
+mod protect;
 mod signing;
+mod slots;
 mod virtual_board;

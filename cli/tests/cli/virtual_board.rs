@@ -41,8 +41,9 @@ fn from_a_board_file_to_a_running_application() {
     bench.ok(&format!("verify app.dfu {HELD}"));
     let info = bench.ok(&format!("info {HELD}"));
     assert_eq!(info["bootloader"]["reason"], "button");
-    assert_eq!(info["bootloader"]["image"]["version"], "1.2.3");
-    assert_eq!(info["bootloader"]["image"]["security_counter"], 7);
+    let slot = &info["state"]["slots"][0];
+    assert_eq!((&slot["image"]["version"], &slot["image"]["security_counter"]), (&"1.2.3".into(), &7.into()));
+    assert_eq!((&slot["role"], &info["state"]["log"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     let asked = bench.ok("info --link sim:board.state,magic");
     assert_eq!(asked["bootloader"]["reason"], "magic-word");
     assert_eq!(bench.ok(&format!("boot {HELD}"))["board"], "application");

@@ -84,6 +84,11 @@ pub fn revoked_key() -> SigningKey {
 
 /// A block like the example board's.
 pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
+    block_with(policy, |_| ())
+}
+
+/// The same with some fields otherwise.
+pub fn block_with(policy: Policy, change: impl for<'a> FnOnce(&mut Fields<'a>)) -> [u8; BLOCK_LEN] {
     let mut block = [0; BLOCK_LEN];
     let region = |base, sector_size, count, first, owner| Region {
         base,
@@ -93,7 +98,7 @@ pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
         owner,
         erase_ms: 250,
     };
-    let fields = Fields {
+    let mut fields = Fields {
         device_id: 0x413,
         family: config::FAMILY_F4,
         board_id: 0x1234_5678,
@@ -141,6 +146,7 @@ pub fn block(policy: Policy) -> [u8; BLOCK_LEN] {
         product: "STM32 BOOTLOADER",
         memory: "@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128Kg",
     };
+    change(&mut fields);
     config::encode(&fields, &mut block).expect("the fields are legal");
     block
 }

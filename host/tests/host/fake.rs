@@ -18,12 +18,19 @@ pub enum Trouble {
     WriteFails(u32),
     /// errERASE for this address.
     EraseFails(u32),
+    /// UPLOAD of this address is stalled.
+    Unreadable(u32),
+    /// errVENDOR for new option bytes.
+    OptionsRefused,
+    /// New option bytes come out with these bits otherwise.
+    OptionsTorn(u32),
 }
 
 /// The device.
 pub struct Fake {
     pub info: Option<Info>,
     pub memory: &'static str,
+    pub serial: &'static str,
     pub base: u32,
     pub flash: Vec<u8>,
     pub trouble: Trouble,
@@ -48,6 +55,7 @@ pub struct Fake {
 pub enum Change {
     Erase(u32),
     Write(u32, usize),
+    Options(u32),
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +64,7 @@ enum Work {
     Address(u32),
     Erase(u32),
     Write(u32, Vec<u8>),
+    Options(u32),
     Leave,
 }
 
@@ -87,6 +96,7 @@ impl Fake {
         Self {
             info,
             memory,
+            serial: "0123",
             base: BASE,
             flash: vec![0xA5; 1 << 20],
             trouble: Trouble::None,
@@ -137,6 +147,7 @@ impl Fake {
             (_, []) => Work::Leave,
             (0, [0x21, ..]) => Work::Address(word()),
             (0, [0x41, ..]) => Work::Erase(word()),
+            (0, [0x50, ..]) => Work::Options(word()),
             (0, _) => return Err(LinkError::Stall),
             (block, data) => {
                 Work::Write(self.address + u32::from(block - 2) * u32::from(BLOCK), data.to_vec())
@@ -184,6 +195,14 @@ impl Fake {
                 assert!(self.flash[at..at + data.len()].iter().all(|b| *b == 0xFF), "written over");
                 self.flash[at..at + data.len()].copy_from_slice(&data);
             }
+            Work::Options(_) if self.trouble == Trouble::OptionsRefused => self.fail(11),
+            Work::Options(value) => {
+                self.log.push(Change::Options(value));
+                let torn = if let Trouble::OptionsTorn(bits) = self.trouble { bits } else { 0 };
+                if let Some(info) = &mut self.info {
+                    info.options = value ^ torn;
+                }
+            }
             Work::None | Work::Leave => {}
         }
     }
@@ -215,7 +234,7 @@ impl Fake {
                 Ok(bytes)
             }
             (3, 1..=4) => {
-                let text = ["Surefoot", "STM32 BOOTLOADER", "0123", self.memory][usize::from(index) - 1];
+                let text = ["Surefoot", "STM32 BOOTLOADER", self.serial, self.memory][usize::from(index) - 1];
                 let mut bytes = vec![(2 + 2 * text.len()) as u8, 3];
                 bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
                 Ok(bytes)
@@ -239,6 +258,10 @@ impl Usb for Fake {
             (0xA1, 3) => self.get_status().to_vec(),
             (0xA1, 2) => {
                 let length = buffer.len();
+                let address = self.address + u32::from(value - 2) * u32::from(BLOCK);
+                if self.trouble == Trouble::Unreadable(address) {
+                    return Err(LinkError::Stall);
+                }
                 self.upload(value, buffer);
                 return Ok(length);
             }

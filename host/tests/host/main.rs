@@ -6,3 +6,4 @@ mod files;
 mod image;
 mod job;
 mod keys;
+mod slots;

@@ -1,0 +1,84 @@
+//! Protection from outside: shown, asked for, in force, and never taken away.
+
+use crate::bench::{Bench, application};
+use serde_json::json;
+
+const HELD: &str = "--link sim:board.state,button";
+
+fn ready(name: &str) -> Bench {
+    let bench = Bench::new(name);
+    bench.ok("new mine --folder . --strategy ab");
+    bench
+}
+
+#[test]
+fn a_board_without_protection_says_so_and_nothing_changes_unasked() {
+    let bench = ready("protect-shown");
+    let shown = bench.ok(&format!("protect {HELD}"));
+    let expected = json!({ "options": 0x0FFF_AAEC, "bootloader_write_protected": false,
+        "write_protected_sectors": [], "read_protection_level": 0, "brown_out_level": 0 });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&shown["protection"][key], value, "{key}");
+    }
+    assert_eq!(shown["protection"]["warnings"].as_array().map(Vec::len), Some(2));
+    assert_eq!(bench.ok(&format!("info {HELD}"))["protection"], shown["protection"]);
+    let text = String::from_utf8_lossy(&bench.raw(&format!("info {HELD}")).stdout).into_owned();
+    assert!(text.contains("the bootloader's own sector is not write-protected"), "{text}");
+    let text = String::from_utf8_lossy(&bench.raw(&format!("protect {HELD}")).stdout).into_owned();
+    for part in ["for ever", "RM0090, 3.7.3", "--bor LEVEL", "erases the whole flash"] {
+        assert!(text.replace("\n", " ").contains(part), "{part}: {text}");
+    }
+    bench.fails(&format!("protect --bootloader {HELD}"), 8, "unconfirmed");
+    let dry = bench.ok(&format!("protect --bootloader --level 1 {HELD} --dry-run"));
+    assert_eq!((&dry["changed"], &dry["protection"]["options"]), (&false.into(), &0x0FFE_55EC.into()));
+    assert_eq!(bench.ok(&format!("protect {HELD}"))["protection"]["options"], 0x0FFF_AAEC);
+}
+
+#[test]
+fn the_bootloaders_sector_is_protected_and_updates_go_on() {
+    let bench = ready("protect-sector");
+    let done = bench.ok(&format!("protect --bootloader --bor 2 --yes {HELD}"));
+    assert_eq!((&done["changed"], &done["protection"]["options"]), (&true.into(), &0x0FFE_AAE4.into()));
+    assert_eq!(done["remarks"], serde_json::Value::Null, "no rule of the manual was broken");
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["protection"]["write_protected_sectors"], json!([0]));
+    assert_eq!(info["protection"]["brown_out_level"], 2);
+    let again = bench.ok(&format!("protect --bootloader {HELD}"));
+    assert_eq!(again["changed"], false, "nothing to ask about");
+    bench.write("a.bin", application(0x0800_C000, 2000));
+    bench.ok("image sign a.bin --key keys/mine.pem --out a.dfu");
+    assert_eq!(bench.ok(&format!("flash a.dfu {HELD}"))["board"], "application");
+}
+
+#[test]
+fn a_level_is_raised_with_what_it_takes_and_never_lowered() {
+    let bench = ready("protect-level");
+    bench.fails(&format!("protect --level 2 --yes {HELD}"), 8, "protect.for-ever");
+    bench.fails(&format!("protect --i-understand-this-is-for-ever {HELD}"), 2, "usage");
+    let done = bench.ok(&format!("protect --level 1 --yes {HELD}"));
+    assert_eq!(done["protection"]["read_protection_level"], 1);
+    assert!(done["explanation"][0].as_str().unwrap().contains("power-on reset"), "{done:#}");
+    bench.fails(&format!("protect --level 0 --yes {HELD}"), 6, "protect.lowers");
+
+    let sure = "protect --level 2 --i-understand-this-is-for-ever --yes";
+    bench.fails(&format!("{sure} {HELD}"), 8, "protect.for-ever");
+    bench.fails(&format!("{sure} --name yours {HELD}"), 8, "protect.for-ever");
+    assert_eq!(bench.ok(&format!("info {HELD}"))["protection"]["read_protection_level"], 1);
+    std::fs::rename(bench.path("board.toml"), bench.path("elsewhere.toml")).unwrap();
+    bench.fails(&format!("{sure} --name mine {HELD}"), 8, "protect.for-ever");
+    std::fs::rename(bench.path("elsewhere.toml"), bench.path("board.toml")).unwrap();
+    let done = bench.ok(&format!("{sure} --name mine {HELD}"));
+    assert_eq!(done["protection"]["read_protection_level"], 2);
+    bench.fails(&format!("protect --bootloader --yes {HELD}"), 6, "protect.locked");
+    bench.fails(&format!("protect --level 1 --yes {HELD}"), 6, "protect.lowers");
+    assert_eq!(bench.ok(&format!("info {HELD}"))["bootloader"]["reason"], "button", "it lives");
+}
+
+#[test]
+fn a_threshold_above_the_boards_supply_is_refused() {
+    let bench = ready("protect-supply");
+    let error = bench.fails(&format!("protect --bor 3 --yes {HELD}"), 3, "protect.supply");
+    assert!(error["what"].as_str().unwrap().contains("2700 mV"), "{error:#}");
+    bench.fails(&format!("protect --bor 4 {HELD}"), 2, "usage");
+    bench.fails(&format!("protect --level 3 {HELD}"), 2, "usage");
+}

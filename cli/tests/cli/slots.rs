@@ -1,0 +1,258 @@
+//! Two slots from outside: which build an update takes, what `info` tells, and what is refused.
+
+use crate::bench::{Bench, application};
+use serde_json::Value;
+use surefoot_core::config::{Config, FAMILY_F4, Sector, Slot};
+use surefoot_core::journal::Journal;
+use surefoot_core::port::{Flash, FlashFault, Memory};
+use surefoot_core::slot;
+
+const A: Slot = Slot { base: 0x0800_C000, length: 0x7_4000 };
+const B: Slot = Slot { base: 0x0808_0000, length: 0x8_0000 };
+const FLASH: u32 = 0x0800_0000;
+const LINK: &str = "--link sim:board.state";
+const HELD: &str = "--link sim:board.state,button";
+
+/// A board with two slots, and applications for both.
+fn ready(name: &str) -> Bench {
+    let bench = Bench::new(name);
+    bench.ok("new mine --folder . --strategy ab");
+    for (slot, name) in [(A, "a.bin"), (B, "b.bin")] {
+        let mut bytes = application(slot.base, 3000);
+        // `wfi`, `b .-2`: it sleeps until the watchdog bites.
+        bytes[0x40..0x44].copy_from_slice(&[0x30, 0xBF, 0xFD, 0xE7]);
+        bench.write(name, bytes);
+    }
+    bench
+}
+
+/// A version of both builds.
+fn sign(bench: &Bench, version: &str, words: &str) {
+    for name in ["a", "b"] {
+        let out = format!("{name}-{version}.dfu");
+        let sign = format!("image sign {name}.bin --key keys/mine.pem --version {version} --out {out}");
+        bench.ok(&format!("{sign} {words}"));
+    }
+}
+
+/// Flashes whichever build fits.
+fn flash(bench: &Bench, version: &str) -> Value {
+    bench.ok(&format!("flash a-{version}.dfu b-{version}.dfu {HELD}"))
+}
+
+/// What the board keeps, changed as an application changes it.
+struct Keeps(Vec<u8>);
+
+impl Memory for Keeps {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        let start = address.checked_sub(FLASH)? as usize;
+        self.0.get(start..start + length as usize)
+    }
+}
+
+impl Flash for Keeps {
+    fn erase(&mut self, _config: Config, sector: &Sector) -> Result<(), FlashFault> {
+        self.0[(sector.base - FLASH) as usize..][..sector.size as usize].fill(0xFF);
+        Ok(())
+    }
+
+    fn program(&mut self, _config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        self.0[(address - FLASH) as usize..][..data.len()].copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// The image on trial confirms itself: with the code of the application library, on the board's state.
+fn confirm(bench: &Bench, slot: Slot) {
+    let state = std::fs::read(bench.path("board.state")).unwrap();
+    let (head, flash) = state.split_at(state.iter().position(|b| *b == b'\n').unwrap() + 1);
+    let board = surefoot_board::Board::load(&bench.path("board.toml")).unwrap();
+    let block = board.block();
+    let config = Config::parse(&block, FAMILY_F4).unwrap();
+    let mut flash = Keeps(flash.to_vec());
+    let mut journal = Journal::load(config, &flash);
+    assert_eq!(slot::confirm(&mut journal, &mut flash, slot), Ok(true));
+    bench.write("board.state", [head, &flash.0].concat());
+}
+
+fn events(info: &Value) -> Vec<&str> {
+    info["state"]["log"].as_array().expect("a log").iter().filter_map(|e| e["event"].as_str()).collect()
+}
+
+#[test]
+fn a_first_update_goes_to_slot_a_and_is_on_trial() {
+    let bench = ready("ab-first");
+    sign(&bench, "1.0.0", "--counter 5");
+    let info = bench.ok(&format!("info {LINK}"));
+    let state = &info["state"];
+    assert_eq!(
+        (&state["strategy"], &state["trial_boots"], &state["floor"]),
+        (&"ab".into(), &3.into(), &0.into())
+    );
+    for (index, name) in ["slot A", "slot B"].iter().enumerate() {
+        let slot = &state["slots"][index];
+        assert_eq!(
+            (&slot["name"], &slot["content"], &slot["role"]),
+            (&(*name).into(), &"erased".into(), &"spare".into())
+        );
+        assert_eq!(slot["open"], index == 0);
+    }
+    let dry = bench.ok(&format!("flash b-1.0.0.dfu a-1.0.0.dfu {LINK} --dry-run"));
+    assert_eq!((&dry["update"]["file"], &dry["update"]["on_trial"]), (&"a-1.0.0.dfu".into(), &false.into()));
+    let done = bench.ok(&format!("flash b-1.0.0.dfu a-1.0.0.dfu {LINK}"));
+    let update = &done["update"];
+    assert_eq!((&update["file"], &update["slot"]), (&"a-1.0.0.dfu".into(), &"slot A".into()));
+    assert_eq!((&update["on_trial"], &update["falls_back_to"]), (&true.into(), &Value::Null));
+    assert_eq!(done["board"], "application");
+    assert_eq!(done["remarks"], Value::Null, "the bootloader broke no rule of the manual");
+
+    let info = bench.ok(&format!("info {HELD}"));
+    let slot = &info["state"]["slots"][0];
+    assert_eq!((&slot["role"], &slot["boots"]), (&"trial".into(), &1.into()));
+    let image = &slot["image"];
+    assert_eq!(
+        (&image["version"], &image["security_counter"], &image["key"]),
+        (&"1.0.0".into(), &5.into(), &0.into())
+    );
+    assert_eq!(events(&info), ["trial", "installed", "update-begun"], "each state once, newest first");
+    assert_eq!(info["state"]["log"][0]["candidate"], image["id"]);
+    assert_eq!(info["state"]["log"][0]["sequence"], 6, "of a state's two records the second one");
+    assert_eq!(info["state"]["floor"], 0, "nothing is confirmed yet");
+    let short = bench.ok(&format!("info {HELD} --log 1"));
+    assert_eq!((events(&short), &short["state"]["log_length"]), (vec!["trial"], &3.into()));
+    let text = String::from_utf8_lossy(&bench.raw(&format!("info {HELD} --log 2")).stdout).into_owned();
+    for part in [
+        "version 1.0.0, counter 5",
+        "on trial, 1 of 3 boots used; an update goes here",
+        "and 1 older ones",
+        "a new image has 3 boots to confirm itself in",
+        "| slot B ",
+        "| journal ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn an_update_that_never_confirms_is_rolled_back_and_the_log_tells_it() {
+    let bench = ready("ab-back");
+    sign(&bench, "1.0.0", "--counter 5");
+    sign(&bench, "2.0.0", "--counter 6");
+    flash(&bench, "1.0.0");
+    confirm(&bench, A);
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(
+        (&info["state"]["slots"][0]["role"], &info["state"]["floor"]),
+        (&"confirmed".into(), &5.into())
+    );
+    assert_eq!(info["state"]["slots"][1]["open"], true);
+
+    let error = bench.fails(&format!("flash a-2.0.0.dfu {HELD}"), 4, "plan.other-slot");
+    for (part, words) in
+        [("what", "slot B at 0x08080000"), ("why", "slot A"), ("remedy", "VECT_TAB_OFFSET = 0x80000")]
+    {
+        assert!(error[part].as_str().unwrap().contains(words), "{words}: {error:#}");
+    }
+    let error = bench.fails(&format!("flash a.bin {HELD}"), 4, "plan.other-slot");
+    assert!(error["what"].as_str().unwrap().contains("a.bin"), "a BIN by its reset vector: {error:#}");
+    bench.fails(&format!("flash a-2.0.0.dfu a-1.0.0.dfu {HELD}"), 4, "plan.none-fits");
+    bench.fails(&format!("flash b-2.0.0.dfu b-1.0.0.dfu {HELD}"), 3, "plan.ambiguous");
+
+    let done = flash(&bench, "2.0.0");
+    assert_eq!(
+        (&done["update"]["slot"], &done["update"]["falls_back_to"]),
+        (&"slot B".into(), &"1.0.0".into())
+    );
+    bench.ok(&format!("verify b-2.0.0.dfu {HELD}"));
+    bench.ok(&format!("verify a-1.0.0.dfu {HELD}"));
+    // It sleeps and feeds nothing: three boots end by the watchdog.
+    let ran = bench.ok("sim run --state board.state --for 200s");
+    assert_eq!(ran["in_application"], true, "the old one runs");
+    let info = bench.ok(&format!("info {HELD}"));
+    let slots = &info["state"]["slots"];
+    assert_eq!((&slots[0]["role"], &slots[1]["role"]), (&"confirmed".into(), &"rejected".into()));
+    assert!(events(&info).contains(&"rejected"), "{:#}", info["state"]["log"]);
+    let text = info["state"]["log"].as_array().unwrap().iter().find(|e| e["event"] == "rejected").unwrap();
+    assert_eq!(text["detail"], "it did not confirm itself in time");
+    assert!(text["reset_cause"].as_u64().unwrap() >> 4 & 1 == 1, "the watchdog's: {text:#}");
+    let boot = bench.ok(&format!("boot {HELD}"));
+    assert_eq!((&boot["image"]["slot"], &boot["image"]["on_trial"]), (&"slot A".into(), &false.into()));
+
+    let again = bench.ok(&format!("flash b-2.0.0.dfu {HELD} --dry-run"));
+    assert_eq!(again["update"]["rejected_before"], true);
+}
+
+#[test]
+fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
+    let bench = ready("ab-downgrade");
+    sign(&bench, "3.0.0", "--counter 7");
+    sign(&bench, "2.0.0", "--counter 6");
+    sign(&bench, "2.0.1", "--counter 6 --allow-downgrade");
+    sign(&bench, "2.0.2", "--counter 6 --allow-downgrade-on 000000000000000000000001");
+    flash(&bench, "3.0.0");
+    confirm(&bench, A);
+    let error = bench.fails(&format!("flash b-2.0.0.dfu {HELD}"), 4, "image.downgrade");
+    assert!(error["remedy"].as_str().unwrap().contains("override"), "{error:#}");
+    bench.fails(&format!("flash b-2.0.2.dfu {HELD}"), 4, "image.downgrade");
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["state"]["slots"][1]["content"], "erased", "nothing was transferred");
+    bench.fails(&format!("flash b-2.0.0.dfu {HELD} --unchecked"), 4, "image.downgrade");
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["state"]["log"][0]["event"], "refused");
+    assert_eq!(info["state"]["slots"][0]["role"], "confirmed");
+
+    // Another chip whose unique id makes the same serial number: the board itself tells them apart.
+    let serial = info["serial"].as_str().unwrap();
+    let number = u64::from_str_radix(serial, 16).unwrap();
+    let id = [0, (number as u32) << 16, (number >> 16) as u32].map(u32::to_le_bytes).concat();
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    sign(&bench, "2.0.3", &format!("--counter 6 --allow-downgrade-on {id}"));
+    let dry = bench.ok(&format!("flash b-2.0.3.dfu {HELD} --dry-run"));
+    assert!(dry["unproved"][0].as_str().is_some_and(|s| s.contains("serial number")), "{dry:#}");
+    bench.fails(&format!("flash b-2.0.3.dfu {HELD}"), 4, "image.downgrade");
+
+    assert_eq!(flash(&bench, "2.0.1")["update"]["on_trial"], true);
+    confirm(&bench, B);
+    assert_eq!(bench.ok(&format!("info {HELD}"))["state"]["floor"], 7, "an override lowers nothing");
+}
+
+#[test]
+fn after_an_update_that_was_cut_short_everything_is_written_anew() {
+    let bench = ready("ab-cut");
+    sign(&bench, "1.0.0", "");
+    // The supply goes off with everything written, and before the board was told to leave.
+    let first = bench.ok(&format!("flash a-1.0.0.dfu {LINK} --stay"));
+    assert_eq!(
+        (&first["update"]["after_a_cut"], &first["update"]["on_trial"]),
+        (&false.into(), &false.into())
+    );
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["state"]["update_was_cut"], true);
+    let again = bench.ok(&format!("flash a-1.0.0.dfu {HELD}"));
+    assert_eq!((&again["update"]["after_a_cut"], &again["erase"]), (&true.into(), &first["erase"]));
+    assert_eq!(bench.ok(&format!("info {HELD}"))["state"]["update_was_cut"], false);
+}
+
+#[test]
+fn an_image_signed_with_a_key_that_was_revoked_is_refused() {
+    let bench = Bench::new("ab-revoked");
+    bench.ok("new mine --folder . --strategy ab");
+    bench.ok("image keygen keys/next.pem");
+    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    let two = text.replace("\"keys/mine.pub.pem\"", "\"keys/mine.pub.pem\", \"keys/next.pub.pem\"");
+    assert_ne!(two, text);
+    bench.write("board.toml", two);
+    bench.write("a.bin", application(A.base, 3000));
+    bench.write("b.bin", application(B.base, 3000));
+    bench.ok("image sign a.bin --key keys/next.pem --version 1.0.0 --revoke 0 --out a.dfu");
+    bench.ok("image sign b.bin --key keys/mine.pem --version 1.1.0 --out old.dfu");
+    bench.ok("image sign b.bin --key keys/next.pem --version 1.1.0 --out new.dfu");
+    bench.ok(&format!("flash a.dfu {LINK}"));
+    let before = bench.ok(&format!("flash old.dfu a.dfu {HELD} --dry-run"));
+    assert_eq!(before["update"]["file"], "a.dfu", "revoked only once it is confirmed: slot A is still open");
+    confirm(&bench, A);
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["state"]["revoked_keys"], serde_json::json!([0]));
+    bench.fails(&format!("flash old.dfu {HELD}"), 4, "image.revoked-key");
+    assert_eq!(bench.ok(&format!("flash new.dfu {HELD}"))["board"], "application");
+}
