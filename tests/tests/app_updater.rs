@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use surefoot_app::{Error, Event, ImageFault};
+use surefoot_app::{Error, Event, FlashFault, ImageFault};
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{OWNER_JOURNAL, Slot};
 use surefoot_core::image::Version;
@@ -12,7 +12,7 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Line, Nanos, Parity, ResetCause};
+use surefoot_sim::{Defect, Failing, Leaves, Line, Nanos, Parity, ResetCause, Told};
 use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
 use surefoot_tests::rig::{Found, Rig, example_key};
 
@@ -62,7 +62,11 @@ fn signed(elf: &Path, slot: Slot, version: u16) -> Vec<u8> {
 
 /// A board of strategy `ab` that has just taken this image over USB, into its first slot, and runs it.
 fn running(image: Vec<u8>) -> Rig {
-    let mut rig = Rig::with(F4_FULL, file()).unwrap();
+    running_on(file(), image)
+}
+
+fn running_on(file: BoardFile, image: Vec<u8>) -> Rig {
+    let mut rig = Rig::with(F4_FULL, file).unwrap();
     assert_eq!(rig.power_on(Nanos::secs(1)), Found::UpdateMode);
     rig.attach().unwrap();
     let segments = Segments::one(slots()[0].base, image).unwrap();
@@ -92,7 +96,8 @@ fn answer(rig: &mut Rig, length: usize, limit: Nanos) -> Vec<u8> {
     let mut got = Vec::new();
     let end = rig.board.now() + limit;
     while got.len() < length && rig.board.now() < end {
-        rig.board.run_for(Nanos::micros(100));
+        // Less than a frame, so that no byte too many comes along.
+        rig.board.run_for(Nanos::micros(50));
         got.extend(rig.board.uart_tx(USART2).iter().map(|sent| sent.seen_by(LINE).unwrap()));
     }
     got
@@ -256,5 +261,74 @@ fn c_reads_the_state_and_the_events_and_confirms_once() {
         assert_eq!(word(&rig, EVENTS + 8), id);
         assert_eq!(word(&rig, EVENTS + 4 * 16), UNTOUCHED, "no more than there is room for");
     }
+    rig.board.assert_no_violations(|_| false);
+}
+
+#[test]
+fn a_confirmation_is_programmed_as_wide_as_the_supply_allows() {
+    let path = root().join("boards/f4-discovery-ab.toml");
+    // At 1.8 V the chip does no more than 160 MHz (DS8626, "Limitations depending on supply").
+    let text = std::fs::read_to_string(&path).unwrap().replace("168 MHz", "120 MHz");
+    let a = slots()[0];
+    for (voltage, width) in [("1.8V-2.1V", 1), ("2.1V-2.4V", 2), ("2.7V-3.6V", 4)] {
+        let file = BoardFile::parse(&text.replace("2.7V-3.6V", voltage), path.parent().unwrap()).unwrap();
+        let mut rig = running_on(file, signed(&trial(Trial::Confirms, 100, a.base).unwrap(), a, 1));
+        let operations = rig.board.operations();
+        rig.board.run_for(Nanos::millis(200));
+        assert_eq!(newest(&rig).event(), Event::Confirmed as u8, "{voltage}");
+        // Two records; a few of their bytes are 0xFF and stay so.
+        let made = rig.board.operations() - operations;
+        assert!((2 * 32 / width - 4..=2 * 32 / width).contains(&made), "{voltage}: {made}");
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn a_place_of_the_journal_that_cannot_be_written_is_passed_over_by_a_confirmation() {
+    let a = slots()[0];
+    let mut rig = running(signed(&state_c(a.base).unwrap(), a, 1));
+    rig.board.run_for(Nanos::millis(100));
+    let sector = rig.config().with_open(OWNER_JOURNAL).sector_from(0).unwrap();
+    let bytes = rig.board.read_memory(sector.base, sector.size as usize).unwrap();
+    let used = bytes.chunks(32).position(|record| record.iter().all(|byte| *byte == 0xFF)).unwrap();
+    let place = sector.base + 32 * used as u32;
+    // A bit of the next place does not become 0, and the flash interface does not tell.
+    let what = Failing::Word { address: place + 4, ones: 1 << 5, zeros: 0 };
+    rig.board.add_defect(Defect { what, told: Told::Nothing, times: None });
+    assert!(rig.board.write_memory(0x2000_1000, &1_u32.to_le_bytes()));
+    rig.board.run_for(Nanos::millis(200));
+    assert_eq!(rig.board.read_word(0x2000_1004 + 4 * 3), Some(0), "SUREFOOT_OK");
+    assert_eq!(newest(&rig).event(), Event::Confirmed as u8);
+    assert!(rig.board.read_word(place + 32) != Some(u32::MAX));
+    rig.board.assert_no_violations(|_| false);
+}
+
+#[test]
+fn a_fault_of_the_flash_is_told_to_the_sender_and_the_next_update_goes_through() {
+    let [a, b] = slots();
+    let mut rig = running(blinky(In::C, a, 1));
+    rig.board.run_for(PROOF);
+    let new = blinky(In::C, b, 2);
+    // Something for an erase to do.
+    assert!(rig.board.write_flash(b.base, &[0x5A; 64]));
+    let erase = Failing::Erase { sector: 8, leaves: Leaves::Old };
+    let word = Failing::Word { address: b.base + 0x404, ones: u32::MAX, zeros: 0 };
+    let told = Told::Nothing;
+    for (what, told, times, fault) in [
+        (erase, told, 1, FlashFault::NotErased),
+        (erase, Told::WriteProtected, 1, FlashFault::WriteProtected),
+        // In its erase, which leaves it as it should be, and in its program operation.
+        (word, told, 2, FlashFault::ReadBack),
+    ] {
+        rig.board.add_defect(Defect { what, told, times: Some(times) });
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        assert_eq!(upload(&mut rig, &new), Err(Error::Flash(fault).number()), "{what:?}");
+        let state = newest(&rig);
+        assert_eq!((state.event(), state.detail()), (Event::UpdateFault as u8, fault as u8));
+        rig.board.clear_defects();
+    }
+    assert_eq!(ask(&mut rig), Ok(b.base));
+    assert_eq!(upload(&mut rig, &new), Ok(()));
+    runs_from(&mut rig, b);
     rig.board.assert_no_violations(|_| false);
 }
