@@ -21,7 +21,7 @@ use surefoot_host::job::{Change, Finish, JobError, Session};
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
-use surefoot_sim::{Board, Nanos, Remains, Started};
+use surefoot_sim::{Board, BoardOptions, ChipModel, Nanos, Remains, Started};
 
 /// Longest time from a reset to something to be seen: a copy between slots takes seconds.
 pub const DECISION: Nanos = Nanos::secs(40);
@@ -377,6 +377,13 @@ impl Bench {
         let flash = &self.rig.board.flash()[(base - FLASH) as usize..];
         self.images.iter().position(|known| known.slot.base == base && flash.starts_with(&known.bytes))
     }
+}
+
+/// A board like those that [`Rig::with`] makes, with nothing in it.
+pub fn bare_board() -> Board {
+    let mut options = BoardOptions::new(ChipModel::stm32f407vg());
+    options.battery = true;
+    Board::with(options)
 }
 
 /// First address of the flash.

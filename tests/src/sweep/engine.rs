@@ -14,7 +14,7 @@ use anyhow::Result;
 use surefoot_core::config::Strategy;
 use surefoot_core::journal::{REJECTED, Record};
 use surefoot_sim::random::Random;
-use surefoot_sim::{Nanos, Remains};
+use surefoot_sim::{Board, Nanos, Remains};
 
 /// Cuts of the pilot that estimates how many second cuts there are.
 const PILOT: usize = 24;
@@ -57,16 +57,41 @@ struct Started {
 }
 
 impl Recorded {
-    /// Runs a scenario forward.
-    pub fn new(scenario: Scenario) -> Result<Self> {
+    /// Runs a scenario forward, on a board that has the bootloader translated already.
+    pub fn new(scenario: Scenario, board: &mut Board) -> Result<Self> {
         let mut bench = scenario.bench()?;
+        let fresh = bench.rig.board.snapshot();
+        board.restore(&fresh);
+        std::mem::swap(&mut bench.rig.board, board);
+        let result = Self::record(scenario, &mut bench);
+        let made = result.map(|(scenario, tape, promises)| Self {
+            scenario,
+            bench,
+            tape,
+            promises,
+            recovery: 0.0,
+            trace: None,
+        });
+        let mut made = made?;
+        made.swap_board(board);
+        Ok(made)
+    }
+
+    fn record(scenario: Scenario, bench: &mut Bench) -> Result<(Scenario, Tape, Vec<Promise>)> {
+        scenario.prepare(bench)?;
         bench.record();
-        scenario.run(&mut bench)?;
+        scenario.run(bench)?;
         let tape = bench.stop();
         bench.rig.board.assert_no_violations(|_| false);
         let end = State::of(&bench.rig.board, &bench.journal);
         let promises = Promise::along(&tape.forks, end, &bench.journal);
-        Ok(Self { scenario, bench, tape, promises, recovery: 0.0, trace: None })
+        Ok((scenario, tape, promises))
+    }
+
+    /// Works on this board from now on, or gives it back. What it holds does not matter: every case
+    /// begins with what a fork left.
+    pub fn swap_board(&mut self, board: &mut Board) {
+        std::mem::swap(&mut self.bench.rig.board, board);
     }
 
     /// Operations of the run.

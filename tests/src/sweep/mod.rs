@@ -119,10 +119,13 @@ pub struct Part {
 /// Runs a shard. `progress` hears of the cuts made so far.
 pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>> {
     let wanted = |s: &Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
+    let mut board = bench::bare_board();
     let mut recorded = Vec::new();
     for scenario in scenarios::all().into_iter().filter(wanted) {
-        let mut one = Recorded::new(scenario)?;
+        let mut one = Recorded::new(scenario, &mut board)?;
+        one.swap_board(&mut board);
         one.pilot(options.seed);
+        one.swap_board(&mut board);
         recorded.push(one);
     }
     ensure!(!recorded.is_empty(), "no scenario has such a name");
@@ -130,6 +133,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     let mut parts = Vec::new();
     let mut done = 0;
     for (mut one, share) in recorded.into_iter().zip(shares) {
+        one.swap_board(&mut board);
         let depth = Depth { seeds: options.seeds, share, again: 8 };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
@@ -139,6 +143,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
             done += figures.cuts - before;
             progress(done);
         }
+        one.swap_board(&mut board);
         parts.push(Part { scenario: one.scenario.name.clone(), operations: one.operations(), figures });
     }
     Ok(parts)
@@ -178,7 +183,9 @@ pub fn replay(case: &Case, told: bool) -> Result<(Figures, Trace)> {
     let scenario =
         scenarios::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
     let mut figures = Figures::default();
-    let mut recorded = Recorded::new(scenario)?;
+    let mut board = bench::bare_board();
+    let mut recorded = Recorded::new(scenario, &mut board)?;
+    recorded.swap_board(&mut board);
     recorded.trace = told.then(Trace::default);
     recorded.replay(case, &mut figures);
     Ok((figures, recorded.trace.unwrap_or_default()))

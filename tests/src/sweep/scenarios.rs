@@ -52,15 +52,19 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Its board, prepared.
+    /// Its board, as it comes from the factory.
     pub fn bench(&self) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];
         let mut bench = Bench::new(F4_FULL, board(self.kind)?, keys).context(self.name.clone())?;
         if self.kind == Kind::Large {
             (bench.filler, bench.every) = (Some(70_000), 211);
         }
-        (self.script.prepare)(&mut bench).with_context(|| format!("{}: preparing", self.name))?;
         Ok(bench)
+    }
+
+    /// Prepares it.
+    pub fn prepare(&self, bench: &mut Bench) -> Result<()> {
+        (self.script.prepare)(bench).with_context(|| format!("{}: preparing", self.name))
     }
 
     /// Runs it.
