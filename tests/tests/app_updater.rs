@@ -12,7 +12,7 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Defect, Failing, Leaves, Line, Nanos, Parity, ResetCause, Told};
+use surefoot_sim::{Cut, Defect, Failing, Leaves, Line, Nanos, Parity, ResetCause, Told, When};
 use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
 use surefoot_tests::rig::{Found, Rig, example_key};
 
@@ -95,7 +95,7 @@ fn newest(rig: &Rig) -> Record {
 fn answer(rig: &mut Rig, length: usize, limit: Nanos) -> Vec<u8> {
     let mut got = Vec::new();
     let end = rig.board.now() + limit;
-    while got.len() < length && rig.board.now() < end {
+    while got.len() < length && rig.board.now() < end && rig.board.is_powered() {
         // Less than a frame, so that no byte too many comes along.
         rig.board.run_for(Nanos::micros(50));
         got.extend(rig.board.uart_tx(USART2).iter().map(|sent| sent.seen_by(LINE).unwrap()));
@@ -107,10 +107,16 @@ fn send(rig: &mut Rig, bytes: &[u8]) {
     rig.board.uart_rx(USART2, LINE, bytes);
 }
 
+/// In place of an error's number: no answer.
+const SILENCE: u32 = u32::MAX;
+
 /// Asks for an update; the address that the board wants the image for.
 fn ask(rig: &mut Rig) -> Result<u32, u32> {
     send(rig, b"U");
     let answer = answer(rig, 5, Nanos::secs(2));
+    if answer.len() < 5 {
+        return Err(SILENCE);
+    }
     let word = u32::from_le_bytes(answer[1..].try_into().unwrap());
     if answer[0] == b'k' { Ok(word) } else { Err(word) }
 }
@@ -121,21 +127,26 @@ fn upload(rig: &mut Rig, image: &[u8]) -> Result<(), u32> {
         send(rig, &[piece.len() as u8]);
         send(rig, piece);
         let first = answer(rig, 1, Nanos::secs(10));
-        if first != b"k" {
-            assert_eq!(first, b"e", "no answer");
-            return Err(u32::from_le_bytes(answer(rig, 4, Nanos::secs(1)).try_into().unwrap()));
+        match first[..] {
+            [b'k'] => {}
+            [b'e'] => return Err(u32::from_le_bytes(answer(rig, 4, Nanos::secs(1)).try_into().unwrap())),
+            _ => return Err(SILENCE),
         }
     }
     Ok(())
 }
 
-/// Runs until the application in `slot` does, for at most two seconds.
-fn runs_from(rig: &mut Rig, slot: Slot) {
+/// The slot whose application runs, within two seconds.
+fn runs(rig: &mut Rig) -> Option<Slot> {
     let end = rig.board.now() + Nanos::secs(2);
-    while rig.board.now() < end && !slot.contains(rig.board.pc(), 2) {
+    while rig.board.now() < end {
         rig.board.run_for(Nanos::millis(1));
+        let pc = rig.board.pc();
+        if let Some(slot) = slots().into_iter().find(|slot| slot.contains(pc, 2)) {
+            return Some(slot);
+        }
     }
-    assert!(slot.contains(rig.board.pc(), 2), "{:#010x}", rig.board.pc());
+    None
 }
 
 #[test]
@@ -175,7 +186,7 @@ fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
             assert_eq!(rig.board.read_memory(other.base, old.len()).unwrap(), old, "the running slot");
             rig.board.run_until(|board| board.resets() > resets, Nanos::secs(1));
             assert_eq!(rig.board.reset_cause(), ResetCause::Software);
-            runs_from(&mut rig, slot);
+            assert_eq!(runs(&mut rig), Some(slot), "{language:?}");
             assert_eq!(newest(&rig).event(), Event::Trial as u8);
             rig.board.run_for(PROOF);
             assert_eq!(
@@ -329,6 +340,46 @@ fn a_fault_of_the_flash_is_told_to_the_sender_and_the_next_update_goes_through()
     }
     assert_eq!(ask(&mut rig), Ok(b.base));
     assert_eq!(upload(&mut rig, &new), Ok(()));
-    runs_from(&mut rig, b);
+    assert_eq!(runs(&mut rig), Some(b));
     rig.board.assert_no_violations(|_| false);
+}
+
+#[test]
+fn a_cut_while_the_application_updates_leaves_the_running_image_or_the_whole_new_one() {
+    /// Every so many operations; all of them are seen on the model in `surefoot-app`.
+    const STRIDE: usize = 4;
+    let [a, b] = slots();
+    let mut rig = running(blinky(In::Rust, a, 1));
+    rig.board.run_for(PROOF);
+    let old = rig.board.read_memory(a.base, a.length as usize).unwrap().to_vec();
+    let new = signed(&trial(Trial::Silent, 100, b.base).unwrap(), b, 2);
+    let before = rig.moment();
+    let first = rig.board.operations() + 1;
+    assert_eq!(ask(&mut rig), Ok(b.base));
+    assert_eq!(upload(&mut rig, &new), Ok(()));
+    let last = rig.board.operations();
+    assert!(last - first > 80, "{first}..={last}");
+    let mut found = [0, 0];
+    let cases = (first..=last).step_by(STRIDE).chain([last]);
+    for (operation, when) in cases.flat_map(|o| [When::Before, When::Inside, When::After].map(|w| (o, w))) {
+        rig.back_to(&before);
+        rig.board.cut(Cut::new(operation, when, operation));
+        if ask(&mut rig).is_ok() {
+            let _ = upload(&mut rig, &new);
+        }
+        rig.board.run_for(Nanos::millis(10));
+        assert!(!rig.board.is_powered(), "{operation} {when:?}");
+        rig.board.power_on();
+        let runs = runs(&mut rig);
+        assert_eq!(rig.board.read_memory(a.base, old.len()).unwrap(), old, "{operation} {when:?}");
+        if runs == Some(a) {
+            assert_eq!(newest(&rig).candidate(), 0, "{operation} {when:?}");
+            found[0] += 1;
+        } else {
+            assert_eq!(runs, Some(b), "{operation} {when:?}");
+            assert_eq!(rig.board.read_memory(b.base, new.len()).unwrap(), new, "{operation} {when:?}");
+            found[1] += 1;
+        }
+    }
+    assert!(found.iter().all(|count| *count > 0), "{found:?}");
 }
