@@ -256,7 +256,7 @@ surefoot_result_t surefoot_update_write(surefoot_updater_t *updater, uint32_t of
                                         uint32_t length);
 
 /*
- * Ends the update: the image is held against the board and its own CRC-32 (about 1 s for 400K at
+ * Ends the update: the image is held against the board and its own CRC-32 (about 2 s for 400K at
  * 16 MHz) and becomes the candidate. It is on trial from the next reset on, surefoot_reset, before which
  * the bootloader proves its signature. SUREFOOT_IMAGE_FAULT + ...: it is refused, the running image
  * stays. SUREFOOT_FLASH_FAULT + ..., SUREFOOT_NOT_BEGUN.

@@ -127,7 +127,7 @@ impl<'a, F: Flash> Updater<'a, F> {
     /// Ends the update: the image is held against the board and its own CRC-32, and becomes the
     /// candidate. It is on trial from the next reset on, which is the caller's to make.
     ///
-    /// Reads all of the image: about 1 s for 400K at 16 MHz.
+    /// Reads all of the image: about 2 s for 400K at 16 MHz.
     ///
     /// # Errors
     /// [`Error::Image`]: the bootloader would refuse it, so it is refused here already, and the running
