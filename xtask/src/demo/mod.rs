@@ -1,10 +1,11 @@
-//! `cargo demo`: the main job on the virtual board, told as a story.
+//! `cargo demo`: the main job on the virtual board, told as a story; then [`slots`], on a board with two.
 //!
 //! What `surefoot` does with files is done by the command itself; the board is in this process, so
 //! that its LED, its button and its supply can be seen and touched. Every line that claims
 //! something was checked first: the demo fails where the story does not hold.
 
 mod screen;
+mod slots;
 
 use crate::tools;
 use anyhow::{Context, Result, bail, ensure};
@@ -38,10 +39,12 @@ pub fn run() -> Result<()> {
     refusals(&screen, &workshop, &mut rig, &one)?;
     power_cut(&screen, &mut rig, &one)?;
     rig.board.assert_no_violations(|_| false);
+    let two_slots = slots::story(&screen, &workshop)?;
     screen.end(&format!(
-        "demo: 3 updates, 3 images refused, 1 power cut survived; {:.1} s here, {:.1} s on the board",
+        "demo: 6 updates, 4 images refused, 1 power cut survived, 1 update rolled back; \
+         {:.1} s here, {:.1} s on the boards",
         start.elapsed().as_secs_f64(),
-        rig.board.now().0 as f64 / 1e9
+        (rig.board.now().0 + two_slots.0) as f64 / 1e9
     ));
     Ok(())
 }
@@ -66,6 +69,7 @@ impl<'s> Workshop<'s> {
         for period in [500, 250] {
             blinky_rust(period, SLOT)?;
         }
+        slots::build()?;
         // Beside this program, wherever cargo's target directory is.
         let command =
             std::env::current_exe()?.with_file_name(format!("surefoot{}", std::env::consts::EXE_SUFFIX));
@@ -93,15 +97,27 @@ impl<'s> Workshop<'s> {
 
     /// A signed blinky as a file, and what is in it.
     fn signed(&self, period_ms: u32, version: &str) -> Result<Segments> {
-        let elf = blinky_rust(period_ms, SLOT)?;
-        let local = format!("target/demo/blinky-{version}.elf");
+        self.sign(blinky_rust(period_ms, SLOT)?, &format!("blinky-{version}"), BOARD, SLOT, version, &[])
+    }
+
+    /// A program signed for a board's slot, as a file and what is in it.
+    fn sign(
+        &self,
+        elf: PathBuf,
+        name: &str,
+        board: &str,
+        slot: u32,
+        version: &str,
+        more: &[&str],
+    ) -> Result<Segments> {
+        let local = format!("target/demo/{name}.elf");
         std::fs::copy(elf, tools::root().join(&local))?;
-        let out = format!("target/demo/blinky-{version}.bin");
+        let out = format!("target/demo/{name}.bin");
         let key = "boards/keys/example.key.pem";
         let sign =
-            ["image", "sign", &local, "--board", BOARD, "--key", key, "--version", version, "--out", &out];
-        self.surefoot(&sign)?;
-        Ok(files::read(&tools::root().join(out), Some(SLOT))?.segments)
+            ["image", "sign", &local, "--board", board, "--key", key, "--version", version, "--out", &out];
+        self.surefoot(&[&sign[..], more].concat())?;
+        Ok(files::read(&tools::root().join(out), Some(slot))?.segments)
     }
 }
 
@@ -259,7 +275,7 @@ fn led(screen: &Screen, rig: &mut Rig, period_ms: u64) -> Result<()> {
     let from = rig.board.now();
     let changes = rig.blinks(WATCHED);
     let trace = rig.board.pin_trace(surefoot_tests::rig::LED);
-    screen.timeline(&trace, from, WATCHED, period_ms);
+    screen.timeline(&trace, from, WATCHED, &format!("changes every {period_ms} ms"));
     ensure!(changes.len() >= 3, "the LED does not blink");
     let tolerance = period_ms * 10; // one per cent, in microseconds
     ensure!(

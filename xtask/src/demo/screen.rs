@@ -55,7 +55,7 @@ impl Screen {
     }
 
     /// The LED over `span`, one character for 50 ms.
-    pub fn timeline(&self, trace: &[Edge], from: Nanos, span: Nanos, period_ms: u64) {
+    pub fn timeline(&self, trace: &[Edge], from: Nanos, span: Nanos, caption: &str) {
         let level = |at: Nanos| trace.iter().take_while(|e| e.at <= at).last().is_some_and(|e| e.high);
         let cells = span.0 / CELL.0;
         let drawn: String = (0..cells)
@@ -63,7 +63,7 @@ impl Screen {
             .collect();
         let drawn = if self.colour { drawn.replace('#', "▔").replace('_', "▁") } else { drawn };
         let drawn = self.styled(AnsiColor::Green.on_default(), &drawn);
-        println!("  LED {drawn} changes every {period_ms} ms");
+        println!("  LED {drawn} {caption}");
     }
 
     /// The last line, whose form stays.
