@@ -129,6 +129,8 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool
         );
     }
     let image = match texts::image_fault_by_number(i.image_fault) {
+        Some(fault) if slots_follow => format!("nothing that boots: {}", texts::image_fault(fault).what),
+        None if i.image_fault == 0 && slots_follow => format!("{GOOD}a sound image{GOOD:#}"),
         Some(fault) => format!("{BAD}not bootable{BAD:#}: {}", texts::image_fault(fault).what),
         None if i.image_fault != 0 => format!("{BAD}not bootable{BAD:#}: fault {}", i.image_fault),
         None => format!("{GOOD}bootable{GOOD:#}"),

@@ -158,17 +158,21 @@ fn agree(
     ui: &Ui,
 ) -> Result<(), Problem> {
     for text in explanations(before, wanted) {
-        ui.note(text);
+        ui.note(&wrapped(text));
     }
-    let for_ever = wanted.level() == Level::Locked;
-    if for_ever {
+    if wanted.level() == Level::Locked {
         return agree_for_ever(arguments, board, ui);
     }
     if ui.confirm("Change the option bytes?") {
-        Ok(())
-    } else {
-        Err(super::talk::unconfirmed("change the option bytes"))
+        return Ok(());
     }
+    Err(Problem::new(
+        Exit::Unconfirmed,
+        "unconfirmed",
+        "not confirmed: change the option bytes",
+        "This bootloader takes no protection away again, and nobody confirmed it.",
+        "Answer y on a terminal, or add --yes.",
+    ))
 }
 
 fn explanations(before: Protection, wanted: Protection) -> Vec<&'static str> {
@@ -232,7 +236,7 @@ fn shown(now: Protection, only_looking: bool) -> Report {
             ("--level 2", LEVEL_2),
             ("--bor LEVEL", BROWN_OUT),
         ] {
-            text.push_str(&format!("\n{BOLD}{option}{BOLD:#}\n  {explanation}\n"));
+            text.push_str(&format!("\n{BOLD}{option}{BOLD:#}\n{}\n", wrapped(explanation)));
         }
     } else {
         text.push_str(&format!("{GOOD}nothing to change{GOOD:#}\n"));
@@ -254,7 +258,7 @@ fn changed(before: Protection, after: Protection, verb: &str) -> Report {
         explanation = if explanation.is_empty() { vec![] } else { vec![IN_FORCE] };
     }
     for line in &explanation {
-        text.push_str(&format!("{line}\n"));
+        text.push_str(&format!("\n{}\n", wrapped(line)));
     }
     let json = json!({
         "changed": !dry_run,
@@ -268,3 +272,18 @@ fn changed(before: Protection, after: Protection, verb: &str) -> Report {
 
 const IN_FORCE: &str = "Switch the supply off and on once: while a debugger is connected, read protection takes a \
     power-on reset and not a system reset (RM0090, 3.7.3).";
+
+/// Lines of at most 100 characters, two blanks before each.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 98 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!(" {word}")),
+        }
+    }
+    lines.iter().map(|line| format!(" {line}")).collect::<Vec<_>>().join("\n")
+}

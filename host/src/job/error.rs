@@ -67,7 +67,7 @@ pub enum JobError {
         found: u32,
     },
     /// The board is back in update mode because it refused the image.
-    #[error("the board refused the image after the transfer{}", after(.0))]
+    #[error("the board refused the image{}", after(.0))]
     NotBooted(Option<ImageFault>),
     /// The board did not leave update mode.
     #[error("the board did not leave update mode")]
@@ -331,9 +331,8 @@ impl Explain for Refusal {
             }
             Self::NoMemory { .. } => "The file holds more than the flash, or is for another chip.".into(),
             Self::Unreadable { .. } => "The memory string says so.".into(),
-            Self::OtherSlot { linked_name, .. } => format!(
-                "In {linked_name} is the confirmed image, to which the board goes back if the new one fails; \
-                 it cannot be written now."
+            Self::OtherSlot { open_name, .. } => format!(
+                "An update goes to {open_name} now; the other slot is kept for the image that the board goes back to."
             ),
             Self::NoneFits { .. } => {
                 "An image runs only where it is linked for, and the other slot holds the confirmed one."

@@ -6,7 +6,7 @@
 use super::driver;
 use super::plan::Plan;
 use super::protection::{Change, Protection};
-use super::state::State;
+use super::state::{Role, State};
 use super::target::{Kind, SectorInfo, Target};
 use super::{JobError, Phase, Progress, Refusal, Silent};
 use crate::files::Segment;
@@ -253,11 +253,21 @@ impl<'l> Session<'l> {
                 let reason = texts::reason_by_number(info.reason);
                 let fault: Option<ImageFault> = texts::image_fault_by_number(info.image_fault);
                 match reason {
-                    Some(Reason::Refused | Reason::NoValidImage) => Err(JobError::NotBooted(fault)),
+                    Some(Reason::Refused | Reason::NoValidImage) => {
+                        let fault = fault.or_else(|| self.was_rejected().then_some(ImageFault::Rejected));
+                        Err(JobError::NotBooted(fault))
+                    }
                     _ => Ok(Finish::Back(reason)),
                 }
             }
         }
+    }
+
+    /// A sound image that the board does not start was given up before.
+    fn was_rejected(&mut self) -> bool {
+        let looked = self.look().is_ok();
+        let state = self.target.state.as_ref().filter(|_| looked);
+        state.is_some_and(|state| state.slots.iter().any(|slot| slot.role == Role::Rejected))
     }
 
     fn run(&mut self, task: Task, progress: &mut dyn Progress) -> Result<(), JobError> {

@@ -350,10 +350,10 @@ fn of_several_builds_the_one_for_the_open_slot_is_chosen() {
     };
     let mut fake = ab();
     assert_eq!(chosen(&mut fake, &[b.clone(), a.clone()]), Ok(1));
-    assert_eq!(refusal(chosen(&mut fake, &[b.clone()])), "plan.other-slot");
+    assert_eq!(refusal(chosen(&mut fake, std::slice::from_ref(&b))), "plan.other-slot");
     // Raw bytes that were put at the open slot, though they start in the other one.
     let raw = Segments::one(A.base, b.flat(B.base, b.end())).unwrap();
-    assert_eq!(refusal(chosen(&mut fake, &[raw.clone()])), "plan.other-slot");
+    assert_eq!(refusal(chosen(&mut fake, std::slice::from_ref(&raw))), "plan.other-slot");
     assert_eq!(chosen(&mut fake, &[raw, a.clone()]), Ok(1));
     put(&mut fake, &image(A, 1, 0));
     confirm(&mut fake, A);
