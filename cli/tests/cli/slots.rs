@@ -108,7 +108,7 @@ fn a_first_update_goes_to_slot_a_and_is_on_trial() {
 
     let info = bench.ok(&format!("info {HELD}"));
     let slot = &info["state"]["slots"][0];
-    assert_eq!((&slot["role"], &slot["boots"]), (&"trial".into(), &1.into()));
+    assert_eq!((&slot["role"], &slot["boots"]), (&"trial".into(), &0.125.into()));
     let image = &slot["image"];
     assert_eq!(
         (&image["version"], &image["security_counter"], &image["key"]),
@@ -123,7 +123,7 @@ fn a_first_update_goes_to_slot_a_and_is_on_trial() {
     let text = String::from_utf8_lossy(&bench.raw(&format!("info {HELD} --log 2")).stdout).into_owned();
     for part in [
         "version 1.0.0, counter 5",
-        "on trial, 1 of 3 boots used; an update goes here",
+        "on trial, 1/8 of 3 boots used; an update goes here",
         "and 1 older ones",
         "a new image has 3 boots to confirm itself in",
         "| slot B ",
@@ -211,6 +211,12 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
     assert!(dry["unproved"][0].as_str().is_some_and(|s| s.contains("serial number")), "{dry:#}");
     bench.fails(&format!("flash b-2.0.3.dfu {HELD}"), 4, "image.downgrade");
 
+    // The virtual chip's own id (sim/src/chip.rs), and one bit beside it.
+    sign(&bench, "2.0.4", "--counter 6 --allow-downgrade-on 250038000e47353139343731");
+    bench.fails(&format!("flash b-2.0.4.dfu {HELD} --unchecked"), 4, "image.downgrade");
+    sign(&bench, "2.0.5", "--counter 6 --allow-downgrade-on 250038000e47353139343730");
+    assert_eq!(flash(&bench, "2.0.5")["update"]["on_trial"], true);
+
     assert_eq!(flash(&bench, "2.0.1")["update"]["on_trial"], true);
     confirm(&bench, B);
     assert_eq!(bench.ok(&format!("info {HELD}"))["state"]["floor"], 7, "an override lowers nothing");
@@ -254,6 +260,11 @@ fn an_image_signed_with_a_key_that_was_revoked_is_refused() {
     let info = bench.ok(&format!("info {HELD}"));
     assert_eq!(info["state"]["revoked_keys"], serde_json::json!([0]));
     bench.fails(&format!("flash old.dfu {HELD}"), 4, "image.revoked-key");
+    // The board says so itself when the host does not.
+    bench.fails(&format!("flash old.dfu {HELD} --unchecked"), 4, "image.revoked-key");
+    let info = bench.ok(&format!("info {HELD}"));
+    assert_eq!(info["state"]["log"][0]["event"], "refused");
+    assert_eq!(info["state"]["slots"][0]["role"], "confirmed", "the image that revoked it still boots");
     assert_eq!(bench.ok(&format!("flash new.dfu {HELD}"))["board"], "application");
 }
 
