@@ -94,7 +94,7 @@ fn good_and_broken_signatures_get_verify_strict_s_answer() {
     let mut accepted = [0; KINDS.len()];
     for round in 0..ROUNDS {
         // A manifest's 96 bytes mostly; SHA-512 pads differently around 128 and 256 bytes in all.
-        let length = if round % 4 == 0 { rng.random_range(1..400) } else { 96 };
+        let length = if round.is_multiple_of(4) { rng.random_range(1..400) } else { 96 };
         let message: Vec<u8> = (0..length).map(|_| rng.random()).collect();
         for (kind, accepted) in KINDS.into_iter().zip(&mut accepted) {
             let case = made(kind, round, message.clone(), &mut rng);
@@ -164,7 +164,7 @@ fn made(kind: Kind, round: usize, message: Vec<u8>, rng: &mut StdRng) -> Case {
             // p + y, y below 19, and both signs.
             let mut encoding = [0xFF; 32];
             encoding[0] = 0xED + (round / 2 % 19) as u8;
-            encoding[31] = if round % 2 == 0 { 0x7F } else { 0xFF };
+            encoding[31] = if round.is_multiple_of(2) { 0x7F } else { 0xFF };
             match rng.random() {
                 true => case.key = encoding,
                 false => case.signature[..32].copy_from_slice(&encoding),
