@@ -6,8 +6,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     // The budgets. Both builds fit the F4's first sector; the smaller one leaves half of it free.
     let with = |feature| env::var_os(feature).is_some();
-    let flash =
-        if with("CARGO_FEATURE_SIGNATURE") || with("CARGO_FEATURE_FAILSAFE") { "16K" } else { "8K" };
+    let flash = if with("CARGO_FEATURE_SIGNATURE") || with("CARGO_FEATURE_FAILSAFE") { "16K" } else { "8K" };
     // RAM: the handoff words stand before it. 16K is less than the smallest F4 has.
     let memory = format!(
         "MEMORY\n{{\n  FLASH : ORIGIN = 0x08000000, LENGTH = {flash}\n  RAM : ORIGIN = 0x20000020, LENGTH = 16K - 32\n}}\n\
