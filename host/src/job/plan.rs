@@ -171,6 +171,8 @@ fn prove(
     let mut demand = Demand::new(config, slot);
     if let Some(history) = target.state.as_ref().and_then(|state| state.journal.as_ref()) {
         (demand.floor, demand.revoked) = (history.state.floor(), history.state.revoked());
+    } else if config.has_journal() {
+        unproved.push("the security counter and revoked keys: the journal was not read".into());
     }
     // The unique id cannot be read; the serial number, which is made from it, tells most others.
     let seen = image::inspect(segments).manifest.and_then(Result::ok);

@@ -5,11 +5,13 @@
 //! the board does. Nothing here is proof that an image runs; that is the board's to give.
 
 use super::Target;
-use surefoot_core::config::{Config, OWNER_JOURNAL, Slot, Strategy};
+use surefoot_core::config::{Config, OWNER_JOURNAL, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, LEN, Manifest, Override, VECTOR_OFFSET, View};
-use surefoot_core::journal::{self, Event, Journal, REJECTED, Record};
+use surefoot_core::journal::{self, Event, Journal, RECORD_LEN, REJECTED, Record};
 use surefoot_core::port::Memory;
-use surefoot_core::slot::CHARGE;
+
+/// No STM32 has a larger one.
+const LARGEST_SECTOR: u32 = 256 << 10;
 
 /// Reads memory of the board.
 pub(super) type Upload<'u, E> = &'u mut dyn FnMut(u32, usize) -> Result<Vec<u8>, E>;
@@ -67,8 +69,9 @@ pub enum Role {
     Confirmed,
     /// It is started until it has confirmed itself, or failed to.
     Trial {
-        /// Boots so far. A boot after a loss of the supply counts for an eighth.
-        boots: u8,
+        /// What its boots were charged so far, in eighths of a boot: a boot after a loss of the supply
+        /// counts for one.
+        eighths: u8,
     },
     /// It was tried and is not started any more.
     Rejected,
@@ -90,7 +93,9 @@ pub struct History {
 impl State {
     /// Reads it; `None` without a sealed block.
     pub(super) fn read<E>(target: &Target, upload: Upload<E>) -> Result<Option<Self>, E> {
-        let Some(config) = target.config() else { return Ok(None) };
+        let Some(config) = target.config().filter(|config| is_sound(target, *config)) else {
+            return Ok(None);
+        };
         let open = target.slot();
         let journal = match config.has_journal() {
             true => Some(History::read(config, upload)?),
@@ -120,9 +125,15 @@ impl State {
         self.slots.iter().find(on_trial).or_else(|| self.slots.iter().find(confirmed))
     }
 
-    /// The confirmed image's slot.
-    pub fn confirmed(&self) -> Option<&SlotState> {
-        self.slots.iter().find(|s| matches!(s.role, Role::Confirmed | Role::Copy))
+    /// The slot that keeps the confirmed image while an update is written and on trial. One slot alone
+    /// keeps none.
+    pub fn kept(&self) -> Option<&SlotState> {
+        let kept = |s: &&SlotState| match self.strategy {
+            Strategy::Single => false,
+            Strategy::Backup => s.role == Role::Copy,
+            Strategy::Ab => s.role == Role::Confirmed && !s.open,
+        };
+        self.slots.iter().find(kept)
     }
 
     /// The last update was cut short: what it wrote may read well now and badly later.
@@ -130,6 +141,28 @@ impl State {
         let event = self.journal.as_ref().and_then(|j| Event::from_number(j.state.event()));
         matches!(event, Some(Event::UpdateBegun | Event::UpdateFault))
     }
+}
+
+/// What `surefoot_core::config::encode` sees to; a block from a device may say anything.
+fn is_sound(target: &Target, config: Config) -> bool {
+    let sector_fits = |sector: &Sector| {
+        let told = target.sector(sector.base).is_some_and(|s| (s.base, s.size) == (sector.base, sector.size));
+        told && sector.size.is_multiple_of(RECORD_LEN) && sector.size <= LARGEST_SECTOR
+    };
+    let first = config.with_open(OWNER_JOURNAL).sector_from(0);
+    let second = first.and_then(|sector| config.with_open(OWNER_JOURNAL).sector_from(sector.end()));
+    let more = second.and_then(|sector| config.with_open(OWNER_JOURNAL).sector_from(sector.end()));
+    let slot_fits = |slot: Slot| {
+        let last = slot.base.checked_add(slot.length).and_then(|end| end.checked_sub(1));
+        slot.length as usize > LEN + VECTOR_OFFSET
+            && last.is_some_and(|last| target.sector(slot.base).is_some() && target.sector(last).is_some())
+    };
+    let journal_fits = match (first, second, more) {
+        (None, ..) => true,
+        (Some(a), Some(b), None) => sector_fits(&a) && sector_fits(&b),
+        _ => false,
+    };
+    journal_fits && config.slots().all(slot_fits)
 }
 
 /// See [`State::name`].
@@ -201,7 +234,7 @@ fn role(state: &Record, id: u32, backup: bool) -> Role {
             }
         }
         id if id == state.candidate() && state.tries() == REJECTED => Role::Rejected,
-        id if id == state.candidate() => Role::Trial { boots: state.tries().div_ceil(CHARGE) },
+        id if id == state.candidate() => Role::Trial { eighths: state.tries() },
         id if id == state.confirmed() => Role::Confirmed,
         _ => Role::Spare,
     }

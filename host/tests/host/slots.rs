@@ -172,7 +172,7 @@ fn slots_and_journal_are_told_as_the_board_knows_them() {
     put(&mut fake, &image(B, 2, 4));
     let id_b = id(&mut fake, B);
     for (tries, role) in
-        [(1, Role::Trial { boots: 1 }), (17, Role::Trial { boots: 3 }), (REJECTED, Role::Rejected)]
+        [(1, Role::Trial { eighths: 1 }), (17, Role::Trial { eighths: 17 }), (REJECTED, Role::Rejected)]
     {
         record(&mut fake, Strategy::Ab, Event::Trial, |journal| {
             journal.state.set_candidate(id_b);
@@ -182,6 +182,7 @@ fn slots_and_journal_are_told_as_the_board_knows_them() {
         assert_eq!((state.slots[0].role, state.slots[1].role), (Role::Confirmed, role));
         let next = state.next().unwrap().slot;
         assert_eq!(next, if role == Role::Rejected { A } else { B });
+        assert_eq!(state.kept().unwrap().slot, A);
     }
     let state = state(&mut fake).unwrap();
     let Content::Image { manifest, id, key } = &state.slots[1].content else { panic!("{state:?}") };
@@ -287,7 +288,8 @@ fn what_cannot_be_read_is_left_to_the_board() {
         let mut fake = ab();
         fake.trouble = Trouble::Unreadable(place);
         assert_eq!(state(&mut fake), None, "0x{place:08X}");
-        assert_eq!(refused(&mut fake, &image(A, 1, 0)), Ok(vec![]));
+        let left = refused(&mut fake, &image(A, 1, 0)).unwrap();
+        assert!(left.len() == 1 && left[0].contains("journal"), "{left:?}");
     }
     let mut fake = ab();
     fake.flash[0x188..0x1A8].fill(0);
@@ -395,5 +397,34 @@ fn option_bytes_are_programmed_once_and_read_back() {
     for mut fake in [Fake::rom(), Fake::ours(old)] {
         assert_eq!(protect(&mut fake, bootloader), Err(Refusal::NoOptions.into()));
         assert_eq!(fake.log, []);
+    }
+}
+
+#[test]
+fn a_block_that_says_nonsense_of_slots_and_journal_is_not_gone_by() {
+    // Region 1 is the journal's: base, sector size, count; then the slots: base, length.
+    let table: [(&str, usize, u32); 10] = [
+        ("a journal without sectors of the map", 0xB0, 0x0900_0000),
+        ("one at the end of the address space", 0xB0, 0xFFFF_C000),
+        ("sectors of no whole records", 0xB4, 0x3FF1),
+        ("sectors of nothing", 0xB4, 0),
+        ("sectors of gigabytes", 0xB4, 0x8000_0000),
+        ("one sector", 0xB8, 0x0401_0001),
+        ("a thousand sectors", 0xB8, 0x0401_03E8),
+        ("a slot past the address space", 0x84, 0xFFFF_FFFF),
+        ("a slot outside the flash", 0x88, 0x2000_0000),
+        ("a slot of nothing", 0x8C, 0),
+    ];
+    for (name, at, value) in table {
+        let mut fake = ab();
+        put(&mut fake, &image(A, 1, 0));
+        let block = &mut fake.flash[0x188 + HEADER_LEN..][..BLOCK_LEN];
+        block[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        let crc = surefoot_core::image::crc32(&block[0x0C..]);
+        block[0x08..0x0C].copy_from_slice(&crc.to_le_bytes());
+        let mut session = Session::open(&mut fake, false).unwrap();
+        assert!(session.target().config().is_some(), "{name}: the checksum is right");
+        session.look().unwrap();
+        assert_eq!(session.target().state, None, "{name}");
     }
 }

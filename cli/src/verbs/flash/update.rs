@@ -37,7 +37,7 @@ impl Update {
             slot: state.zip(number).map(|(state, number)| state.name(number)),
             version: manifest.as_ref().map(|m| m.version),
             trial_boots: journal.and(state).map(|s| s.trial_boots),
-            confirmed: state.and_then(State::confirmed).and_then(|s| s.manifest()).map(|m| m.version),
+            confirmed: state.and_then(State::kept).and_then(|s| s.manifest()).map(|m| m.version),
             was_cut: state.is_some_and(State::was_cut),
             was_rejected: rejected.zip(manifest).is_some_and(|(j, m)| id(&m.encode()) == j.state.candidate()),
         }
@@ -62,7 +62,7 @@ impl Update {
     pub fn trial(&self) -> Option<String> {
         let back = match self.confirmed {
             Some(v) => format!("the board goes back to version {} by itself", version(v)),
-            None => "the board waits in update mode: there is no confirmed image".into(),
+            None => "the board waits in update mode: there is no confirmed image to go back to".into(),
         };
         Some(match self.trial_boots? {
             0 => "none: the board keeps the image, confirmed or not".into(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use surefoot_core::image::Version;
 use surefoot_core::image::manifest::Manifest;
 use surefoot_core::journal::{Event, Record};
+use surefoot_core::slot::CHARGE;
 use surefoot_host::job::{Content, History, Level, Protection, Role, SlotState, State, is_signed};
 use surefoot_host::texts;
 
@@ -37,10 +38,10 @@ pub fn state_json(state: &State, log: usize) -> Value {
 
 fn slot_json(state: &State, number: usize) -> Value {
     let s = &state.slots[number];
-    let (role, boots) = match s.role {
+    let (role, eighths) = match s.role {
         Role::Unrecorded => (None, None),
         Role::Confirmed => (Some("confirmed"), None),
-        Role::Trial { boots } => (Some("trial"), Some(boots)),
+        Role::Trial { eighths } => (Some("trial"), Some(eighths)),
         Role::Rejected => (Some("rejected"), None),
         Role::Copy => (Some("copy"), None),
         Role::Spare => (Some("spare"), None),
@@ -58,7 +59,7 @@ fn slot_json(state: &State, number: usize) -> Value {
         "content": content,
         "image": s.manifest().map(|m| image_json(m, &s.content)),
         "role": role,
-        "boots": boots,
+        "boots": eighths.map(|eighths| f64::from(eighths) / f64::from(CHARGE)),
     })
 }
 
@@ -171,7 +172,7 @@ fn role(slot: &SlotState, trial_boots: u8) -> Option<String> {
         Role::Unrecorded => return None,
         Role::Confirmed => format!("{GOOD}confirmed{GOOD:#}"),
         Role::Trial { .. } if trial_boots == 0 => format!("{GOOD}new{GOOD:#}, it runs without a trial"),
-        Role::Trial { boots } => format!("on trial, {boots} of {trial_boots} boots used"),
+        Role::Trial { eighths } => format!("on trial, {} of {trial_boots} boots used", boots(eighths)),
         Role::Rejected => {
             format!("{BAD}rejected{BAD:#}: it did not confirm itself, and is not started any more")
         }
@@ -179,6 +180,15 @@ fn role(slot: &SlotState, trial_boots: u8) -> Option<String> {
         Role::Spare => "spare".into(),
     };
     Some(if slot.open { format!("{role}; an update goes here") } else { role })
+}
+
+/// As in "2 1/8": a boot after a loss of the supply counts for an eighth.
+fn boots(eighths: u8) -> String {
+    match (eighths / CHARGE, eighths % CHARGE) {
+        (boots, 0) => boots.to_string(),
+        (0, rest) => format!("{rest}/{CHARGE}"),
+        (boots, rest) => format!("{boots} {rest}/{CHARGE}"),
+    }
 }
 
 /// The option bytes for machines.
