@@ -127,11 +127,11 @@ pub fn boot(
                         log(journal, machine, news);
                         return Ok(image);
                     }
-                    if charge != 0 {
-                        machine.watch();
-                    }
                     // An image whose trials are not counted does not run.
                     if journal.commit(machine, Event::Trial, 0).is_ok() {
+                        if charge != 0 {
+                            machine.watch();
+                        }
                         return Ok(image);
                     }
                 }

@@ -76,7 +76,7 @@ pub struct Known {
     pub perhaps: u32,
     pub floor: u32,
     pub revoked: u8,
-    /// Id of an image that the board may start although it is not confirmed; `None`: any.
+    /// The one image that the board may start although it is not confirmed, 0 for none; `None`: any.
     pub candidate: Option<u32>,
     /// An update touched the slots since the last confirmation.
     pub touched: bool,
@@ -316,7 +316,7 @@ impl Board {
         if self.flash.off {
             return None;
         }
-        self.act(&journal);
+        // So far nothing was done that cannot be taken back: `begin` writes a state first.
         if open & OWNER_JOURNAL != 0 {
             self.breaks("the journal is open to the host");
         }
@@ -328,9 +328,8 @@ impl Board {
         };
         let image = self.kind.image(recipe, number);
         slot::begin(&mut journal, self).ok()?;
-        self.known.candidate = Some(if share == 100 { image.id } else { 0 });
-        self.known.charged.clear();
         self.act(&journal);
+        self.expect(if share == 100 { image.id } else { 0 });
         let config = self.kind.config.with_open(open);
         if let Err(fault) = self.write(config, image, share) {
             slot::failed(&mut journal, self, fault);
@@ -350,6 +349,12 @@ impl Board {
                 Some(Started::Update(fault))
             }
         }
+    }
+
+    /// An update began: from here on this image may be tried. Without a confirmed one any may.
+    fn expect(&mut self, id: u32) {
+        self.known.candidate = (self.known.confirmed != 0).then_some(id);
+        self.known.charged.clear();
     }
 
     fn write(&mut self, config: Config<'static>, image: &Image, share: usize) -> Result<(), FlashFault> {
@@ -376,9 +381,8 @@ impl Board {
         let number = usize::from(open & 1 == 0);
         let image = self.kind.image(recipe, number);
         slot::begin(&mut journal, self).ok()?;
-        self.known.candidate = Some(image.id);
-        self.known.charged.clear();
         self.act(&journal);
+        self.expect(image.id);
         self.write(self.kind.config.with_open(open), image, 100).ok()?;
         let result = slot::propose(&mut journal, self, self.kind.family.slot(number), &DEVICE);
         if self.flash.off {
@@ -404,9 +408,11 @@ impl Board {
         }
         let slots = [self.kind.family.slot(0), self.kind.family.slot(1)];
         let Some(hit) = slots.iter().position(|slot| slot.contains(address, 1)) else { return };
-        let images = [known.confirmed, known.perhaps].map(|id| self.kind.by_id(id));
-        let whole = |number: usize| images.iter().flatten().any(|image| self.holds(slots[number], image));
-        if whole(hit) && !whole(1 - hit) {
+        let whole = |number: usize, id: u32| {
+            self.kind.by_id(id).is_some_and(|image| self.holds(slots[number], image))
+        };
+        let kept = whole(1 - hit, known.confirmed) || whole(1 - hit, known.perhaps);
+        if whole(hit, known.confirmed) && !kept {
             self.breaks(format!("the only whole confirmed image is erased, at {address:x}"));
         }
         if !self.known.faulty && !self.is_durable() {

@@ -300,6 +300,9 @@ pub fn rest(board: &mut Board, first: u8) {
 pub fn rescue(board: &mut Board) {
     let started = board.update(recipe("rescue"), 100);
     rest(board, cause::PIN);
+    if board.flash.off {
+        return;
+    }
     let id = board.known.confirmed;
     let rescued = board.kind.images.iter().any(|i| i.id == id && i.recipe().name == "rescue");
     if !rescued {

@@ -14,6 +14,11 @@ use surefoot_core::config::{OWNER_JOURNAL, Strategy};
 static TOTAL: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicBool = AtomicBool::new(false);
 
+/// True when some test has found a failure: the others come to an end.
+pub fn has_failed() -> bool {
+    FAILED.load(Ordering::Relaxed)
+}
+
 /// How much is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -27,11 +32,20 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// `SUREFOOT_FULL` asks for every cut and more second ones, `SUREFOOT_SEED` for other chances.
+    /// `SUREFOOT_FULL` asks for every cut and more second ones, `SUREFOOT_SEED` for other chances,
+    /// `SUREFOOT_QUICK` for fewer cuts and an end at the first failure.
     pub fn new(one_in: u64, seconds: usize) -> Self {
         let seed = std::env::var("SUREFOOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
         let full = std::env::var_os("SUREFOOT_FULL").is_some();
-        let (one_in, seconds) = if full { (1, 12) } else { (one_in, seconds) };
+        let quick = std::env::var_os("SUREFOOT_QUICK").is_some();
+        if quick {
+            std::panic::set_hook(Box::new(|_| std::process::exit(1)));
+        }
+        let (one_in, seconds) = match (full, quick) {
+            (true, _) => (1, 12),
+            (_, true) => (4 * one_in, seconds),
+            _ => (one_in, seconds),
+        };
         Self { one_in, seconds, seed }
     }
 
@@ -138,7 +152,7 @@ pub fn one(kind: &'static Kind, scenario: &Scenario, effort: Effort) -> u64 {
             if !effort.takes(&operations, kind, Cut { at, when }) {
                 continue;
             }
-            if FAILED.load(Ordering::Relaxed) {
+            if has_failed() {
                 return cuts;
             }
             let seed = effort.seed.wrapping_add(1000 * at as u64);
@@ -166,11 +180,11 @@ pub fn one(kind: &'static Kind, scenario: &Scenario, effort: Effort) -> u64 {
     cuts
 }
 
-/// The recovery from one cut: the operations of its first starts.
+/// The recovery from one cut: its operations.
 fn first(case: &Case, cut: &Board) -> Vec<Operation> {
     let mut board = cut.clone();
     board.power_on(None, case.seed + 1);
-    scenario::rest(&mut board, super::board::cause::POWER_ON);
+    recover(case, &mut board);
     let operations = board.flash.done.clone();
     scenario::rescue(&mut board);
     case.judge(&board);
@@ -181,14 +195,23 @@ fn first(case: &Case, cut: &Board) -> Vec<Operation> {
 fn again(case: &Case, cut: &Board) {
     let mut board = cut.clone();
     board.power_on(case.second, case.seed + 1);
-    scenario::rest(&mut board, super::board::cause::POWER_ON);
+    recover(case, &mut board);
     // With bits that waver the recovery may take another way, and have fewer operations.
     board.power_on(None, case.seed + 2);
     scenario::rest(&mut board, super::board::cause::POWER_ON);
-    if case.seed.is_multiple_of(4) {
+    if case.first.at % 4 < 2 {
         scenario::rescue(&mut board);
     }
     case.judge(&board);
+}
+
+/// The board starts and applications do what they do; or a button is held, and a host updates it.
+fn recover(case: &Case, board: &mut Board) {
+    if case.first.at % 4 == 1 {
+        scenario::rescue(board);
+    } else {
+        scenario::rest(board, super::board::cause::POWER_ON);
+    }
 }
 
 /// Where the recovery is cut again: everywhere, or at a sample that prefers erases and the journal.
