@@ -15,7 +15,7 @@ pub struct Args {
     /// Over a million cuts, with more seeds for each torn operation
     #[arg(long)]
     full: bool,
-    /// Cuts to aim at; first cuts are never left out
+    /// Cuts to aim at
     #[arg(long, value_name = "N")]
     cuts: Option<u64>,
     /// Decides all that is random
@@ -81,6 +81,7 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
         shards: shards * threads,
         seeds: if args.full { 2 } else { 1 },
         cuts: args.cuts.unwrap_or(CUTS[usize::from(args.full)]),
+        faults: if args.full { 48 } else { 6 },
         only: args.scenario.clone(),
     };
     let (send, receive) = mpsc::channel();
@@ -133,7 +134,7 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
     let figures = |f: &Figures| {
         let [update, confirmed, trial, plain] = f.found;
         serde_json::json!({
-            "cuts": f.cuts, "second_cuts": f.second_cuts, "starts": f.starts, "updates_again": f.updates,
+            "cuts": f.cuts, "second_cuts": f.second_cuts, "starts": f.starts, "updates": f.updates, "faults": f.faults,
             "bricked": f.bricked, "unaccepted": f.unaccepted,
             "found_update_mode": update, "found_confirmed": confirmed, "found_trial": trial,
             "found_without_journal": plain,
@@ -158,7 +159,11 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
             "{scenario:<28} {operations:>11} {cuts:>8} {second:>8} {starts:>8}  {update}/{confirmed}/{trial}/{plain}"
         );
     }
-    println!("seed {}, {seconds:.1} s, {} starts, {} updates again", args.seed, all.starts, all.updates);
+    let Figures { starts, updates, faults, .. } = all;
+    println!(
+        "seed {}, {seconds:.1} s, {starts} starts, {updates} updates afterwards, {faults} faults of the flash",
+        args.seed
+    );
     for failure in all.failures.iter().take(20) {
         println!("{failure}");
     }

@@ -2,7 +2,8 @@
 //!
 //! `ab-update/123:restless:5f/4:after:0` reads: in scenario `ab-update` the supply fails inside
 //! operation 123, which leaves bits that read differently each time, by seed 0x5f; then, in the
-//! boot that follows, after operation 4.
+//! start that follows, after operation 4. `ab-update/123:once:5f`: the part of the flash that
+//! operation 123 works on fails once, in a way that the seed decides; `always`: for good.
 
 use anyhow::{Context, Result, bail};
 use std::fmt;
@@ -63,24 +64,61 @@ impl fmt::Display for CutAt {
     }
 }
 
-impl FromStr for CutAt {
+/// A part of the flash that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FaultAt {
+    /// Number of an operation in a recorded run: what it works on is what fails.
+    pub operation: usize,
+    /// For good, instead of once.
+    pub always: bool,
+    /// Decides how.
+    pub seed: u64,
+}
+
+impl fmt::Display for FaultAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = if self.always { "always" } else { "once" };
+        write!(f, "{}:{times}:{:x}", self.operation, self.seed)
+    }
+}
+
+/// What happens to the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blow {
+    /// The supply fails.
+    Cut(CutAt),
+    /// Some flash fails.
+    Fault(FaultAt),
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cut(cut) => cut.fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Blow {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
         let mut parts = text.split(':');
-        let (Some(operation), Some(how), seed, None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            bail!("{text:?}: write a cut as 17:torn:5f");
+        let (operation, what, seed) = (parts.next(), parts.next(), parts.next());
+        let (Some(operation), Some(what), None) = (operation, what, parts.next()) else {
+            bail!("{text:?}: write it as 17:torn:5f");
         };
         let operation =
             operation.parse().with_context(|| format!("{operation:?} is no operation's number"))?;
-        let found = How::NAMES.iter().find(|(_, name)| *name == how);
-        let Some((how, _)) = found else {
-            bail!("{how:?} is none of before, torn, drifting, restless, after");
-        };
         let seed =
             seed.map_or(Ok(0), |s| u64::from_str_radix(s, 16)).context("a seed is a hexadecimal number")?;
-        Ok(Self { operation, how: *how, seed })
+        if let Some((how, _)) = How::NAMES.iter().find(|(_, name)| *name == what) {
+            return Ok(Self::Cut(CutAt { operation, how: *how, seed }));
+        }
+        match what {
+            "once" | "always" => Ok(Self::Fault(FaultAt { operation, always: what == "always", seed })),
+            _ => bail!("{what:?} is none of before, torn, drifting, restless, after, once, always"),
+        }
     }
 }
 
@@ -89,10 +127,10 @@ impl FromStr for CutAt {
 pub struct Case {
     /// The scenario's name.
     pub scenario: String,
-    /// The cut in the scenario.
-    pub first: CutAt,
-    /// The cut in the boot after it.
-    pub second: Option<CutAt>,
+    /// What happens in the scenario.
+    pub first: Blow,
+    /// What happens in the start after a cut.
+    pub second: Option<Blow>,
 }
 
 impl fmt::Display for Case {
@@ -106,13 +144,15 @@ impl FromStr for Case {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
         let mut parts = text.split('/');
-        let (Some(scenario), Some(first), second, None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (scenario, first, second) = (parts.next(), parts.next(), parts.next());
+        let (Some(scenario), Some(first), None) = (scenario, first, parts.next()) else {
             bail!("{text:?}: write a case as ab-update/17:torn:5f");
         };
-        let second = second.map(str::parse).transpose()?;
-        Ok(Self { scenario: scenario.to_owned(), first: first.parse()?, second })
+        let (first, second) = (first.parse()?, second.map(str::parse).transpose()?);
+        if second.is_some() && matches!(first, Blow::Fault(_)) {
+            bail!("{text:?}: a fault has nothing behind it");
+        }
+        Ok(Self { scenario: scenario.to_owned(), first, second })
     }
 }
 
@@ -122,13 +162,30 @@ mod tests {
 
     #[test]
     fn a_case_is_read_back_from_its_name() {
-        for text in ["single-update/1:before:0", "ab-update/123:restless:5f/4:after:ffffffffffffffff"] {
+        for text in [
+            "single-update/1:before:0",
+            "ab-update/123:restless:5f/4:after:ffffffffffffffff",
+            "ab-update/123:drifting:5f/4:always:7",
+            "ab-update/1:once:0",
+        ] {
             assert_eq!(text.parse::<Case>().expect("a case").to_string(), text);
         }
-        assert_eq!("a/7:torn".parse::<Case>().expect("seed 0").first.seed, 0);
-        for text in
-            ["", "a", "a/1", "a/1:inside", "a/x:torn", "a/1:torn:g", "a/1:torn:1:1", "a/1:torn/2:torn/3:torn"]
-        {
+        assert_eq!("a/7:torn".parse::<Case>().expect("seed 0").to_string(), "a/7:torn:0");
+    }
+
+    #[test]
+    fn what_is_no_case_is_refused() {
+        for text in [
+            "",
+            "a",
+            "a/1",
+            "a/1:inside",
+            "a/x:torn",
+            "a/1:torn:g",
+            "a/1:torn:1:1",
+            "a/1:torn/2:torn/3:torn",
+            "a/1:once/2:torn",
+        ] {
             assert!(text.parse::<Case>().is_err(), "{text}");
         }
     }

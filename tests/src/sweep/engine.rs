@@ -6,10 +6,11 @@
 
 use super::Figures;
 use super::bench::{App, Bench, DECISION, Recipe, Seen, Tape};
-use super::case::{Case, CutAt, How};
+use super::case::{Blow, Case, CutAt, How};
 use super::checks::{Failure, Kind, Promise, State, check};
 use super::scenarios::Scenario;
 use super::trace::Trace;
+use crate::rig::Moment;
 use anyhow::Result;
 use surefoot_core::config::Strategy;
 use surefoot_core::journal::{REJECTED, Record};
@@ -18,6 +19,10 @@ use surefoot_sim::{Board, Nanos, Remains};
 
 /// Cuts of the pilot that estimates how many second cuts there are.
 const PILOT: usize = 24;
+/// Of one in so many cases trials are brought to their end ...
+const TRIALS: u64 = 8;
+/// ... and of one in so many of those the board takes an update.
+const UPDATES: u64 = 8;
 /// Most starts until a trial must be over: three boots are allowed, the board's default.
 const MOST_TRIALS: u32 = 8;
 
@@ -30,7 +35,9 @@ pub struct Recorded {
     /// Its operations.
     pub tape: Tape,
     /// What must hold after a cut at each.
-    promises: Vec<Promise>,
+    pub(super) promises: Vec<Promise>,
+    /// The board when the tape began.
+    pub(super) start: Moment,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
     /// Tells what happens, when somebody wants to know.
@@ -39,7 +46,7 @@ pub struct Recorded {
 
 /// What starts a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
+pub(super) enum Start {
     /// The supply comes on.
     PowerOn,
     /// The supply goes off and on.
@@ -51,9 +58,9 @@ enum Start {
 }
 
 /// What a first cut led to.
-struct Started {
-    tape: Tape,
-    promises: Vec<Promise>,
+pub(super) struct Started {
+    pub(super) tape: Tape,
+    pub(super) promises: Vec<Promise>,
 }
 
 impl Recorded {
@@ -64,9 +71,10 @@ impl Recorded {
         board.restore(&fresh);
         std::mem::swap(&mut bench.rig.board, board);
         let result = Self::record(scenario, &mut bench);
-        let made = result.map(|(scenario, tape, promises)| Self {
+        let made = result.map(|(scenario, start, tape, promises)| Self {
             scenario,
             bench,
+            start,
             tape,
             promises,
             recovery: 0.0,
@@ -77,15 +85,16 @@ impl Recorded {
         Ok(made)
     }
 
-    fn record(scenario: Scenario, bench: &mut Bench) -> Result<(Scenario, Tape, Vec<Promise>)> {
+    fn record(scenario: Scenario, bench: &mut Bench) -> Result<(Scenario, Moment, Tape, Vec<Promise>)> {
         scenario.prepare(bench)?;
+        let start = bench.rig.moment();
         bench.record();
         scenario.run(bench)?;
         let tape = bench.stop();
         bench.rig.board.assert_no_violations(|_| false);
         let end = State::of(&bench.rig.board, &bench.journal);
         let promises = Promise::along(&tape.forks, end, &bench.journal);
-        Ok((scenario, tape, promises))
+        Ok((scenario, start, tape, promises))
     }
 
     /// Works on this board from now on, or gives it back. What it holds does not matter: every case
@@ -113,36 +122,53 @@ impl Recorded {
 
     /// All first cuts at one operation, each with its share of second cuts.
     pub fn cuts_at(&mut self, operation: usize, depth: Depth, seed: u64, figures: &mut Figures) {
-        for (kind, how) in depth.first().enumerate() {
+        for (kind, how) in depth.first_kinds().enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
+            if random.bits() >> 32 >= depth.first {
+                continue;
+            }
             let cut = CutAt { operation, how, seed: random.bits() };
             figures.cuts += 1;
-            match self.whole_case(cut, &mut random, depth, figures) {
-                Ok(started) => self.second_cuts(cut, &started, &mut random, depth, figures),
-                Err(failure) => figures.fail(&self.case(cut, None), failure),
+            match self.whole_case(cut, &mut random, figures) {
+                Ok(started) => {
+                    self.second_cuts(cut, &started, &mut random, depth, figures);
+                    self.second_faults(cut, &started, &mut random, figures);
+                }
+                Err(failure) => figures.fail(&self.case(Blow::Cut(cut), None), failure),
             }
         }
     }
 
-    fn case(&self, first: CutAt, second: Option<CutAt>) -> Case {
+    pub(super) fn case(&self, first: Blow, second: Option<Blow>) -> Case {
         Case { scenario: self.scenario.name.clone(), first, second }
     }
 
-    /// One case, as its name says; the end of trials and the update are always tried.
+    /// One case, as its name says; the end of trials and an update are always tried.
     pub fn replay(&mut self, case: &Case, figures: &mut Figures) {
+        if let Err(failure) = self.try_replay(case, figures) {
+            figures.fail(case, failure);
+        }
+    }
+
+    fn try_replay(&mut self, case: &Case, figures: &mut Figures) -> Result<(), Failure> {
+        let cut = match case.first {
+            Blow::Fault(fault) => return self.fault_in_run(fault, figures),
+            Blow::Cut(cut) => cut,
+        };
         figures.cuts += 1;
-        let result = self.first(case.first, figures).and_then(|started| {
-            let Some(second) = case.second else {
+        let started = self.first(cut, figures)?;
+        match case.second {
+            None => {
                 self.restarts(&started, figures)?;
                 self.trials_end(figures)?;
-                return self.takes_an_update(figures);
-            };
-            figures.cuts += 1;
-            figures.second_cuts += 1;
-            self.second(&started, second, figures)
-        });
-        if let Err(failure) = result {
-            figures.fail(case, failure);
+                self.takes_an_update(figures)
+            }
+            Some(Blow::Fault(fault)) => self.fault_in_recovery(cut, &started, fault, figures),
+            Some(Blow::Cut(second)) => {
+                figures.cuts += 1;
+                figures.second_cuts += 1;
+                self.second(&started, second, figures)
+            }
         }
     }
 
@@ -150,14 +176,13 @@ impl Recorded {
         &mut self,
         cut: CutAt,
         random: &mut Random,
-        depth: Depth,
         figures: &mut Figures,
     ) -> Result<Started, Failure> {
         let started = self.first(cut, figures)?;
         self.restarts(&started, figures)?;
-        if random.below(8) == 0 {
+        if random.below(TRIALS) == 0 {
             self.trials_end(figures)?;
-            if random.below(u64::from(depth.again)) == 0 {
+            if random.below(UPDATES) == 0 {
                 self.takes_an_update(figures)?;
             }
         }
@@ -165,7 +190,7 @@ impl Recorded {
     }
 
     /// The first cut and the start after it.
-    fn first(&mut self, cut: CutAt, figures: &mut Figures) -> Result<Started, Failure> {
+    pub(super) fn first(&mut self, cut: CutAt, figures: &mut Figures) -> Result<Started, Failure> {
         let Some(fork) = self.tape.forks.get(cut.operation.wrapping_sub(1)).cloned() else {
             return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
         };
@@ -193,7 +218,7 @@ impl Recorded {
     }
 
     /// Starts the board and holds it against the promise.
-    fn start(
+    pub(super) fn start(
         &mut self,
         how: Start,
         promise: &Promise,
@@ -218,7 +243,7 @@ impl Recorded {
         self.judge(promise, seen, figures)
     }
 
-    fn tell(&mut self, how: Start, tape: &Tape, seen: Seen) {
+    pub(super) fn tell(&mut self, how: Start, tape: &Tape, seen: Seen) {
         let Some(trace) = &mut self.trace else { return };
         trace.say(format!(
             "--- {}",
@@ -235,7 +260,7 @@ impl Recorded {
     }
 
     /// Two more resets: the state does not fall back.
-    fn restarts(&mut self, started: &Started, figures: &mut Figures) -> Result<(), Failure> {
+    pub(super) fn restarts(&mut self, started: &Started, figures: &mut Figures) -> Result<(), Failure> {
         let mut promise = started.promises.last().cloned().unwrap_or_default();
         for how in [Start::Pin, Start::PowerCycle] {
             let (_, state) = self.start(how, &promise, figures)?;
@@ -253,15 +278,15 @@ impl Recorded {
         figures: &mut Figures,
     ) {
         for operation in 1..=started.tape.forks.len() {
-            for how in depth.second(random) {
-                if random.bits() >> 32 >= depth.share {
+            for how in Depth::second_kinds(random) {
+                if random.bits() >> 32 >= depth.second {
                     continue;
                 }
                 let cut = CutAt { operation, how, seed: random.bits() };
                 figures.cuts += 1;
                 figures.second_cuts += 1;
                 if let Err(failure) = self.second(started, cut, figures) {
-                    figures.fail(&self.case(first, Some(cut)), failure);
+                    figures.fail(&self.case(Blow::Cut(first), Some(Blow::Cut(cut))), failure);
                 }
             }
         }
@@ -279,7 +304,7 @@ impl Recorded {
         Ok(())
     }
 
-    fn revive(&mut self, fork: &Remains, cut: CutAt) {
+    pub(super) fn revive(&mut self, fork: &Remains, cut: CutAt) {
         self.bench.rig.board.revive(fork, cut.how.when, cut.how.left, cut.seed);
         self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
         if let Some(trace) = &mut self.trace {
@@ -287,7 +312,12 @@ impl Recorded {
         }
     }
 
-    fn judge(&self, promise: &Promise, seen: Seen, figures: &mut Figures) -> Result<(Kind, State), Failure> {
+    pub(super) fn judge(
+        &self,
+        promise: &Promise,
+        seen: Seen,
+        figures: &mut Figures,
+    ) -> Result<(Kind, State), Failure> {
         figures.starts += 1;
         let result = check(&self.bench, promise, seen)?;
         figures.found[result.0 as usize] += 1;
@@ -295,7 +325,7 @@ impl Recorded {
     }
 
     /// Whatever is on trial now confirms itself or goes away, and then the confirmed image runs.
-    fn trials_end(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+    pub(super) fn trials_end(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         if self.bench.journal.is_empty() {
             return Ok(());
         }
@@ -322,7 +352,7 @@ impl Recorded {
     }
 
     /// The host sends another image, and it runs.
-    fn takes_an_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+    pub(super) fn takes_an_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         figures.updates += 1;
         let mut update = || -> Result<usize> {
             let slot = self.bench.target_slot()?;
@@ -339,24 +369,25 @@ impl Recorded {
 }
 
 /// How much is tried at each operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Depth {
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
-    /// Share of the possible second cuts, in 2^32 parts.
-    pub share: u64,
-    /// The update is taken again in one of so many cases whose trials were brought to an end.
-    pub again: u32,
+    /// Share of the first cuts, in 2^32 parts.
+    pub first: u64,
+    /// Share of the second cuts, in 2^32 parts.
+    pub second: u64,
 }
 
 impl Depth {
-    fn first(self) -> impl Iterator<Item = How> {
+    /// Before, after, and inside in three ways.
+    fn first_kinds(self) -> impl Iterator<Item = How> {
         let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], self.seeds.into());
         [How::BEFORE, How::AFTER].into_iter().chain(torn.flatten())
     }
 
     /// Before, after, and inside in one of three ways.
-    fn second(self, random: &mut Random) -> [How; 3] {
+    fn second_kinds(random: &mut Random) -> [How; 3] {
         let torn = [How::TORN, How::DRIFTING, How::RESTLESS][random.below(3) as usize];
         [How::BEFORE, torn, How::AFTER]
     }

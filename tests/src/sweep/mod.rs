@@ -8,12 +8,13 @@
 //! docs/INVARIANTS.md must hold ([`checks`]). A failure names its [`case::Case`], which can be run
 //! again by itself and be told as a timeline ([`trace`]).
 //!
-//! Counted are cuts that were run. Leaves out faults of the flash without a cut.
+//! Counted are cuts that were run. Flash that fails without a cut ([`faults`]) is counted apart.
 
 pub mod bench;
 pub mod case;
 pub mod checks;
 pub mod engine;
+mod faults;
 pub mod scenarios;
 pub mod trace;
 
@@ -37,8 +38,10 @@ pub struct Options {
     pub shards: usize,
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
-    /// Cuts to aim at; first cuts are never left out.
+    /// Cuts to aim at.
     pub cuts: u64,
+    /// Faults of the flash in each scenario's run.
+    pub faults: usize,
     /// Only scenarios whose name contains this.
     pub only: Option<String>,
 }
@@ -52,8 +55,10 @@ pub struct Figures {
     pub second_cuts: u64,
     /// Starts of a board that were checked.
     pub starts: u64,
-    /// Updates taken again.
+    /// Updates taken afterwards.
     pub updates: u64,
+    /// Faults of the flash, in the run or in the start after a cut.
+    pub faults: u64,
     /// Starts that ended in update mode, in the confirmed image, in one on trial, in an image on a
     /// board without a journal.
     pub found: [u64; 4],
@@ -75,6 +80,7 @@ impl Figures {
         self.second_cuts += other.second_cuts;
         self.starts += other.starts;
         self.updates += other.updates;
+        self.faults += other.faults;
         self.bricked += other.bricked;
         self.unaccepted += other.unaccepted;
         self.found.iter_mut().zip(other.found).for_each(|(sum, n)| *sum += n);
@@ -132,9 +138,9 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     let shares = shares(options, &recorded);
     let mut parts = Vec::new();
     let mut done = 0;
-    for (mut one, share) in recorded.into_iter().zip(shares) {
+    for (mut one, (first, second)) in recorded.into_iter().zip(shares) {
         one.swap_board(&mut board);
-        let depth = Depth { seeds: options.seeds, share, again: 8 };
+        let depth = Depth { seeds: options.seeds, first: parts_of(first), second: parts_of(second) };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
         for operation in (1..=one.operations()).filter(|n| n % options.shards == options.shard) {
@@ -143,35 +149,47 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
             done += figures.cuts - before;
             progress(done);
         }
+        one.faults(options.faults, options.shard, options.shards, seed, &mut figures);
         one.swap_board(&mut board);
         parts.push(Part { scenario: one.scenario.name.clone(), operations: one.operations(), figures });
     }
     Ok(parts)
 }
 
-/// The share of second cuts for each scenario, in 2^32 parts, so that all cuts together come to
-/// what was asked for, and each scenario has as many of them as the others as far as it goes.
-fn shares(options: &Options, recorded: &[Recorded]) -> Vec<u64> {
-    let depth = Depth { seeds: options.seeds, share: 0, again: 1 };
-    let first: Vec<f64> =
-        recorded.iter().map(|r| r.operations() as f64 * depth.first_cuts() as f64).collect();
+/// The shares of first and of second cuts for each scenario, so that all cuts together come to what
+/// was asked for. At most half of them are first cuts; a scenario has as many second cuts as the
+/// others, by its weight, as far as it goes.
+fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
+    let kinds = Depth { seeds: options.seeds, ..Depth::default() }.first_cuts() as f64;
+    let weight = |r: &Recorded| r.scenario.weight();
+    let all: Vec<f64> = recorded.iter().map(|r| r.operations() as f64 * kinds * weight(r)).collect();
+    let share = (options.cuts as f64 / 2.0 / all.iter().sum::<f64>()).min(1.0);
+    let first: Vec<f64> = all.iter().map(|all| all * share).collect();
     let possible: Vec<f64> = recorded
         .iter()
         .zip(&first)
         .map(|(r, first)| first * r.recovery * Depth::SECOND_CUTS as f64)
         .collect();
     let mut left = options.cuts as f64 - first.iter().sum::<f64>();
-    let mut shares = vec![0.0; recorded.len()];
-    let mut open: Vec<usize> = (0..recorded.len()).collect();
+    let mut weights: f64 = recorded.iter().map(weight).sum();
+    let mut second = vec![0.0; recorded.len()];
+    let mut order: Vec<usize> = (0..recorded.len()).collect();
     // Who has the fewest takes all of them, and leaves the rest of its part to the others.
-    open.sort_by(|&a, &b| possible[a].total_cmp(&possible[b]));
-    for (at, &number) in open.iter().enumerate() {
-        let part = (left / (open.len() - at) as f64).max(0.0);
+    let wealth = |n: usize| possible[n] / weight(&recorded[n]);
+    order.sort_by(|&a, &b| wealth(a).total_cmp(&wealth(b)));
+    for number in order {
+        let part = (left * weight(&recorded[number]) / weights).max(0.0);
         let taken = part.min(possible[number]);
-        shares[number] = if possible[number] > 0.0 { taken / possible[number] } else { 1.0 };
+        second[number] = if possible[number] > 0.0 { taken / possible[number] } else { 1.0 };
         left -= taken;
+        weights -= weight(&recorded[number]);
     }
-    shares.into_iter().map(|share| (share * (1u64 << 32) as f64) as u64).collect()
+    recorded.iter().map(|r| share * weight(r)).zip(second).collect()
+}
+
+/// In 2^32 parts.
+fn parts_of(share: f64) -> u64 {
+    (share * (1u64 << 32) as f64) as u64
 }
 
 fn hash(name: &str) -> u64 {

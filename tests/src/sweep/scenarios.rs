@@ -52,6 +52,15 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Its part of the cuts: those that take longest get fewer.
+    pub fn weight(&self) -> f64 {
+        match self.kind {
+            Kind::Signed => 0.06,
+            Kind::Large => 0.12,
+            _ => 1.0,
+        }
+    }
+
     /// Its board, as it comes from the factory.
     pub fn bench(&self) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];

@@ -1,0 +1,190 @@
+//! Flash that fails without a cut: sectors that do not erase, words that do not program.
+//!
+//! In the run: the scenario is run once more from its start on a board one of whose operations'
+//! sectors or words fails, once or for good. In a recovery: the part that one operation of the
+//! start after a cut works on fails. What the host is told does not matter here; what the board
+//! is afterwards does.
+//!
+//! The limit of a backup slot: with a place in the slot that the image runs in bad for good, the
+//! image cannot come back there, and update mode is all that is left.
+
+use super::Figures;
+use super::case::{Blow, CutAt, FaultAt};
+use super::checks::{Failure, Kind, Promise};
+use super::engine::{Recorded, Start, Started};
+use surefoot_core::config::Strategy;
+use surefoot_sim::random::Random;
+use surefoot_sim::{Bits, Board, Defect, Failing, Leaves, Remains, Told};
+
+/// Of one in so many first cuts something fails in the start after it.
+const RECOVERIES: u64 = 12;
+
+/// What fails where this operation works, by the seed.
+fn defect(board: &Board, fork: &Remains, always: bool, seed: u64) -> Option<Defect> {
+    use surefoot_sim::Started;
+    let mut random = Random::new(seed);
+    let told =
+        [Told::Nothing, Told::Nothing, Told::WriteProtected, Told::Operation][random.below(4) as usize];
+    let what = match fork.operation()? {
+        Started::Erase { address, .. } => {
+            let leaves = match random.below(3) {
+                0 => Leaves::Old,
+                1 => Leaves::Torn(Bits::Solid, random.bits()),
+                _ => Leaves::Torn(Bits::Restless, random.bits()),
+            };
+            Failing::Erase { sector: board.chip().sector_at(address - super::bench::FLASH)?, leaves }
+        }
+        Started::Program { address, .. } => {
+            let bit = 1 << random.below(32);
+            let (ones, zeros) = match random.below(3) {
+                0 => (u32::MAX, 0),
+                1 => (bit, 0),
+                _ => (0, bit),
+            };
+            Failing::Word { address: address & !3, ones, zeros }
+        }
+        // Their cells are a matter of cuts.
+        Started::Options { .. } => return None,
+    };
+    Some(Defect { what, told, times: (!always).then_some(1) })
+}
+
+/// The first address that fails.
+fn place(board: &Board, defect: Defect) -> u32 {
+    match defect.what {
+        Failing::Word { address, .. } => address,
+        Failing::Erase { sector, .. } => {
+            super::bench::FLASH + board.chip().sector(sector).map_or(0, |(offset, _)| offset)
+        }
+    }
+}
+
+impl Recorded {
+    /// Faults in the run, spread over its operations.
+    pub fn faults(&mut self, count: usize, shard: usize, shards: usize, seed: u64, figures: &mut Figures) {
+        let mut random = Random::new(seed ^ 0xFA);
+        for number in 0..count {
+            let operation = 1 + random.below(self.operations() as u64) as usize;
+            let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
+            if number % shards != shard % shards {
+                continue;
+            }
+            if let Err(failure) = self.fault_in_run(fault, figures) {
+                figures.fail(&self.case(Blow::Fault(fault), None), failure);
+            }
+        }
+    }
+
+    /// The run with a part of the flash that fails.
+    pub(super) fn fault_in_run(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
+        let Some(fork) = self.tape.forks.get(fault.operation.wrapping_sub(1)) else {
+            return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
+        };
+        let Some(defect) = defect(&self.bench.rig.board, fork, fault.always, fault.seed) else {
+            return Ok(());
+        };
+        figures.faults += 1;
+        self.bench.rig.back_to(&self.start);
+        self.bench.rig.board.add_defect(defect);
+        let promise = self.lenient(defect, &self.promises[0].clone());
+        self.bench.record();
+        // It may well fail.
+        let ended = self.scenario.clone().run(&mut self.bench);
+        let tape = self.bench.stop();
+        if let Some(trace) = &mut self.trace {
+            trace.introduce(&self.bench);
+            trace.say(format!("--- the run, with {defect:?}"));
+            trace.tape(&self.bench, &tape, usize::MAX);
+            trace.say(format!("            the run ended: {ended:?}"));
+            trace.state(&self.bench);
+        }
+        self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
+        let (_, mut state) = self.start(Start::PowerCycle, &promise, figures)?;
+        for how in [Start::Pin, Start::PowerCycle] {
+            let promise = self.lenient(defect, &Promise::after(&state));
+            (_, state) = self.start(how, &promise, figures)?;
+        }
+        if self.hopeless(defect) {
+            return Ok(());
+        }
+        self.trials_end(figures)?;
+        if fault.always && !self.in_journal(defect) {
+            return Ok(());
+        }
+        match defect.what {
+            // Its two sectors are used in turn: with one of them it comes to an end.
+            Failing::Erase { .. } if fault.always => Ok(()),
+            _ => self.takes_an_update(figures),
+        }
+    }
+
+    pub(super) fn second_faults(
+        &mut self,
+        first: CutAt,
+        started: &Started,
+        random: &mut Random,
+        figures: &mut Figures,
+    ) {
+        let operations = started.tape.forks.len() as u64;
+        if operations == 0 || random.below(RECOVERIES) != 0 {
+            return;
+        }
+        let operation = 1 + random.below(operations) as usize;
+        let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
+        if let Err(failure) = self.fault_in_recovery(first, started, fault, figures) {
+            figures.fail(&self.case(Blow::Cut(first), Some(Blow::Fault(fault))), failure);
+        }
+    }
+
+    /// The start after a cut with a part of the flash that fails.
+    pub(super) fn fault_in_recovery(
+        &mut self,
+        first: CutAt,
+        started: &Started,
+        fault: FaultAt,
+        figures: &mut Figures,
+    ) -> Result<(), Failure> {
+        let fork = started.tape.forks.get(fault.operation.wrapping_sub(1));
+        let defect = fork.and_then(|fork| defect(&self.bench.rig.board, fork, fault.always, fault.seed));
+        let (Some(defect), Some(whole)) = (defect, self.tape.forks.get(first.operation - 1).cloned()) else {
+            return Ok(());
+        };
+        figures.faults += 1;
+        self.revive(&whole, first);
+        self.bench.rig.board.add_defect(defect);
+        if let Some(trace) = &mut self.trace {
+            trace.say(format!("            from here on: {defect:?}"));
+        }
+        let promise = self.lenient(defect, &self.promises[first.operation - 1].clone());
+        let (_, mut state) = self.start(Start::PowerOn, &promise, figures)?;
+        for how in [Start::Pin, Start::PowerCycle] {
+            let promise = self.lenient(defect, &Promise::after(&state));
+            let (kind, later) = self.start(how, &promise, figures)?;
+            debug_assert!(kind != Kind::Plain || self.bench.journal.is_empty());
+            state = later;
+        }
+        Ok(())
+    }
+
+    fn in_journal(&self, defect: Defect) -> bool {
+        let place = place(&self.bench.rig.board, defect);
+        self.bench.journal.iter().any(|(base, length)| (*base..base + length).contains(&place))
+    }
+
+    /// The slot that runs is bad for good, and there is no other to run in.
+    fn hopeless(&self, defect: Defect) -> bool {
+        let place = place(&self.bench.rig.board, defect);
+        self.bench.strategy() == Strategy::Backup
+            && defect.times.is_none()
+            && self.bench.slots[0].contains(place, 1)
+    }
+
+    /// What can still be promised with this defect.
+    fn lenient(&self, defect: Defect, promise: &Promise) -> Promise {
+        let mut promise = promise.clone();
+        if self.hopeless(defect) {
+            promise.confirmed.push(0);
+        }
+        promise
+    }
+}
