@@ -50,6 +50,8 @@ pub struct Info {
     pub slot_length: u32,
     /// The option bytes as the chip has loaded them, in the order of FLASH_OPTCR (RM0090, 3.9.10).
     pub options: u32,
+    /// The chip's 96-bit unique id, as its bytes stand in memory.
+    pub unique_id: [u8; 12],
 }
 
 /// Offsets of the answer's fields, the one place that knows them.
@@ -72,6 +74,7 @@ pub mod at {
     pub const SLOT_BASE: usize = 28;
     pub const SLOT_LENGTH: usize = 32;
     pub const OPTIONS: usize = 36;
+    pub const UNIQUE_ID: usize = 40;
 }
 
 /// The answer's bytes, filled in field by field where they are sent from: the firmware has no room
@@ -104,6 +107,12 @@ impl Answer {
     #[inline(always)]
     pub fn u32(&mut self, at: usize, value: u32) {
         [self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]] = value.to_le_bytes();
+    }
+
+    /// Sets the unique id.
+    #[inline(always)]
+    pub fn unique_id(&mut self, id: &[u8; 12]) {
+        self.0[at::UNIQUE_ID..at::UNIQUE_ID + 12].copy_from_slice(id);
     }
 
     /// Sets the three bytes of a bootloader's version.
@@ -139,6 +148,7 @@ impl Info {
         out.u32(at::SLOT_BASE, self.slot_base);
         out.u32(at::SLOT_LENGTH, self.slot_length);
         out.u32(at::OPTIONS, self.options);
+        out.unique_id(&self.unique_id);
         out
     }
 
@@ -164,6 +174,7 @@ impl Info {
             slot_base: u32_at(at::SLOT_BASE),
             slot_length: u32_at(at::SLOT_LENGTH),
             options: u32_at(at::OPTIONS),
+            unique_id: core::array::from_fn(|i| b[at::UNIQUE_ID + i]),
         })
     }
 }

@@ -77,6 +77,7 @@ fn the_info_answer_is_read_back() {
         slot_base: SLOT.base,
         slot_length: SLOT.length,
         options: 0x0FFF_AAED,
+        unique_id: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
     };
     assert_eq!(Info::decode(&info.encode()), Some(info));
     assert_eq!(Info::decode(&info.encode()[..LEN - 1]), None);

@@ -200,6 +200,8 @@ impl Status<'_> {
         info.u16(at::FLASH_KIB, chip::flash_kib());
         #[cfg(feature = "options")]
         info.u32(at::OPTIONS, flash::options());
+        #[cfg(feature = "options")]
+        info.unique_id(chip::unique_id());
         info.u8(at::CONFIG_FAULT, self.config_fault);
         if self.config_fault == ConfigFault::Chip as u8 {
             info.u8(at::FLAGS, FLAG_WRONG_CHIP);

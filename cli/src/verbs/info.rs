@@ -75,11 +75,17 @@ fn info_json(i: &Info, name: Option<&str>) -> Value {
         "wrong_chip": i.flags & FLAG_WRONG_CHIP != 0,
         "last_flash_fault": texts::flash_fault_by_number(i.last_fault).map(|f| texts::flash_fault(f).name),
         "device_id": i.device_id,
+        "unique_id": told_unique_id(i),
         "flash_kib": i.flash_kib,
         "board_id": i.board_id,
         "board": name,
         "slot": { "base": i.slot_base, "length": i.slot_length },
     })
+}
+
+/// As `image sign --allow-downgrade-on` takes it; the smallest build does not tell it.
+fn told_unique_id(i: &Info) -> Option<String> {
+    (i.unique_id != [0; 12]).then(|| i.unique_id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn to_text(target: &Target, name: Option<&str>, log: usize) -> String {
@@ -115,6 +121,9 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool
         .row("bootloader", format!("surefoot {a}.{b}.{c}, {build}, policy {policy}"))
         .row("board", format!("0x{:08X} {}", i.board_id, name.unwrap_or("")))
         .row("chip", format!("device id 0x{:03X}, {} KiB of flash", i.device_id, i.flash_kib));
+    if let Some(id) = told_unique_id(i) {
+        table.row("unique id", id);
+    }
     if let Some(fault) = texts::config_fault_by_number(i.config_fault) {
         table.row("configuration", format!("{BAD}{}{BAD:#}", texts::config_fault(fault).what));
     }
