@@ -295,14 +295,19 @@ fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: Policy
         ),
         _ => ("memory.x, .ld and header for the application", ""),
     };
+    // The board takes whichever build is linked for the slot that is free.
+    let (first, files) = match board.strategy {
+        Strategy::Ab => ("app-a.dfu", "app-a.dfu app-b.dfu"),
+        _ => ("app.dfu", "app.dfu"),
+    };
     format!(
         "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, {slots}.\n{keep}\n\
          Next:\n  \
          1. set chip, pins, crystal and layout in {file}\n  \
          2. surefoot layout --board {file} --out link      ({scripts})\n  \
          3. surefoot bootloader --board {file} --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
-         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out app.dfu{twice}\n  \
-         5. surefoot flash app.dfu --board {file}      (without hardware: --link sim:board.state)\n",
+         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out {first}{twice}\n  \
+         5. surefoot flash {files} --board {file}      (without hardware: --link sim:board.state)\n",
         board.chip.name,
         board.bootloader().length,
     )

@@ -7,6 +7,9 @@ fn a_new_board_with_two_slots_has_a_linker_script_for_each() {
     let bench = Bench::new("new-ab");
     let made = bench.ok("new mine --strategy ab --policy crc");
     assert_eq!(made["strategy"], "ab");
+    let next =
+        String::from_utf8_lossy(&bench.raw("new other --strategy ab --policy crc").stdout).into_owned();
+    assert!(next.contains("surefoot flash app-a.dfu app-b.dfu"), "{next}");
     let layout = bench.ok("layout --board mine/board.toml --out link");
     assert_eq!(layout["strategy"], "ab");
     assert_eq!(layout["trial_boots"], 3);

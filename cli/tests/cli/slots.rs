@@ -284,3 +284,33 @@ fn a_board_whose_only_image_was_given_up_says_so_when_it_is_told_to_boot() {
         (&true.into(), &true.into())
     );
 }
+
+#[test]
+fn with_a_backup_slot_the_old_image_is_copied_away_and_back() {
+    let bench = Bench::new("backup");
+    bench.ok("new mine --folder . --strategy backup");
+    for version in ["1.0.0", "2.0.0"] {
+        let mut bytes = application(A.base, 3000 + version.len());
+        bytes[0x40..0x44].copy_from_slice(&[0x30, 0xBF, 0xFD, 0xE7]);
+        bench.write("app.bin", bytes);
+        let sign = "image sign app.bin --key keys/mine.pem --counter 1";
+        bench.ok(&format!("{sign} --version {version} --out {version}.dfu"));
+    }
+    let first = bench.ok(&format!("flash 1.0.0.dfu {LINK}"));
+    assert_eq!((&first["update"]["slot"], &first["update"]["falls_back_to"]), (&"slot".into(), &Value::Null));
+    confirm(&bench, A);
+    // Update mode begins with the copy.
+    let info = bench.ok(&format!("info {HELD}"));
+    let slots = &info["state"]["slots"];
+    assert_eq!((&slots[0]["role"], &slots[1]["role"]), (&"confirmed".into(), &"copy".into()));
+    assert_eq!((&slots[1]["name"], &slots[1]["open"]), (&"backup slot".into(), &false.into()));
+    assert_eq!(events(&info)[..2], ["backed-up", "backed-up"], "begun and done");
+
+    let second = bench.ok(&format!("flash 2.0.0.dfu {HELD}"));
+    assert_eq!(second["update"]["falls_back_to"], "1.0.0");
+    bench.ok("sim run --state board.state --for 200s");
+    let info = bench.ok(&format!("info {HELD}"));
+    let slots = &info["state"]["slots"];
+    assert_eq!((&slots[0]["role"], &slots[0]["image"]["version"]), (&"confirmed".into(), &"1.0.0".into()));
+    assert!(events(&info).contains(&"restored"), "{:#}", info["state"]["log"]);
+}

@@ -19,6 +19,8 @@ use surefoot_sim::{Nanos, Violation};
 /// Power-on to a device on the bus: the button's debounce, the LED's greeting and a double-tap
 /// window are over by then.
 const ATTACH: Nanos = Nanos::secs(5);
+/// With a backup slot, update mode begins with the copy of the old image: seconds at the least.
+const COPY: Nanos = Nanos::secs(30);
 
 /// A virtual board on a USB cable, with its state file.
 pub struct SimLink {
@@ -39,7 +41,11 @@ impl SimLink {
         let started = virtual_board.board.now();
         let cable = Cable::plug(&mut virtual_board.board, &virtual_board.fitting.slots());
         let mut link = Self { virtual_board, cable, path, started, saved: false };
-        match link.cable.attach(&mut link.virtual_board.board, ATTACH) {
+        let mut attached = link.cable.attach(&mut link.virtual_board.board, ATTACH);
+        if attached.is_err() && !link.virtual_board.runs_application() {
+            attached = link.cable.attach(&mut link.virtual_board.board, COPY);
+        }
+        match attached {
             Ok(()) => Ok(link),
             Err(_) if link.virtual_board.runs_application() => {
                 Err(LinkError::Running(link.path.display().to_string()))
