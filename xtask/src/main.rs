@@ -9,6 +9,7 @@ mod chips;
 mod clients;
 mod demo;
 mod licences;
+mod mutants;
 mod sweep;
 mod test;
 mod tools;
@@ -32,6 +33,8 @@ enum Command {
     Demo,
     /// Checks the licences of all dependencies against deny.toml
     Licences,
+    /// Puts bugs into the core one by one: the fail-safe tests have to see each
+    Mutants(mutants::Args),
     /// Cuts the supply at every flash operation of an update
     Sweep(sweep::Args),
     /// Sets up what the tests need and runs every one of them.
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Command::Clients(args) => clients::run(&args),
         Command::Demo => demo::run(),
         Command::Licences => licences::run(),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Test(args) => test::run(&args),
     }

@@ -72,6 +72,7 @@ fn steps() -> Vec<Step> {
         Step::host("tests", "cargo test --workspace --locked", CROSS),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),
+        Step::host("mutants", "cargo xtask mutants", &[]),
         Step::host("clients", "cargo xtask clients", GUEST),
     ]
 }
