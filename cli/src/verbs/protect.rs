@@ -73,6 +73,8 @@ const LEVEL_1: &str = "Read protection level 1: the flash cannot be read or chan
 const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off for ever. \
     No level and no option byte can be changed any more, by anybody; if the bootloader is ever lost, the chip is \
     lost (RM0090, 3.7.3).";
+const NEVER_GUARDED: &str = "The bootloader's sector is not write-protected and never could be afterwards: add \
+    --bootloader.";
 const BROWN_OUT: &str = "Brown-out reset: the chip stays in reset while its supply is below the threshold, so that \
     flash is not programmed with too little voltage. Above the lowest supply of the board the chip would not \
     start (RM0090, 5.2.2).";
@@ -181,6 +183,7 @@ fn explanations(before: Protection, wanted: Protection) -> Vec<&'static str> {
         (before.guards_bootloader() != wanted.guards_bootloader(), WRITE),
         (level && wanted.level() == Level::Protected, LEVEL_1),
         (level && wanted.level() == Level::Locked, LEVEL_2),
+        (level && wanted.level() == Level::Locked && !wanted.guards_bootloader(), NEVER_GUARDED),
         (before.brown_out() != wanted.brown_out(), BROWN_OUT),
         (true, CUT),
     ];

@@ -60,6 +60,8 @@ fn a_level_is_raised_with_what_it_takes_and_never_lowered() {
     assert!(done["explanation"][0].as_str().unwrap().contains("power-on reset"), "{done:#}");
     bench.fails(&format!("protect --level 0 --yes {HELD}"), 6, "protect.lowers");
 
+    let dry = bench.ok(&format!("protect --level 2 --dry-run {HELD}"));
+    assert!(dry["explanation"][1].as_str().unwrap().contains("--bootloader"), "{dry:#}");
     let sure = "protect --level 2 --i-understand-this-is-for-ever --yes";
     bench.fails(&format!("{sure} {HELD}"), 8, "protect.for-ever");
     bench.fails(&format!("{sure} --name yours {HELD}"), 8, "protect.for-ever");

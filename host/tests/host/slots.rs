@@ -428,3 +428,40 @@ fn a_block_that_says_nonsense_of_slots_and_journal_is_not_gone_by() {
         assert_eq!(session.target().state, None, "{name}");
     }
 }
+
+#[test]
+fn flipped_bits_anywhere_in_what_is_read_are_taken_calmly() {
+    let mut seed = 0x1234_5678_9ABC_DEF1_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below as u64) as usize
+    };
+    let mut told = 0;
+    for case in 0..2000 {
+        let mut fake = ab();
+        put(&mut fake, &image(A, 3, 7));
+        confirm(&mut fake, A);
+        // Vectors, manifest, the journal's first records, the block.
+        let places =
+            [0xC000..0xC02C, 0xC000 + 1000..0xC000 + 1192, 0x4000..0x4100, 0x1A8 + 0x0C..0x1A8 + 0x280];
+        for _ in 0..=random(3) {
+            let place = &places[random(4)];
+            fake.flash[place.start + random(place.len())] ^= 1 << random(8);
+        }
+        let block = &mut fake.flash[0x188 + HEADER_LEN..][..BLOCK_LEN];
+        let crc = surefoot_core::image::crc32(&block[0x0C..]);
+        block[0x08..0x0C].copy_from_slice(&crc.to_le_bytes());
+        let mut session = Session::open(&mut fake, false).unwrap();
+        session.look().unwrap();
+        if let Some(state) = session.target().state.clone() {
+            told += 1;
+            let _ = (state.next(), state.kept(), state.was_cut());
+            assert!(state.journal.is_none_or(|j| j.log.len() <= 2), "case {case}: a record out of nothing");
+        }
+        let _ = choose(session.target(), &[image(A, 4, 7), image(B, 4, 7)]);
+        let _ = plan(session.target(), None, &image(B, 4, 7), Options::default());
+    }
+    assert!(told > 500, "most flips leave something to tell: {told}");
+}
