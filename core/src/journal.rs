@@ -48,8 +48,8 @@ pub enum Event {
     Boot = 1,
     /// An image on trial was started.
     Trial = 2,
-    /// The candidate is not tried any more; the detail is the [`crate::image::ImageFault`], or 0
-    /// when it did not confirm itself in time.
+    /// The candidate is not tried any more; the detail is the [`crate::image::ImageFault`],
+    /// `Rejected` when it did not confirm itself in time.
     Rejected = 3,
     /// The application confirmed itself.
     Confirmed = 4,
@@ -57,7 +57,7 @@ pub enum Event {
     Installed = 5,
     /// The confirmed image was copied back from the backup slot.
     Restored = 6,
-    /// The confirmed image was copied to the backup slot.
+    /// The confirmed image is about to be copied to the backup slot (detail 1), or was (0).
     BackedUp = 7,
     /// The first erase or program operation of an update is about to begin.
     UpdateBegun = 8,
