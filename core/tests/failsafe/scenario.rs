@@ -101,6 +101,12 @@ pub const SCENARIOS: &[Scenario] = &[
         end: "old",
         ..STORY
     },
+    Scenario {
+        name: "update during a trial",
+        before: &[Update("old"), Rest, Update("hangs")],
+        acts: &[Update("new"), Rest],
+        ..STORY
+    },
     Scenario { name: "power cycles during a trial", acts: &[Update("new"), Flickers(7), Rest], ..STORY },
     Scenario {
         name: "supply that never lasts",
