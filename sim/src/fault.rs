@@ -85,7 +85,7 @@ pub enum Failing {
         /// What it holds afterwards.
         leaves: Leaves,
     },
-    /// Program operations and erases that reach this word.
+    /// Program operations in this word, and erases of it that are to set a bit that stays 0.
     Word {
         /// Its address, a multiple of four.
         address: u32,

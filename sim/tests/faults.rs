@@ -183,8 +183,9 @@ fn a_word_that_fails_to_program_keeps_its_stuck_bits() {
         (1 << 31, 0, None, VALUE | 1 << 31),
         // The erase already shows what is stuck at 0.
         (0, 1, None, VALUE & !1),
-        // Only the erase fails: the word is programmed after it.
-        (1 << 31, 0, Some(1), VALUE),
+        // The erase fails: the word is programmed after it.
+        (0, 1 << 31, Some(1), VALUE),
+        (1 << 31, 0, Some(2), VALUE | 1 << 31),
     ] {
         let mut board = board();
         let what = Failing::Word { address: PLACE, ones, zeros };

@@ -234,8 +234,9 @@ impl Operation {
                 let (start, _) = chip.sector(sector).unwrap_or((u32::MAX, 0));
                 (offset..offset + length).contains(&start)
             }
-            (Failing::Word { address, .. }, Self::Erase { offset, length }) => {
-                (offset..offset + length).contains(&(address - FLASH))
+            // An erase sets every bit: one that stays 1 is no fault of it.
+            (Failing::Word { address, zeros, .. }, Self::Erase { offset, length }) => {
+                zeros != 0 && (offset..offset + length).contains(&(address - FLASH))
             }
             (Failing::Word { address, .. }, Self::Program { target: Target::Main(offset), .. }) => {
                 offset & !3 == address - FLASH

@@ -108,14 +108,10 @@ impl Recorded {
             return Ok(());
         }
         self.trials_end(figures)?;
-        if fault.always && !self.in_journal(defect) {
-            return Ok(());
-        }
-        match defect.what {
-            // Its two sectors are used in turn: with one of them it comes to an end.
-            Failing::Erase { .. } if fault.always => Ok(()),
-            _ => self.takes_an_update(figures),
-        }
+        // For good, the journal passes over places that do not take a record. A sector of it that does
+        // not erase is the end of updates, though not of what is confirmed.
+        let passed_over = matches!(defect.what, Failing::Word { zeros: 0, .. }) && self.in_journal(defect);
+        if fault.always && !passed_over { Ok(()) } else { self.takes_an_update(figures) }
     }
 
     pub(super) fn second_faults(
