@@ -5,6 +5,7 @@ use std::time::Duration;
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{BLOCK_LEN, BinaryHeader, ConfigFault, Policy};
 use surefoot_core::decide::Reason;
+use surefoot_core::dfu::command;
 use surefoot_core::image::ImageFault;
 use surefoot_core::info::FLAG_HSE_FAILED;
 use surefoot_host::files::Segments;
@@ -12,7 +13,7 @@ use surefoot_host::job::{Finish, JobError, Target};
 use surefoot_host::link::{LinkError, Usb};
 use surefoot_images::{F4_CRC, F4_FULL, Image};
 use surefoot_sim::{Board, Hse, Nanos, ResetCause};
-use surefoot_tests::fixtures::{SLOT, blinky_rust};
+use surefoot_tests::fixtures::{SLOT, blinky_rust, root};
 use surefoot_tests::rig::{BUTTON, Found, LED, Rig, board_file, example_key};
 
 const SECOND: Nanos = Nanos::secs(1);
@@ -20,7 +21,7 @@ const FLASH: u32 = 0x0800_0000;
 
 /// The example board with `change` made to its text.
 fn file(change: impl FnOnce(String) -> String) -> BoardFile {
-    let path = surefoot_tests::fixtures::root().join("boards/f4-discovery.toml");
+    let path = root().join("boards/f4-discovery.toml");
     let text = std::fs::read_to_string(&path).expect("the example board");
     let changed = change(text.clone());
     assert_ne!(text, changed, "nothing was changed");
@@ -343,33 +344,77 @@ fn every_control_request_leaves_the_board_alive_and_the_flash_outside_the_slot_a
     rig.board.assert_no_violations(|_| false);
 }
 
+/// True when the board answers errADDRESS to an erase, or to a block, at `address`.
+fn is_refused(rig: &mut Rig, command: u8, address: u32) -> bool {
+    let mut data = vec![command];
+    data.extend(address.to_le_bytes());
+    let _ = download(rig, 0, &data);
+    let mut refused = [status(rig), status(rig)].contains(&0x08);
+    if command == command::SET_ADDRESS && !refused {
+        let _ = download(rig, 2, &[0; 64]);
+        refused = [status(rig), status(rig)].contains(&0x08);
+    }
+    rig.control_out([0x21, 4, 0, 0, 0, 0, 0, 0], &[], Duration::from_secs(1)).expect("CLRSTATUS");
+    refused
+}
+
+fn download(rig: &mut Rig, block: u8, data: &[u8]) -> Result<(), LinkError> {
+    let length = (data.len() as u16).to_le_bytes();
+    rig.control_out([0x21, 1, block, 0, 0, 0, length[0], length[1]], data, Duration::from_secs(1))
+}
+
+/// bStatus.
+fn status(rig: &mut Rig) -> u8 {
+    let mut status = [0; 6];
+    let read = rig.control_in([0xA1, 3, 0, 0, 0, 0, 6, 0], &mut status, Duration::from_secs(5));
+    read.map(|_| status[0]).expect("GETSTATUS is always answered")
+}
+
 #[test]
 fn a_write_into_the_bootloaders_sectors_is_refused_and_nothing_is_erased() {
     let mut rig = on(Rig::new(F4_FULL, Policy::Signature).expect("the example board"));
     let operations = rig.board.operations();
     for address in [FLASH, FLASH + 0x4000, SLOT - 4, 0x0810_0000, 0x1FFF_C000, 0x2000_0000, u32::MAX - 3] {
-        for command in [0x41, 0x21] {
-            let mut data = vec![command];
-            data.extend(address.to_le_bytes());
-            let download = |rig: &mut Rig, block: u8, data: &[u8]| {
-                let l = (data.len() as u16).to_le_bytes();
-                rig.control_out([0x21, 1, block, 0, 0, 0, l[0], l[1]], data, Duration::from_secs(1))
-            };
-            let status = |rig: &mut Rig| {
-                let mut status = [0; 6];
-                let read = rig.control_in([0xA1, 3, 0, 0, 0, 0, 6, 0], &mut status, Duration::from_secs(5));
-                read.map(|_| status[0]).expect("GETSTATUS is always answered")
-            };
-            let _ = download(&mut rig, 0, &data);
-            let mut refused = [status(&mut rig), status(&mut rig)].contains(&0x08);
-            if command == 0x21 && !refused {
-                let _ = download(&mut rig, 2, &[0; 64]);
-                refused = [status(&mut rig), status(&mut rig)].contains(&0x08);
-            }
-            assert!(refused, "{command:#x} {address:#x}: errADDRESS");
-            rig.control_out([0x21, 4, 0, 0, 0, 0, 0, 0], &[], Duration::from_secs(1)).expect("CLRSTATUS");
+        for command in [command::ERASE, command::SET_ADDRESS] {
+            assert!(is_refused(&mut rig, command, address), "{command:#x} {address:#x}: errADDRESS");
         }
     }
     assert_eq!(rig.board.operations(), operations, "nothing was erased or programmed");
     assert_eq!(board_file(Policy::Signature).expect("a board").slot().base, SLOT);
+}
+
+#[test]
+fn the_slot_of_the_confirmed_image_and_the_journal_are_closed_to_the_host() {
+    let file = BoardFile::load(&root().join("boards/f4-discovery-ab.toml")).expect("an example");
+    let [a, b] = file.slots().try_into().expect("two slots");
+    let mut rig = on(Rig::with(F4_FULL, file).expect("the example board"));
+    let key = example_key().expect("published");
+    let image = rig.image(&blinky_rust(50, a.base).expect("builds"), [1, 0, 0], Some(&key)).expect("fits");
+    assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
+    // It confirms itself after its self-test.
+    rig.board.run_for(Nanos::millis(400));
+    rig.into_update_mode().expect("by its button");
+    assert_eq!(rig.info().expect("answers").slot_base, b.base, "the update goes to the other slot");
+    let operations = rig.board.operations();
+    let before = rig.board.flash()[..(b.base - FLASH) as usize].to_vec();
+    for address in [FLASH, FLASH + 0x4000, FLASH + 0x8000, a.base, a.base + 0x1_0000, b.base - 4] {
+        for command in [command::ERASE, command::SET_ADDRESS] {
+            assert!(is_refused(&mut rig, command, address), "{command:#x} {address:#x}: errADDRESS");
+        }
+    }
+    assert_eq!(rig.board.operations(), operations, "nothing was erased or programmed");
+    // Erasing "everything" is erasing the open slot; the journal says so first.
+    download(&mut rig, 0, &[command::ERASE]).expect("taken");
+    while status(&mut rig) == 0 && rig.board.operations() < operations + 16 + 4 {
+        rig.board.run_for(Nanos::millis(100));
+    }
+    rig.board.run_for(Nanos::secs(2));
+    let after = &rig.board.flash()[..before.len()];
+    let changed: Vec<usize> = (0..before.len()).filter(|i| after[*i] != before[*i]).collect();
+    let journal = 0x4000..0xC000;
+    assert!(!changed.is_empty() && changed.iter().all(|i| journal.contains(i)), "{changed:x?}");
+    assert!(rig.board.flash()[(b.base - FLASH) as usize..].iter().all(|byte| *byte == 0xFF));
+    rig.board.power_off();
+    assert_eq!(rig.power_on(Nanos::secs(2)), Found::Application, "the confirmed image");
+    rig.board.assert_no_violations(|_| false);
 }
