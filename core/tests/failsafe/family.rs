@@ -137,13 +137,22 @@ impl Family {
         self.layout[1][0] / surefoot_core::journal::RECORD_LEN
     }
 
+    /// The sealed block of a board with one slot and no journal.
+    pub fn without_journal(&self) -> Config<'static> {
+        self.seal(Strategy::Single, Policy::Crc, 0, 0)
+    }
+
     /// The board's sealed block.
     pub fn config(&self, strategy: Strategy, policy: Policy, trial_boots: u8) -> Config<'static> {
+        self.seal(strategy, policy, trial_boots, OWNER_JOURNAL)
+    }
+
+    fn seal(&self, strategy: Strategy, policy: Policy, trial_boots: u8, journal: u8) -> Config<'static> {
         let slots = [self.slot(0), self.slot(1)];
         let slots = if strategy == Strategy::Single { &slots[..1] } else { &slots };
         let mut regions: Vec<Region> = Vec::new();
         let (mut base, mut first) = (BASE, 0);
-        for (sectors, owner) in self.layout.iter().zip([0, OWNER_JOURNAL, OWNER_SLOT0, OWNER_SLOT1]) {
+        for (sectors, owner) in self.layout.iter().zip([0, journal, OWNER_SLOT0, OWNER_SLOT1]) {
             let owner = if owner == OWNER_SLOT1 && slots.len() == 1 { 0 } else { owner };
             for &sector_size in *sectors {
                 match regions.last_mut() {

@@ -3,8 +3,8 @@
 //!
 //! What the tests stand on: `flash` (the model), `family` (its parameters), `image`, `board` (the
 //! core's slots on it, with an onlooker who checks the promises), `scenario` (the stories), `sweep`
-//! (the cuts). `faults`, `turnover` and `wear` look at single
-//! things. The binary that ships is swept by `cargo xtask sweep`; here are the families that
+//! (the cuts). `faults`, `turnover`, `untried` and `wear` look
+//! at single things. The binary that ships is swept by `cargo xtask sweep`; here are the families that
 //! have no firmware yet.
 
 mod board;
@@ -15,6 +15,7 @@ mod image;
 mod scenario;
 mod sweep;
 mod turnover;
+mod untried;
 mod wear;
 
 use family::FAMILIES;
