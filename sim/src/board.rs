@@ -75,6 +75,8 @@ pub enum Stop {
     Lockup,
     /// The board has no supply; time passed.
     Off,
+    /// The core is about to run an instruction at an address of [`Board::stop_at`].
+    Address,
 }
 
 /// A board. See the module's head.
@@ -92,6 +94,9 @@ pub struct Board {
     resets: u64,
     random: Random,
     watcher: Option<remains::Watcher>,
+    /// Addresses before which the core stops.
+    stops: Vec<u32>,
+    stopped: bool,
 }
 
 impl Board {
@@ -142,6 +147,8 @@ impl Board {
             resets: 0,
             random,
             watcher: None,
+            stops: Vec::new(),
+            stopped: false,
         };
         let seed = board.random.bits();
         board.bus.memory.scramble_rams(seed, &mut *board.cpu);
@@ -361,8 +368,21 @@ impl Board {
         self.run(self.now() + span, &mut condition)
     }
 
+    /// From now on every run ends right before an instruction at one of these addresses. A run that
+    /// begins there goes on.
+    pub fn stop_at(&mut self, addresses: &[u32]) {
+        for address in std::mem::take(&mut self.stops) {
+            self.cpu.stop_at(address, false);
+        }
+        addresses.iter().for_each(|&address| self.cpu.stop_at(address, true));
+        self.stops = addresses.to_vec();
+    }
+
     fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
         self.bus.limit = limit;
+        if self.stops.contains(&self.cpu.pc()) {
+            self.cpu.pass();
+        }
         loop {
             if self.bus.begun {
                 self.show_operation();
@@ -389,6 +409,9 @@ impl Board {
             }
             if std::mem::take(&mut self.bus.effects.attention) && condition(self) {
                 return Stop::Condition;
+            }
+            if std::mem::take(&mut self.stopped) {
+                return Stop::Address;
             }
             if self.now() >= limit {
                 return Stop::Limit;
@@ -429,6 +452,7 @@ impl Board {
             return false;
         }
         match exit {
+            Exit::Stopped => self.stopped = true,
             Exit::Asleep if ran == 0 => self.sleep(next),
             Exit::Lockup if ran == 0 => {
                 if self.lockup_told {

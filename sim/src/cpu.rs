@@ -71,6 +71,8 @@ pub enum Exit {
     Asleep,
     /// Locked up (fault in a fault handler); only a reset ends it.
     Lockup,
+    /// Right before an instruction that [`Cpu::stop_at`] named.
+    Stopped,
 }
 
 /// A core as the board drives it.
@@ -85,6 +87,10 @@ pub trait Cpu: Send {
     unsafe fn map(&mut self, start: u32, length: u32, host: *mut u8, writable: bool);
     /// Runs up to `budget` instructions and says why it stopped and how many it retired.
     fn run(&mut self, budget: u32, bus: &mut dyn CpuBus) -> (Exit, u64);
+    /// Stops before the instruction at an address from now on, or not any more.
+    fn stop_at(&mut self, address: u32, stop: bool);
+    /// The next run does not stop where the core is.
+    fn pass(&mut self);
     /// Does what the board asks, between two runs.
     fn order(&mut self, order: Order);
     /// Instructions retired since the state that was loaded last.
@@ -161,11 +167,23 @@ impl Cpu for Core {
         let exit = match exit {
             rig::Exit::Waiting => Exit::Asleep,
             rig::Exit::Lockup => Exit::Lockup,
+            rig::Exit::Breakpoint => Exit::Stopped,
             _ => Exit::Ran,
         };
         (exit, ran)
     }
 
+    fn stop_at(&mut self, address: u32, stop: bool) {
+        if stop {
+            self.0.add_breakpoint(u64::from(address));
+        } else {
+            self.0.remove_breakpoint(u64::from(address));
+        }
+    }
+    fn pass(&mut self) {
+        let pc = self.0.pc();
+        self.0.pass_breakpoint(pc);
+    }
     fn order(&mut self, order: Order) {
         self.0.ask(queued(order));
     }

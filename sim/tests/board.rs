@@ -348,3 +348,21 @@ fn identity_registers_read_as_the_chip() {
     let [a, b, c] = chip.unique_id;
     assert_eq!(ran.clean(), [0x100F_0413, a, b, c, 1024, 0x5513_AAEC, 0xF000_0FFF]);
 }
+
+#[test]
+fn a_run_ends_before_an_address_and_goes_on_from_there() {
+    let script = Script::new().nop().nop().get(0x0800_0000);
+    let mut board = board();
+    let (start, end) = (0x0800_0200, script.end(0x0800_0000));
+    board.stop_at(&[start + 2, end]);
+    script.start(&mut board);
+    for at in [start + 2, end] {
+        assert_eq!(board.run_for(Nanos::millis(50)), Stop::Address);
+        assert_eq!(board.pc(), at);
+    }
+    board.stop_at(&[]);
+    board.power_off();
+    board.power_on();
+    assert_eq!(board.run_for(Nanos::millis(50)), Stop::Limit);
+    script.ran(board).clean();
+}

@@ -119,6 +119,8 @@ pub struct Bench {
     pub journal: Vec<(u32, u32)>,
     /// The images made so far.
     pub images: Vec<Known>,
+    /// The addresses of their first instructions.
+    entries: Vec<u32>,
     /// The private halves of the board's keys.
     pub keys: Vec<SigningKey>,
     /// Of the program operations in a slot only every so many-th is put on tape.
@@ -141,6 +143,7 @@ impl Bench {
             slots,
             journal,
             images: Vec::new(),
+            entries: Vec::new(),
             keys,
             every: 1,
             filler: None,
@@ -197,6 +200,10 @@ impl Bench {
         let encoded = manifest.encode();
         body.extend_from_slice(&encoded);
         let id = manifest::View::check(&encoded).map_err(|e| anyhow::anyhow!("{e:?}"))?.id();
+        let entry = u32::from_le_bytes([body[4], body[5], body[6], body[7]]) & !1;
+        if !self.entries.contains(&entry) {
+            self.entries.push(entry);
+        }
         self.images.push(Known { recipe, id, slot, bytes: body });
         Ok(self.images.len() - 1)
     }
@@ -256,7 +263,15 @@ impl Bench {
 
     /// Runs until the board waits on USB or an application runs, at most for `limit`.
     pub fn look(&mut self, limit: Nanos) -> Seen {
-        let end = self.rig.board.now() + limit;
+        // Right before its first instruction: what an application does costs time here, and it does
+        // not matter yet.
+        self.rig.board.stop_at(&self.entries);
+        let seen = self.look_until(self.rig.board.now() + limit);
+        self.rig.board.stop_at(&[]);
+        seen
+    }
+
+    fn look_until(&mut self, end: Nanos) -> Seen {
         loop {
             let board = &mut self.rig.board;
             let slots = &self.slots;

@@ -8,7 +8,7 @@ use super::bench::{App, Bench, FLASH, Known, Seen};
 use surefoot_core::config::{Config, OWNER_JOURNAL, Strategy};
 use surefoot_core::image::manifest::Override;
 use surefoot_core::journal::{RECORD_LEN, Record};
-use surefoot_sim::{Board, Remains};
+use surefoot_sim::{Board, Remains, Started};
 
 /// Why a case failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,15 @@ impl State {
     }
 }
 
+fn in_journal(fork: &Remains, journal: &[(u32, u32)]) -> bool {
+    let address = match fork.operation() {
+        Some(Started::Program { address, .. } | Started::Erase { address, .. }) => address,
+        Some(Started::Options { .. }) => return true,
+        None => return false,
+    };
+    journal.iter().any(|(base, length)| (*base..base + length).contains(&address))
+}
+
 /// The journal's sectors of a board: base and length of each.
 pub fn journal_sectors(config: Config) -> Vec<(u32, u32)> {
     let owned = config.regions().filter(|region| region.owner == OWNER_JOURNAL);
@@ -115,7 +124,12 @@ impl Promise {
 
     /// For each fork of a tape, and for its end.
     pub fn along(forks: &[Remains], end: State, journal: &[(u32, u32)]) -> Vec<Self> {
-        let mut states: Vec<State> = forks.iter().map(|fork| State::of_remains(fork, journal)).collect();
+        let mut states: Vec<State> = Vec::with_capacity(forks.len() + 1);
+        for (at, fork) in forks.iter().enumerate() {
+            // Only an operation in the journal changes what it says.
+            let same = at.checked_sub(1).filter(|&before| !in_journal(&forks[before], journal));
+            states.push(same.map_or_else(|| State::of_remains(fork, journal), |before| states[before]));
+        }
         states.push(end);
         let sequence = |state: &State| state.newest.map_or(0, |record| record.sequence());
         let next = |at: usize| {

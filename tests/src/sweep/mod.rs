@@ -161,7 +161,8 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
 /// others, by its weight, as far as it goes.
 fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
     let kinds = Depth { seeds: options.seeds, ..Depth::default() }.first_cuts() as f64;
-    let weight = |r: &Recorded| r.scenario.weight();
+    // A start takes about as long as a hundred operations; who copies much is tried less often.
+    let weight = |r: &Recorded| r.scenario.weight() * 100.0 / (100.0 + r.recovery);
     let all: Vec<f64> = recorded.iter().map(|r| r.operations() as f64 * kinds * weight(r)).collect();
     let share = (options.cuts as f64 / 2.0 / all.iter().sum::<f64>()).min(1.0);
     let first: Vec<f64> = all.iter().map(|all| all * share).collect();
@@ -184,7 +185,7 @@ fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
         left -= taken;
         weights -= weight(&recorded[number]);
     }
-    recorded.iter().map(|r| share * weight(r)).zip(second).collect()
+    recorded.iter().map(|r| (share * weight(r)).min(1.0)).zip(second).collect()
 }
 
 /// In 2^32 parts.
