@@ -95,7 +95,8 @@ impl Recorded {
             trace.introduce(&self.bench);
             trace.say(format!("--- the run, with {defect:?}"));
             trace.tape(&self.bench, &tape, usize::MAX);
-            trace.say(format!("            the run ended: {ended:?}"));
+            let ended = ended.map_or_else(|error| format!("{error:#}"), |()| "well".into());
+            trace.say(format!("            the run ended: {ended}"));
             trace.state(&self.bench);
         }
         self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));

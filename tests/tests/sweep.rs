@@ -1,0 +1,95 @@
+//! The sweep itself: it repeats itself, replays a case by name, and sees what it is there to see.
+
+use surefoot_sim::Nanos;
+use surefoot_tests::sweep::bench::{Bench, Seen};
+use surefoot_tests::sweep::checks::{Failure, Kind, Promise, State, check};
+use surefoot_tests::sweep::{self, Figures, Options, scenarios};
+
+fn some(name: &str, shard: usize, shards: usize) -> Figures {
+    let only = Some(name.to_owned());
+    let options = Options { seed: 3, shard, shards, seeds: 1, cuts: 120, faults: 2, only };
+    let parts = sweep::run(&options, &mut |_| {}).expect("the scenario runs");
+    let mut all = Figures::default();
+    parts.into_iter().for_each(|part| all.add(part.figures));
+    all
+}
+
+#[test]
+fn a_sweep_passes_and_its_shards_are_the_whole() {
+    let whole = some("ab-trial-hangs", 0, 1);
+    assert!(whole.passed(), "{:#?}", whole.failures);
+    assert!(whole.second_cuts > 20 && whole.faults > 2, "{whole:?}");
+    let mut shards = some("ab-trial-hangs", 0, 2);
+    shards.add(some("ab-trial-hangs", 1, 2));
+    assert_eq!(shards, whole);
+}
+
+#[test]
+fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
+    for name in ["ab-update/60:restless:5f", "backup-update/9:torn:7/3:after:1", "ab-confirm/200:once:2"] {
+        let case = name.parse().expect("a case");
+        let (figures, trace) = sweep::replay(&case, true).expect("the scenario runs");
+        assert!(figures.bricked + figures.unaccepted == 0, "{name}: {:?}", figures.failures);
+        let text = trace.lines().join("\n");
+        for words in ["journal: ", "confirmed one", "=> image one runs in slot 0"] {
+            assert!(text.contains(words), "{name}: {words}\n{text}");
+        }
+    }
+}
+
+/// A board on which image one has confirmed itself, and what was promised then.
+fn confirmed() -> (Bench, Promise) {
+    let scenario = scenarios::find("ab-update").expect("a scenario");
+    let mut bench = scenario.bench().expect("a board");
+    scenario.prepare(&mut bench).expect("image one confirms itself");
+    let promise = Promise::after(&State::of(&bench.rig.board, &bench.journal));
+    let seen = bench.power_cycle();
+    assert_eq!(check(&bench, &promise, seen).map(|(kind, _)| kind), Ok(Kind::Confirmed));
+    (bench, promise)
+}
+
+fn refused(bench: &mut Bench, promise: &Promise) -> Failure {
+    let seen = bench.power_cycle();
+    check(bench, promise, seen).expect_err("something is wrong")
+}
+
+#[test]
+fn a_lost_state_a_changed_bootloader_and_a_foreign_image_are_seen() {
+    // The journal is gone: the floor is 0, and what runs is on trial.
+    let (mut bench, promise) = confirmed();
+    for (base, length) in bench.journal.clone() {
+        assert!(bench.rig.board.write_flash(base, &vec![0xFF; length as usize]));
+    }
+    let failure = refused(&mut bench, &promise);
+    assert!(matches!(&failure, Failure::Bricked(why) if why.contains("floor")), "{failure:?}");
+
+    // A byte of the bootloader's that it does not use.
+    let (mut bench, promise) = confirmed();
+    let last = 0x0800_0000 + bench.rig.sealed.len() as u32 - 1;
+    let byte = bench.rig.board.read_memory(last, 1).expect("flash")[0];
+    assert!(bench.rig.board.write_flash(last, &[byte ^ 0x80]));
+    let seen = Seen::Application(0);
+    let failure = check(&bench, &promise, seen).expect_err("it has changed");
+    assert!(matches!(&failure, Failure::Bricked(why) if why.contains("bootloader")), "{failure:?}");
+
+    // An image that nobody made runs.
+    let (bench, promise) = confirmed();
+    let failure = check(&bench, &promise, Seen::Application(1)).expect_err("slot 1 is empty");
+    assert!(
+        matches!(&failure, Failure::Unaccepted(why) if why.contains("nobody made") || why.contains("no image")),
+        "{failure:?}"
+    );
+
+    // A confirmed image that does not run any more.
+    let (mut bench, promise) = confirmed();
+    assert!(bench.rig.board.write_flash(bench.slots[0].base, &[0; 16]));
+    let failure = refused(&mut bench, &promise);
+    assert!(matches!(&failure, Failure::Bricked(why) if why.contains("confirmed image")), "{failure:?}");
+
+    // A board that does nothing.
+    let (mut bench, promise) = confirmed();
+    bench.rig.board.power_off();
+    let seen = bench.look(Nanos::millis(1));
+    let failure = check(&bench, &promise, seen).expect_err("it is off");
+    assert!(matches!(&failure, Failure::Bricked(why) if why.contains("nothing")), "{failure:?}");
+}
