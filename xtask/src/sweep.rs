@@ -8,7 +8,7 @@ use surefoot_tests::sweep::case::Case;
 use surefoot_tests::sweep::{self, Figures, Options, Part, scenarios};
 
 /// Cuts that the run for CI aims at, and the full one.
-const CUTS: [u64; 2] = [112_000, 1_050_000];
+const CUTS: [u64; 2] = [108_000, 1_040_000];
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -81,7 +81,7 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
         shards: shards * threads,
         seeds: if args.full { 2 } else { 1 },
         cuts: args.cuts.unwrap_or(CUTS[usize::from(args.full)]),
-        faults: if args.full { 48 } else { 6 },
+        faults: if args.full { 24 } else { 2 },
         only: args.scenario.clone(),
     };
     let (send, receive) = mpsc::channel();

@@ -1,7 +1,7 @@
 //! Runs cases: a board goes on from a fork of the tape with its supply cut, and is checked.
 //!
 //! For each first cut the board starts, and starts twice more by two kinds of reset. The operations
-//! of the first of these starts are the places of the second cuts. Of some cases it is also tried
+//! of the first of these starts are the places of the second cuts, after some of which it starts twice. Of some cases it is also tried
 //! whether trials come to an end and whether the update is taken again.
 
 use super::Figures;
@@ -23,6 +23,8 @@ const PILOT: usize = 24;
 const TRIALS: u64 = 8;
 /// ... and of one in so many of those the board takes an update.
 const UPDATES: u64 = 8;
+/// After one in so many second cuts the board starts once more.
+const AGAIN: u64 = 4;
 /// Most starts until a trial must be over: three boots are allowed, the board's default.
 const MOST_TRIALS: u32 = 8;
 
@@ -113,7 +115,8 @@ impl Recorded {
         let step = (self.operations() / PILOT).max(1);
         let (mut cuts, mut operations) = (0usize, 0usize);
         for operation in (1..=self.operations()).step_by(step) {
-            let cut = CutAt { operation, how: How::TORN, seed };
+            let how = [How::TORN, How::AFTER][cuts % 2];
+            let cut = CutAt { operation, how, seed };
             cuts += 1;
             operations += self.first(cut, &mut Figures::default()).map_or(0, |s| s.tape.forks.len());
         }
@@ -300,7 +303,9 @@ impl Recorded {
         let promise = &started.promises[cut.operation - 1];
         self.revive(fork, cut);
         let (_, state) = self.start(Start::PowerOn, promise, figures)?;
-        self.start(Start::Pin, &Promise::after(&state), figures)?;
+        if cut.seed.is_multiple_of(AGAIN) || self.trace.is_some() {
+            self.start(Start::Pin, &Promise::after(&state), figures)?;
+        }
         Ok(())
     }
 
