@@ -368,16 +368,6 @@ impl Board {
         self.run(self.now() + span, &mut condition)
     }
 
-    /// From now on every run ends right before an instruction at one of these addresses. A run that
-    /// begins there goes on.
-    pub fn stop_at(&mut self, addresses: &[u32]) {
-        for address in std::mem::take(&mut self.stops) {
-            self.cpu.stop_at(address, false);
-        }
-        addresses.iter().for_each(|&address| self.cpu.stop_at(address, true));
-        self.stops = addresses.to_vec();
-    }
-
     fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
         self.bus.limit = limit;
         if self.stops.contains(&self.cpu.pc()) {

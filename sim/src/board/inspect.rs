@@ -103,6 +103,16 @@ impl Board {
         (crate::memory::SYSTEM_MEMORY..crate::memory::OTP).contains(&self.pc())
     }
 
+    /// From now on every run ends right before an instruction at one of these addresses. A run that
+    /// begins there goes on.
+    pub fn stop_at(&mut self, addresses: &[u32]) {
+        for address in std::mem::take(&mut self.stops) {
+            self.cpu.stop_at(address, false);
+        }
+        addresses.iter().for_each(|&address| self.cpu.stop_at(address, true));
+        self.stops = addresses.to_vec();
+    }
+
     /// The core's fault registers.
     pub fn faults(&mut self) -> Faults {
         let cycles = self.cycles();
