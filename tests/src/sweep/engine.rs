@@ -42,6 +42,8 @@ pub struct Recorded {
     pub(super) start: Moment,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
+    /// Seconds that its run and the pilot took.
+    pub seconds: f64,
     /// Tells what happens, when somebody wants to know.
     pub trace: Option<Trace>,
 }
@@ -80,6 +82,7 @@ impl Recorded {
             tape,
             promises,
             recovery: 0.0,
+            seconds: 0.0,
             trace: None,
         });
         let mut made = made?;

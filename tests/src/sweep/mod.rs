@@ -24,6 +24,7 @@ use checks::Failure;
 use engine::{Depth, Recorded};
 use scenarios::Scenario;
 use std::fmt;
+use std::time::Instant;
 use surefoot_sim::random::Random;
 use trace::Trace;
 
@@ -120,6 +121,8 @@ pub struct Part {
     pub operations: usize,
     /// What came out.
     pub figures: Figures,
+    /// Seconds that it took, those of all threads together.
+    pub seconds: f64,
 }
 
 /// Runs a shard. `progress` hears of the cuts made so far.
@@ -128,10 +131,12 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     let mut board = bench::bare_board();
     let mut recorded = Vec::new();
     for scenario in scenarios::all().into_iter().filter(wanted) {
+        let started = Instant::now();
         let mut one = Recorded::new(scenario, &mut board)?;
         one.swap_board(&mut board);
         one.pilot(options.seed);
         one.swap_board(&mut board);
+        one.seconds = started.elapsed().as_secs_f64();
         recorded.push(one);
     }
     ensure!(!recorded.is_empty(), "no scenario has such a name");
@@ -139,6 +144,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     let mut parts = Vec::new();
     let mut done = 0;
     for (mut one, (first, second)) in recorded.into_iter().zip(shares) {
+        let started = Instant::now();
         one.swap_board(&mut board);
         let depth = Depth { seeds: options.seeds, first: parts_of(first), second: parts_of(second) };
         let mut figures = Figures::default();
@@ -151,7 +157,13 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
         }
         one.faults(options.faults, options.shard, options.shards, seed, &mut figures);
         one.swap_board(&mut board);
-        parts.push(Part { scenario: one.scenario.name.clone(), operations: one.operations(), figures });
+        let seconds = one.seconds + started.elapsed().as_secs_f64();
+        parts.push(Part {
+            scenario: one.scenario.name.clone(),
+            operations: one.operations(),
+            figures,
+            seconds,
+        });
     }
     Ok(parts)
 }
