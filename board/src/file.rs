@@ -63,6 +63,12 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
         ));
     }
     let boot = boot(&mut file, journal)?;
+    if button.is_none() && boot.double_tap_ms == 0 {
+        warnings.push(
+            "no button and no double tap: once an application runs, only the application can ask for update mode"
+                .into(),
+        );
+    }
     let (policy, keys) = validation(&mut file, folder, journal)?;
     if strategy != Strategy::Single && boot.trial_boots == 0 {
         warnings.push(

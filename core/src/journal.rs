@@ -6,8 +6,8 @@
 //!
 //! **Weak bits.** A cut in the middle of a record can leave bits that read well once and badly the
 //! next time. So each state is written twice, as an odd and an even sequence number, and nobody
-//! acts on a state whose newest record is odd before `Journal::settle` has written its copy:
-//! whichever of the two turns bad, the other says the same.
+//! acts on a state whose newest record is odd before `Journal::settle` has written it
+//! anew, twice: whichever of the two turns bad, the other says the same.
 //!
 //! A record is 32 bytes: a whole number of program units on every family, written once per erase.
 //! What cannot be read (an ECC part's torn unit) or does not add up counts as used up.

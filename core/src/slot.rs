@@ -149,10 +149,10 @@ pub fn boot(
 }
 
 /// Records a boot that tells something new: another reset cause than the last one, or a watchdog.
-/// Only after a watchdog it may take an erase.
+/// Never with an erase: an application that is reset for ever does not wear the journal out.
 fn log(journal: &mut Journal, machine: &mut impl Machine, news: bool) {
     let hang = journal.state.cause() & WATCHDOGS != 0;
-    if hang || news && journal.has_room() {
+    if (hang || news) && journal.has_room() {
         // The log is no reason not to start.
         let _ = journal.commit(machine, Event::Boot, 0);
     }
@@ -199,7 +199,15 @@ fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashF
 pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     let config = journal.config();
     match config.strategy() {
-        Strategy::Ab => spare(journal, machine),
+        Strategy::Ab => {
+            // An id can be forged in the slot that was open; the proof cannot.
+            let seemingly_both = config.slots().all(|slot| id(machine, slot) == journal.state.confirmed());
+            if seemingly_both && machine.prove(config, config.first_slot(), &journal.state).is_ok() {
+                OWNER_SLOT1
+            } else {
+                spare(journal, machine)
+            }
+        }
         #[cfg(feature = "backup")]
         Strategy::Backup => {
             let confirmed = journal.state.confirmed();
@@ -210,11 +218,11 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     }
 }
 
-/// Owner of the slot that does not hold the confirmed image: slot 0 if none does.
+/// Owner of the slot that does not hold the confirmed image: slot 0 if none does, or seemingly both.
 pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
-    let confirmed = journal.state.confirmed();
-    let in_use = confirmed != 0 && id(memory, journal.config().slot(0)) == confirmed;
-    if in_use { OWNER_SLOT1 } else { OWNER_SLOT0 }
+    let (config, confirmed) = (journal.config(), journal.state.confirmed());
+    let holds = |number| id(memory, config.slot(number)) == confirmed;
+    if confirmed != 0 && holds(0) && !holds(1) { OWNER_SLOT1 } else { OWNER_SLOT0 }
 }
 
 /// Copies the confirmed image, proved once more, to the backup slot.

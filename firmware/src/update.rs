@@ -179,7 +179,7 @@ impl Session<'_, '_> {
             }
             Job::ReadUnprotect => flash::read_unprotect(),
             #[cfg(feature = "options")]
-            Job::Options(value) => flash::set_options(value),
+            Job::Options(value) => flash::set_options(slots.config, value),
             Job::Leave => Ok(()),
         }
     }

@@ -68,21 +68,26 @@ impl<'a> Journal<'a> {
         self.limit - self.next >= 2 * RECORD_LEN
     }
 
-    /// Writes the second record of the newest state, unless it is there. To be called before anything
+    /// Writes the newest state once more, unless both of its records are there. To be called before anything
     /// is done because of the state that [`Journal::load`] found.
     #[inline(never)]
     pub fn settle(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
-        if self.sequence.is_multiple_of(2) { Ok(()) } else { self.write(flash) }
+        if self.sequence.is_multiple_of(2) { Ok(()) } else { self.twice(flash) }
     }
 
     /// Writes the state, twice. After an error it is uncertain whether the next start finds it.
     #[inline(never)]
     pub fn commit(&mut self, flash: &mut impl Flash, event: Event, detail: u8) -> Result<(), FlashFault> {
         self.state.set_event(event, detail);
-        // An odd number stands alone after an error; its state is given up.
+        self.twice(flash)
+    }
+
+    fn twice(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
+        // An odd number that stands alone may turn bad, and so may its twin after another cut: both
+        // records of what counts are written in one go.
         self.sequence = self.sequence.next_multiple_of(2);
         self.write(flash)?;
-        self.settle(flash)
+        self.write(flash)
     }
 
     #[inline(never)]

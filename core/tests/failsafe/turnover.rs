@@ -92,3 +92,59 @@ fn check(board: &mut Board, old: u32, seed: u64, case: &str) {
     let candidate = Journal::load(board.kind.config, &board.flash).state.candidate();
     assert_eq!(candidate, 10, "{case}: the next state is not found");
 }
+
+/// A cut in a record, a second one in the recovery: bits of both may turn bad later, one by one.
+#[test]
+fn a_state_that_was_settled_after_two_cuts_never_falls_back() {
+    let mut total = 0u64;
+    for family in &FAMILIES[..3] {
+        let kind = Kind::new(family, Strategy::Ab, Policy::Crc);
+        let mut fell = 0u64;
+        let mut cases = 0u64;
+        let mut first = None;
+        let mut start = Board::new(kind);
+        commit(&mut start, 7).expect("good");
+        scenario::fill(&mut start, 20);
+        let mut whole = start.clone();
+        whole.power_on(None, 0);
+        commit(&mut whole, 8).expect("good");
+        let ops = whole.flash.done.len();
+        for at in 0..ops {
+            for when in POINTS {
+                for at2 in 0..ops {
+                    for when2 in POINTS {
+                        for seed in 0..8 {
+                            let mut board = start.clone();
+                            board.power_on(Some(Cut { at, when }), seed);
+                            let _ = commit(&mut board, 8);
+                            // The recovery, cut too.
+                            board.power_on(Some(Cut { at: at2, when: when2 }), seed + 1000);
+                            let mut journal = Journal::load(board.kind.config, &board.flash);
+                            let _ = journal.settle(&mut board);
+                            if !board.flash.off {
+                                continue;
+                            }
+                            cases += 1;
+                            let mut settled = 0;
+                            for s in 1..8 {
+                                board.power_on(None, seed + 100 * s);
+                                let mut journal = Journal::load(board.kind.config, &board.flash);
+                                let candidate = journal.state.candidate();
+                                if candidate < settled {
+                                    fell += 1;
+                                    first.get_or_insert((at, when, at2, when2, seed, s));
+                                    break;
+                                }
+                                // Settled without an error: it may be acted on.
+                                settled = if journal.settle(&mut board).is_ok() { candidate } else { 0 };
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        println!("{}: {cases} double cuts, {fell} settled states fell back, first {first:?}", family.name);
+        total += fell;
+    }
+    assert_eq!(total, 0);
+}

@@ -42,14 +42,7 @@ fn starts_with_causes_in_turn_fill_the_sector_and_erase_nothing() {
 }
 
 #[test]
-fn a_watchdog_at_each_start_stays_far_from_the_endurance_of_large_sectors() {
-    // Two records of 32 bytes for each start, 512 in a sector of 16K, two sectors in turn.
-    let erases = erases(&FAMILIES[0], &[cause::WATCHDOG]);
-    assert!((100..=200).contains(&erases), "{erases}");
-}
-
-#[test]
-fn a_watchdog_at_each_start_stays_below_the_endurance_of_the_smallest_sectors() {
-    let erases = erases(&SMALLEST, &[cause::WATCHDOG]);
-    assert!((1000..=3200).contains(&erases), "{erases}");
+fn a_watchdog_at_each_start_fills_the_sector_and_erases_nothing() {
+    assert_eq!(erases(&FAMILIES[0], &[cause::WATCHDOG]), 0);
+    assert_eq!(erases(&SMALLEST, &[cause::WATCHDOG]), 0);
 }

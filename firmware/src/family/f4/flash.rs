@@ -37,7 +37,12 @@ const RDP_LEVEL_2: u32 = 0xCC00;
 #[cfg(feature = "options")]
 const NWRP_0: u32 = 1 << 16;
 #[cfg(feature = "options")]
-const MAY_CHANGE: u32 = 0x0FFF_FF2C;
+const NWRP_OTHERS: u32 = 0x0FFE_0000;
+/// Brown-out level; the highest, 0, wants 2.7 V, from which on words are programmed (RM0090, table 10).
+#[cfg(feature = "options")]
+const BOR_LEV: u32 = 0b11 << 2;
+#[cfg(feature = "options")]
+const MAY_CHANGE: u32 = NWRP_0 | NWRP_OTHERS | RDP | BOR_LEV;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
 const LOCK: u32 = 1 << 31;
@@ -102,12 +107,15 @@ pub fn options() -> u32 {
 /// protected when it is, the read protection level never falls (RM0090, 3.7.3 to 3.7.5), and what has
 /// to do with banks and proprietary code stays as it is.
 #[cfg(feature = "options")]
-pub fn set_options(new: u32) -> Result<(), FlashFault> {
+pub fn set_options(config: Config, new: u32) -> Result<(), FlashFault> {
     let old = options();
     let changed = old ^ new;
     let unprotects = changed & new & NWRP_0 != 0;
+    // A host must not lock the slots or the journal, nor ask for more volts than the board has.
+    let locks = changed & old & NWRP_OTHERS != 0;
+    let starves = changed & BOR_LEV != 0 && config.psize() < 2;
     let lowers = changed & RDP != 0 && old & RDP != RDP_LEVEL_0 && new & RDP != RDP_LEVEL_2;
-    if unprotects || lowers || changed & !MAY_CHANGE != 0 {
+    if unprotects || locks || starves || lowers || changed & !MAY_CHANGE != 0 {
         return Err(FlashFault::WriteProtected);
     }
     program_options(old, new)
