@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{BLOCK_LEN, BinaryHeader, ConfigFault, Policy};
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, ConfigFault, Policy, Slot};
 use surefoot_core::decide::Reason;
 use surefoot_core::dfu::command;
-use surefoot_core::image::ImageFault;
+use surefoot_core::image::{ImageFault, Version, crc32, manifest};
 use surefoot_core::info::FLAG_HSE_FAILED;
 use surefoot_host::files::Segments;
+use surefoot_host::image::Identity;
 use surefoot_host::job::{Finish, JobError, Target};
 use surefoot_host::link::{LinkError, Usb};
 use surefoot_images::{F4_CRC, F4_FULL, Image};
@@ -417,4 +418,63 @@ fn the_slot_of_the_confirmed_image_and_the_journal_are_closed_to_the_host() {
     rig.board.power_off();
     assert_eq!(rig.power_on(Nanos::secs(2)), Found::Application, "the confirmed image");
     rig.board.assert_no_violations(|_| false);
+}
+
+/// The manifest's CRC-32 is no secret: whoever may write a slot can give an image any id.
+#[test]
+fn an_image_with_the_confirmed_ones_id_does_not_open_the_confirmed_slot() {
+    let file = BoardFile::load(&root().join("boards/f4-discovery-ab.toml")).expect("an example");
+    let [a, b] = file.slots().try_into().expect("two slots");
+    let mut rig = on(Rig::with(F4_FULL, file).expect("the example board"));
+    let key = example_key().expect("published");
+    let image = |rig: &Rig, slot: Slot, version| {
+        let elf = blinky_rust(50, slot.base).expect("builds");
+        let loaded = surefoot_host::files::read(&elf, None).expect("an ELF file");
+        let flat = surefoot_host::image::flat(&loaded.segments, slot).expect("fits");
+        let identity = Identity {
+            version: Version { major: version, minor: 0, patch: 0 },
+            security_counter: 1,
+            device_id: 0x413,
+            board_id: rig.config().board_id(),
+        };
+        surefoot_host::image::sign(flat, slot, identity, Some(&key), false).expect("signs")
+    };
+    for (slot, version) in [(a, 1), (b, 2)] {
+        let bytes = image(&rig, slot, version);
+        let segments = Segments::one(slot.base, bytes).expect("in place");
+        assert_eq!(rig.flash(&segments).expect("flashes"), Finish::Application);
+        // It confirms itself after its self-test.
+        rig.board.run_for(Nanos::millis(400));
+        rig.into_update_mode().expect("by its button");
+    }
+    assert_eq!(rig.info().expect("answers").slot_base, a.base, "slot B runs");
+    // The attacker's: the signature's last word makes the CRC-32 what it has to be.
+    let confirmed = manifest_of(&rig, b);
+    let mut forged = image(&rig, a, 3);
+    let at = forged.len() - manifest::LEN;
+    let wanted = u32::from_le_bytes(confirmed[0xA0..0xA4].try_into().expect("four"));
+    let before = crc32(&forged[at..at + 0x9C]);
+    let word = before
+        ^ (0..32)
+            .fold(wanted, |crc, _| if crc & 1 == 0 { crc >> 1 } else { (crc ^ 0x04C1_1DB7) >> 1 | 1 << 31 });
+    forged[at + 0x9C..at + 0xA0].copy_from_slice(&word.to_le_bytes());
+    forged[at + 0xA0..at + 0xA4].copy_from_slice(&wanted.to_le_bytes());
+    assert_eq!(crc32(&forged[at..at + 0xA0]), wanted, "forged");
+    let segments = Segments::one(a.base, forged).expect("in place");
+    let plan = rig.blind_plan(&segments).expect("the host is the attacker's");
+    assert!(rig.update(&plan).is_err() || rig.info().is_ok(), "it does not start");
+    rig.board.power_off();
+    rig.board.set_pin(BUTTON, Some(true));
+    assert_eq!(rig.power_on(SECOND), Found::UpdateMode);
+    rig.attach().expect("enumerates");
+    assert_eq!(manifest_of(&rig, a)[0xA0..0xA4], confirmed[0xA0..0xA4], "both slots show the same id");
+    assert_eq!(rig.info().expect("answers").slot_base, a.base, "the confirmed slot stays closed");
+    assert!(is_refused(&mut rig, command::ERASE, b.base), "errADDRESS");
+}
+
+/// The manifest at the end of the image in a slot.
+fn manifest_of(rig: &Rig, slot: Slot) -> Vec<u8> {
+    let flash = &rig.board.flash()[(slot.base - FLASH) as usize..];
+    let at = manifest::offset(flash).expect("an image") as usize;
+    flash[at..at + manifest::LEN].to_vec()
 }
