@@ -1,6 +1,6 @@
 //! Runs cases: a board goes on from a fork of the tape with its supply cut, and is checked.
 //!
-//! For each first cut the board starts, and starts twice more by two kinds of reset. The operations
+//! For each first cut the board starts, and once or twice more by two kinds of reset. The operations
 //! of the first of these starts are the places of the second cuts, after some of which it starts twice. Of some cases it is also tried
 //! whether trials come to an end and whether the update is taken again.
 
@@ -165,7 +165,7 @@ impl Recorded {
         let started = self.first(cut, figures)?;
         match case.second {
             None => {
-                self.restarts(&started, figures)?;
+                self.restarts(&started, 2, figures)?;
                 self.trials_end(figures)?;
                 self.takes_an_update(figures)
             }
@@ -185,7 +185,7 @@ impl Recorded {
         figures: &mut Figures,
     ) -> Result<Started, Failure> {
         let started = self.first(cut, figures)?;
-        self.restarts(&started, figures)?;
+        self.restarts(&started, 1 + random.below(2) as usize, figures)?;
         if random.below(TRIALS) == 0 {
             self.trials_end(figures)?;
             if random.below(UPDATES) == 0 {
@@ -265,10 +265,15 @@ impl Recorded {
         trace.state(&self.bench);
     }
 
-    /// Two more resets: the state does not fall back.
-    pub(super) fn restarts(&mut self, started: &Started, figures: &mut Figures) -> Result<(), Failure> {
+    /// More resets, one of each kind at most: the state does not fall back.
+    pub(super) fn restarts(
+        &mut self,
+        started: &Started,
+        resets: usize,
+        figures: &mut Figures,
+    ) -> Result<(), Failure> {
         let mut promise = started.promises.last().cloned().unwrap_or_default();
-        for how in [Start::Pin, Start::PowerCycle] {
+        for how in [Start::Pin, Start::PowerCycle].into_iter().take(resets) {
             let (_, state) = self.start(how, &promise, figures)?;
             promise = Promise::after(&state);
         }

@@ -173,8 +173,8 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
 /// others, by its weight, as far as it goes.
 fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
     let kinds = Depth { seeds: options.seeds, ..Depth::default() }.first_cuts() as f64;
-    // A start takes about as long as a hundred operations; who copies much is tried less often.
-    let weight = |r: &Recorded| r.scenario.weight() * 100.0 / (100.0 + r.recovery);
+    // A start takes about as long as fifty operations; who copies much is tried less often.
+    let weight = |r: &Recorded| r.scenario.weight() * 50.0 / (50.0 + r.recovery);
     let all: Vec<f64> = recorded.iter().map(|r| r.operations() as f64 * kinds * weight(r)).collect();
     let share = (options.cuts as f64 / 2.0 / all.iter().sum::<f64>()).min(1.0);
     let first: Vec<f64> = all.iter().map(|all| all * share).collect();
