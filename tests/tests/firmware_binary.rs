@@ -1,7 +1,9 @@
 //! What is in the bootloader's files, as they ship.
 
 use object::{Object, ObjectSection, ObjectSymbol};
-use surefoot_core::config::{BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_SIGNATURE, HEADER_LEN};
+use surefoot_core::config::{
+    BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN,
+};
 use surefoot_images::{F4_CRC, F4_FULL, Image};
 
 const FLASH: u32 = 0x0800_0000;
@@ -13,7 +15,7 @@ fn word(image: &Image, at: usize) -> u32 {
 }
 
 fn builds() -> [(Image, u16, usize); 2] {
-    [(F4_FULL, FEATURE_SIGNATURE, 16_384), (F4_CRC, 0, 8_192)]
+    [(F4_FULL, FEATURE_SIGNATURE | FEATURE_FAILSAFE, 16_384), (F4_CRC, 0, 8_192)]
 }
 
 #[test]
