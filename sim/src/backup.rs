@@ -17,7 +17,7 @@ pub const BACKUP_REGISTERS: usize = 20;
 const SRAM_LENGTH: usize = 4096;
 
 /// The model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Backup {
     registers: [u32; BACKUP_REGISTERS],
     sram: Vec<u8>,

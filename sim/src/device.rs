@@ -9,7 +9,7 @@ use crate::time::Nanos;
 use crate::violation::{Kind, Violation, Violations};
 
 /// How wide an access is. The core splits unaligned and 64-bit accesses itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Width {
     /// 8 bits.
     Byte = 1,

@@ -326,3 +326,27 @@ fn a_revived_board_depends_on_its_seed_alone() {
         assert!(first != other);
     }
 }
+
+#[test]
+fn remains_have_the_same_print_when_what_comes_after_them_is_the_same() {
+    let prints = |forks: &[Remains]| forks.iter().map(Remains::print).collect::<Vec<_>>();
+    let whole = prints(&forks());
+    assert_eq!(whole, prints(&forks()), "the same run");
+    let mut each = whole.clone();
+    each.sort_unstable();
+    each.dedup();
+    assert_eq!(each.len(), whole.len(), "every operation finds other cells, or is another one");
+
+    // A run that goes on from a cut finds the cells as the whole run found them, at another time.
+    let mut board = board();
+    let mut after = |when, left, seed| {
+        board.revive(&forks()[1], when, left, seed);
+        board.remains().print()
+    };
+    let (before, behind) = (after(When::Before, Bits::Solid, 1), after(When::After, Bits::Solid, 1));
+    assert_eq!(before, after(When::Before, Bits::Solid, 2), "noise in RAM and the time do not count");
+    assert_ne!(before, behind, "a word more is programmed");
+    let [one, other, again] = [5, 6, 5].map(|seed| after(When::Inside, Bits::Restless, seed));
+    assert_ne!(one, other, "other bits are unstable");
+    assert_eq!(one, again);
+}

@@ -3,11 +3,15 @@
 use surefoot_sim::Nanos;
 use surefoot_tests::sweep::bench::{Bench, Seen};
 use surefoot_tests::sweep::checks::{Failure, Kind, Promise, State, check};
-use surefoot_tests::sweep::{self, Figures, Options, scenarios};
+use surefoot_tests::sweep::{self, Effort, Figures, Options, Tried, scenarios};
 
 fn some(name: &str, shard: usize, shards: usize) -> Figures {
+    with_effort(name, shard, shards, Effort::Spread(120), Tried::default())
+}
+
+fn with_effort(name: &str, shard: usize, shards: usize, effort: Effort, tried: Tried) -> Figures {
     let only = Some(name.to_owned());
-    let options = Options { seed: 3, shard, shards, seeds: 1, cuts: 120, faults: 2, only };
+    let options = Options { seed: 3, shard, shards, seeds: 1, effort, tried, faults: 2, only };
     let parts = sweep::run(&options, &mut |_| {}).expect("the scenario runs");
     let mut all = Figures::default();
     parts.into_iter().for_each(|part| all.add(part.figures));

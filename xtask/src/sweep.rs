@@ -5,17 +5,19 @@ use std::io::{IsTerminal, Write};
 use std::sync::mpsc;
 use std::time::Instant;
 use surefoot_tests::sweep::case::Case;
-use surefoot_tests::sweep::{self, Figures, Options, Part, scenarios};
+use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Tried, scenarios};
 
-/// Cuts that the run for CI aims at, and the full one.
-const CUTS: [u64; 2] = [98_000, 960_000];
+/// Cuts that the run for CI aims at, and the full one with images that are not small.
+const CUTS: u64 = 98_000;
+const LARGE_CUTS: u64 = 60_000;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Over a million cuts, with more seeds for each torn operation
+    /// Over a million cuts: every first one and, at every place that recoveries come to, every second one;
+    /// a sample of them only where images are large
     #[arg(long)]
     full: bool,
-    /// Cuts to aim at
+    /// Cuts to aim at; with --full: in the scenarios with large images
     #[arg(long, value_name = "N")]
     cuts: Option<u64>,
     /// Decides all that is random
@@ -74,13 +76,18 @@ pub fn run(args: &Args) -> Result<()> {
 fn sweep_all(args: &Args) -> Result<Vec<Part>> {
     let threads = std::thread::available_parallelism()?.get();
     let (shard, shards) = args.shard.unwrap_or((0, 1));
+    let tried = Tried::default();
     let options = |thread: usize| Options {
         seed: args.seed,
         // Each thread takes its share of this shard's operations.
         shard: shard + shards * thread,
         shards: shards * threads,
-        seeds: if args.full { 2 } else { 1 },
-        cuts: args.cuts.unwrap_or(CUTS[usize::from(args.full)]),
+        seeds: 1,
+        effort: match args.full {
+            true => Effort::Every(args.cuts.unwrap_or(LARGE_CUTS)),
+            false => Effort::Spread(args.cuts.unwrap_or(CUTS)),
+        },
+        tried: tried.clone(),
         faults: if args.full { 24 } else { 2 },
         only: args.scenario.clone(),
     };
@@ -137,7 +144,7 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
     let figures = |f: &Figures| {
         let [update, confirmed, trial, plain] = f.found;
         serde_json::json!({
-            "cuts": f.cuts, "second_cuts": f.second_cuts, "starts": f.starts, "updates": f.updates, "faults": f.faults,
+            "cuts": f.cuts, "second_cuts": f.second_cuts, "same_second_cuts": f.same, "starts": f.starts, "updates": f.updates, "faults": f.faults,
             "bricked": f.bricked, "unaccepted": f.unaccepted,
             "found_update_mode": update, "found_confirmed": confirmed, "found_trial": trial,
             "found_without_journal": plain,
@@ -162,11 +169,14 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
             "{scenario:<28} {operations:>11} {cuts:>8} {second:>8} {starts:>8} {seconds:>5.1}  {update}/{confirmed}/{trial}/{plain}"
         );
     }
-    let Figures { starts, updates, faults, .. } = all;
+    let Figures { starts, updates, faults, same, .. } = all;
     println!(
         "seed {}, {seconds:.1} s, {starts} starts, {updates} updates afterwards, {faults} faults of the flash",
         args.seed
     );
+    if *same > 0 {
+        println!("{same} more second cuts would have been the same as those: same flash, same promise");
+    }
     for failure in all.failures.iter().take(20) {
         println!("{failure}");
     }

@@ -8,6 +8,10 @@
 //! Leaves out: the backup domain's clock settings, which are as new; what is on the pins, the cable
 //! and BOOT0, which stay the reviving board's own.
 
+use std::hash::BuildHasher;
+
+use rustc_hash::FxBuildHasher;
+
 use super::Board;
 use crate::backup::Backup;
 use crate::bus::Bus;
@@ -35,6 +39,7 @@ pub struct Remains {
     backup: Option<Backup>,
     now: Nanos,
     operations: u64,
+    print: u64,
 }
 
 impl Remains {
@@ -51,6 +56,12 @@ impl Remains {
     /// When that was.
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// A hash of all that counts for what comes after, the operation with it, but not when it was nor its
+    /// number. What is revived from two remains with the same one goes on alike, by the same seed.
+    pub fn print(&self) -> u64 {
+        self.print
     }
 
     /// Bytes of flash before the operation, which lie in one 4 KB page; `None` where they do not.
@@ -86,17 +97,15 @@ impl Board {
     /// What the board would keep if the supply failed now, before the operation under way did
     /// anything.
     pub fn remains(&mut self) -> Remains {
+        let now = self.now();
         let bus = &mut self.bus;
-        Remains {
-            flash: bus.memory.flash.save(),
-            otp: bus.memory.otp,
-            options: bus.models.flash.option_cells(),
-            defects: bus.models.flash.defects().to_vec(),
-            pending: bus.models.flash.pending(),
-            backup: self.options.battery.then(|| bus.models.backup.clone()),
-            now: self.now(),
-            operations: self.bus.operations,
-        }
+        let backup = self.options.battery.then(|| bus.models.backup.clone());
+        let (flash, otp) = (&mut bus.memory.flash, bus.memory.otp);
+        let (options, pending) = (bus.models.flash.option_cells(), bus.models.flash.pending());
+        let defects = bus.models.flash.defects().to_vec();
+        let print = FxBuildHasher.hash_one((flash.print(), otp, options, &defects, pending, &backup));
+        let flash = flash.save();
+        Remains { flash, otp, options, defects, pending, backup, now, operations: bus.operations, print }
     }
 
     /// A board without supply that has these remains, the operation among them cut at `when`. The

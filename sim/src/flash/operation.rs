@@ -12,14 +12,14 @@ use crate::random::Random;
 use crate::time::Nanos;
 
 /// What a store to flash aims at, by offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
     Main(u32),
     Otp(u32),
 }
 
 /// An operation that changes cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Operation {
     Program { target: Target, width: Width, value: u32 },
     Erase { offset: u32, length: u32 },
@@ -27,7 +27,7 @@ pub(super) enum Operation {
 }
 
 /// An operation under way, as another board may be given it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Pending(pub(super) Operation);
 
 /// What an operation is, for a timeline.

@@ -17,7 +17,7 @@ use crate::fault::Bits;
 use crate::random::Random;
 
 /// The cells: RDP and USER in the first word, nWRP in the second; the complement is the upper half.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct OptionCells {
     words: [u32; 2],
     unstable: [u32; 2],

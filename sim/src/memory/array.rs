@@ -3,8 +3,11 @@
 //! Bits only go from 1 to 0 when programmed; an erase sets all of a sector.
 
 use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::weak::Weak;
 use super::{FLASH, Pages, little};
@@ -15,12 +18,20 @@ use crate::random::Random;
 /// A page of flash in a snapshot; pages that did not change are shared between snapshots.
 type SharedPage = Arc<[u8; PAGE]>;
 
+/// What was worked out of a page, while it has not changed since.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    /// The page as of the last snapshot or restore.
+    shared: Option<SharedPage>,
+    /// A hash of its cells and of which are unstable.
+    print: Option<u64>,
+}
+
 /// The flash array.
 #[derive(Debug)]
 pub(crate) struct Flash {
     pub(super) pages: Pages,
-    /// The page as of the last snapshot or restore, while it has not changed since.
-    shared: Vec<Option<SharedPage>>,
+    kept: Vec<Kept>,
     weak: Weak,
     /// What unstable bits read as.
     noise: Random,
@@ -40,7 +51,7 @@ impl Flash {
     pub(super) fn new(length: usize) -> Self {
         Self {
             pages: Pages::new(length, 0xFF),
-            shared: vec![None; length / PAGE],
+            kept: vec![Kept::default(); length / PAGE],
             weak: Weak::default(),
             noise: Random::new(0),
             routed: BTreeSet::new(),
@@ -190,9 +201,9 @@ impl Flash {
     /// A reset: every unstable bit reads as it likes from now on.
     pub(crate) fn redraw(&mut self, seed: u64, orders: &mut Vec<Order>) {
         self.noise = Random::new(seed);
-        let Self { pages, shared, weak, noise, .. } = self;
+        let Self { pages, kept, weak, noise, .. } = self;
         weak.redraw(pages.bytes_mut(), noise, |number| {
-            shared[number] = None;
+            kept[number] = Kept::default();
             let address = FLASH + (number * PAGE) as u32;
             orders.push(Order::Invalidate(address, address + PAGE as u32));
         });
@@ -213,7 +224,7 @@ impl Flash {
 
     fn changed(&mut self, range: Range<usize>) {
         for page in range.start / PAGE..range.end.div_ceil(PAGE) {
-            self.shared[page] = None;
+            self.kept[page] = Kept::default();
         }
     }
 
@@ -224,15 +235,26 @@ impl Flash {
             let page = &bytes[page * PAGE..][..PAGE];
             Arc::new(page.try_into().expect("a page"))
         };
-        let shared = self.shared.iter_mut().enumerate();
-        let pages = shared.map(|(i, page)| page.get_or_insert_with(|| copy(i)).clone()).collect();
+        let kept = self.kept.iter_mut().enumerate();
+        let pages = kept.map(|(i, kept)| kept.shared.get_or_insert_with(|| copy(i)).clone()).collect();
         SavedFlash { pages, weak: self.weak.clone(), noise: self.noise.clone() }
+    }
+
+    /// A hash of all cells and of which of them are unstable: two arrays with the same one behave alike
+    /// from the next loss of the supply on.
+    pub(crate) fn print(&mut self) -> u64 {
+        let Self { pages, kept, weak, .. } = self;
+        let pages = pages.bytes().as_chunks::<PAGE>().0.iter().enumerate();
+        let prints = pages.zip(kept).map(|((number, page), kept)| {
+            *kept.print.get_or_insert_with(|| FxBuildHasher.hash_one((page, weak.page(number))))
+        });
+        prints.fold(0, |all, page| FxBuildHasher.hash_one((all, page)))
     }
 
     /// Puts a snapshot's array back, page by page where it differs.
     pub(crate) fn restore(&mut self, saved: &SavedFlash, cpu: &mut dyn Cpu) {
-        for (i, (page, shared)) in saved.pages.iter().zip(&mut self.shared).enumerate() {
-            if shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
+        for (i, (page, kept)) in saved.pages.iter().zip(&mut self.kept).enumerate() {
+            if kept.shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
                 continue;
             }
             let bytes = &mut self.pages.bytes_mut()[i * PAGE..][..PAGE];
@@ -241,7 +263,7 @@ impl Flash {
                 let address = FLASH + (i * PAGE) as u32;
                 cpu.order(Order::Invalidate(address, address + PAGE as u32));
             }
-            *shared = Some(page.clone());
+            *kept = Kept { shared: Some(page.clone()), print: None };
         }
         self.weak = saved.weak.clone();
         self.noise = saved.noise.clone();

@@ -16,8 +16,8 @@ use crate::cpu::PAGE;
 use crate::random::Random;
 
 /// Which bits of a page are unstable.
-#[derive(Clone, Debug)]
-struct Page {
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Page {
     mask: Arc<[u8; PAGE]>,
     restless: bool,
 }
@@ -75,6 +75,11 @@ impl Weak {
         if self.pages.get(&number).is_some_and(|p| p.mask.iter().all(|&m| m == 0)) {
             self.pages.remove(&number);
         }
+    }
+
+    /// The unstable bits of the page of this number, if it has any.
+    pub(super) fn page(&self, number: usize) -> Option<&Page> {
+        self.pages.get(&number)
     }
 
     /// The unstable bits of the byte at `offset`.

@@ -93,7 +93,7 @@ pub fn journal_sectors(config: Config) -> Vec<(u32, u32)> {
 }
 
 /// What was so when the supply failed and must stay so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Promise {
     /// The security counter's floor: at least this.
     pub floor: u32,

@@ -10,6 +10,7 @@ use super::case::{Blow, Case, CutAt, How};
 use super::checks::{Failure, Kind, Promise, State, check};
 use super::scenarios::Scenario;
 use super::trace::Trace;
+use super::tried::Tried;
 use crate::rig::Moment;
 use anyhow::Result;
 use surefoot_core::config::Strategy;
@@ -127,10 +128,10 @@ impl Recorded {
     }
 
     /// All first cuts at one operation, each with its share of second cuts.
-    pub fn cuts_at(&mut self, operation: usize, depth: Depth, seed: u64, figures: &mut Figures) {
+    pub fn cuts_at(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
         for (kind, how) in depth.first_kinds().enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
-            if random.bits() >> 32 >= depth.first {
+            if depth.every.is_none() && random.bits() >> 32 >= depth.first {
                 continue;
             }
             let cut = CutAt { operation, how, seed: random.bits() };
@@ -285,12 +286,24 @@ impl Recorded {
         first: CutAt,
         started: &Started,
         random: &mut Random,
-        depth: Depth,
+        depth: &Depth,
         figures: &mut Figures,
     ) {
         for operation in 1..=started.tape.forks.len() {
+            let mut of_the_place = None;
+            if let Some(tried) = &depth.every {
+                let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
+                let place = Tried::place(&self.scenario.name, fork, promise);
+                if !tried.is_new(place) {
+                    figures.same += Depth::SECOND_CUTS;
+                    continue;
+                }
+                // Whoever comes here first tries the same cuts.
+                of_the_place = Some(Random::new(place));
+            }
+            let random = of_the_place.as_mut().unwrap_or(&mut *random);
             for how in Depth::second_kinds(random) {
-                if random.bits() >> 32 >= depth.second {
+                if depth.every.is_none() && random.bits() >> 32 >= depth.second {
                     continue;
                 }
                 let cut = CutAt { operation, how, seed: random.bits() };
@@ -382,7 +395,7 @@ impl Recorded {
 }
 
 /// How much is tried at each operation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Depth {
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
@@ -390,11 +403,13 @@ pub struct Depth {
     pub first: u64,
     /// Share of the second cuts, in 2^32 parts.
     pub second: u64,
+    /// Instead of shares: all of them, second ones at each place that is not among these.
+    pub every: Option<Tried>,
 }
 
 impl Depth {
     /// Before, after, and inside in three ways.
-    fn first_kinds(self) -> impl Iterator<Item = How> {
+    fn first_kinds(&self) -> impl Iterator<Item = How> {
         let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], self.seeds.into());
         [How::BEFORE, How::AFTER].into_iter().chain(torn.flatten())
     }
@@ -406,7 +421,7 @@ impl Depth {
     }
 
     /// First cuts at one operation.
-    pub fn first_cuts(self) -> u64 {
+    pub fn first_cuts(&self) -> u64 {
         2 + 3 * u64::from(self.seeds)
     }
 

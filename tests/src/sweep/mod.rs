@@ -17,6 +17,7 @@ pub mod engine;
 mod faults;
 pub mod scenarios;
 pub mod trace;
+mod tried;
 
 use anyhow::{Context, Result, ensure};
 use case::Case;
@@ -27,6 +28,7 @@ use std::fmt;
 use std::time::Instant;
 use surefoot_sim::random::Random;
 use trace::Trace;
+pub use tried::Tried;
 
 /// What to sweep.
 #[derive(Clone, Debug)]
@@ -39,12 +41,24 @@ pub struct Options {
     pub shards: usize,
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
-    /// Cuts to aim at.
-    pub cuts: u64,
+    /// How much is tried.
+    pub effort: Effort,
+    /// The places of second cuts that were tried, by other threads too.
+    pub tried: Tried,
     /// Faults of the flash in each scenario's run.
     pub faults: usize,
     /// Only scenarios whose name contains this.
     pub only: Option<String>,
+}
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// About so many cuts, spread over the scenarios.
+    Spread(u64),
+    /// Every first cut, and every second one after each of them, in the scenarios with a small image; in
+    /// the others about so many, spread.
+    Every(u64),
 }
 
 /// What came out.
@@ -54,6 +68,9 @@ pub struct Figures {
     pub cuts: u64,
     /// Second cuts.
     pub second_cuts: u64,
+    /// Second cuts that were not run, since one before them found the same in the flash and had to keep
+    /// the same promise.
+    pub same: u64,
     /// Starts of a board that were checked.
     pub starts: u64,
     /// Updates taken afterwards.
@@ -79,6 +96,7 @@ impl Figures {
     pub fn add(&mut self, other: Self) {
         self.cuts += other.cuts;
         self.second_cuts += other.second_cuts;
+        self.same += other.same;
         self.starts += other.starts;
         self.updates += other.updates;
         self.faults += other.faults;
@@ -146,12 +164,14 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     for (mut one, (first, second)) in recorded.into_iter().zip(shares) {
         let started = Instant::now();
         one.swap_board(&mut board);
-        let depth = Depth { seeds: options.seeds, first: parts_of(first), second: parts_of(second) };
+        let (first, second) = (parts_of(first), parts_of(second));
+        let every = options.tries_every(&one.scenario).then(|| options.tried.clone());
+        let depth = Depth { seeds: options.seeds, first, second, every };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
         for operation in (1..=one.operations()).filter(|n| n % options.shards == options.shard) {
             let before = figures.cuts;
-            one.cuts_at(operation, depth, seed, &mut figures);
+            one.cuts_at(operation, &depth, seed, &mut figures);
             done += figures.cuts - before;
             progress(done);
         }
@@ -168,22 +188,26 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     Ok(parts)
 }
 
-/// The shares of first and of second cuts for each scenario, so that all cuts together come to what
+/// The shares of first and of second cuts for each scenario, so that those that are spread come to what
 /// was asked for. At most half of them are first cuts; a scenario has as many second cuts as the
-/// others, by its weight, as far as it goes.
+/// others, by its weight, as far as it goes. Where every cut is tried the share says nothing.
 fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
+    let (Effort::Spread(cuts) | Effort::Every(cuts)) = options.effort;
     let kinds = Depth { seeds: options.seeds, ..Depth::default() }.first_cuts() as f64;
     // A start takes about as long as fifty operations; who copies much is tried less often.
-    let weight = |r: &Recorded| r.scenario.weight() * 50.0 / (50.0 + r.recovery);
+    let weight = |r: &Recorded| match options.tries_every(&r.scenario) {
+        true => 0.0,
+        false => r.scenario.weight() * 50.0 / (50.0 + r.recovery),
+    };
     let all: Vec<f64> = recorded.iter().map(|r| r.operations() as f64 * kinds * weight(r)).collect();
-    let share = (options.cuts as f64 / 2.0 / all.iter().sum::<f64>()).min(1.0);
+    let share = (cuts as f64 / 2.0 / all.iter().sum::<f64>()).min(1.0);
     let first: Vec<f64> = all.iter().map(|all| all * share).collect();
     let possible: Vec<f64> = recorded
         .iter()
         .zip(&first)
         .map(|(r, first)| first * r.recovery * Depth::SECOND_CUTS as f64)
         .collect();
-    let mut left = options.cuts as f64 - first.iter().sum::<f64>();
+    let mut left = cuts as f64 - first.iter().sum::<f64>();
     let mut weights: f64 = recorded.iter().map(weight).sum();
     let mut second = vec![0.0; recorded.len()];
     let mut order: Vec<usize> = (0..recorded.len()).collect();
@@ -198,6 +222,13 @@ fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
         weights -= weight(&recorded[number]);
     }
     recorded.iter().map(|r| (share * weight(r)).min(1.0)).zip(second).collect()
+}
+
+impl Options {
+    /// True when every cut of this scenario is tried, instead of a share of them.
+    fn tries_every(&self, scenario: &Scenario) -> bool {
+        matches!(self.effort, Effort::Every(_)) && scenario.is_small()
+    }
 }
 
 /// In 2^32 parts.

@@ -61,6 +61,11 @@ impl Scenario {
         }
     }
 
+    /// True when its images are small enough to try every cut, and every second one behind it.
+    pub fn is_small(&self) -> bool {
+        self.kind != Kind::Large
+    }
+
     /// Its board, as it comes from the factory.
     pub fn bench(&self) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];

@@ -1,0 +1,29 @@
+//! What second cuts were tried in already, so that each is tried once.
+//!
+//! Recoveries from many first cuts come to the same flash: of a copy that begins anew, say, after
+//! whatever the cut had left. What a board does after a loss of the supply depends on what it keeps
+//! ([`Remains::print`]) and what must hold then on the [`Promise`]. Where both are the same, so are
+//! the cuts.
+
+use super::checks::Promise;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use surefoot_sim::Remains;
+
+/// The places of one scenario or of many, shared by those who work on them.
+#[derive(Clone, Debug, Default)]
+pub struct Tried(Arc<Mutex<HashSet<u64>>>);
+
+impl Tried {
+    /// The number that stands for a place of `scenario`: for what `remains` says and for what is promised.
+    pub(super) fn place(scenario: &str, remains: &Remains, promise: &Promise) -> u64 {
+        let place = (scenario, remains.print(), promise);
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(place)
+    }
+
+    /// True for a place the first time.
+    pub(super) fn is_new(&self, place: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place)
+    }
+}
