@@ -10,11 +10,15 @@ use anyhow::{Context, Result, ensure};
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex};
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{Policy, Slot, Strategy};
+use surefoot_core::config::{Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
+use surefoot_core::journal::Journal;
+use surefoot_core::port::{Flash, FlashFault, Memory};
+use surefoot_core::slot;
 use surefoot_host::files::{self, Segments};
 use surefoot_host::image as host_image;
 use surefoot_host::job::{Change, Finish, JobError, Session};
@@ -223,6 +227,14 @@ impl Bench {
         Ok(flat)
     }
 
+    /// A number for the board and what it accepts: where it is the same, the same may run.
+    pub fn world(&self) -> u64 {
+        let images =
+            self.images.iter().map(|known| (known.id, known.slot.base, known.recipe.app, known.recipe.good));
+        let world = (&self.rig.sealed, images.collect::<Vec<_>>());
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(world)
+    }
+
     // ---- the tape ----
 
     /// Starts the tape anew.
@@ -359,6 +371,20 @@ impl Bench {
         Ok(())
     }
 
+    /// The running image is confirmed as if it had called for it. The smallest program does not hold the
+    /// code for that, and the fewer words there are, the more of the cuts can be tried.
+    pub fn confirm_from_outside(&mut self, image: usize) -> Result<()> {
+        let Known { id, slot, .. } = self.images[image];
+        let block = self.rig.file.block();
+        let config = Config::parse(&block, FAMILY_F4).map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let mut cells = Cells(&mut self.rig.board);
+        let mut journal = Journal::load(config, &cells);
+        let confirmed = slot::confirm(&mut journal, &mut cells, slot);
+        ensure!(confirmed == Ok(true), "{} is not confirmed: {confirmed:?}", self.images[image].recipe.name);
+        ensure!(journal.state.confirmed() == id, "another image is confirmed");
+        Ok(())
+    }
+
     /// A flipped bit in an image's body.
     pub fn damage(&mut self, image: usize) {
         let bytes = &mut self.images[image].bytes;
@@ -399,6 +425,25 @@ pub fn bare_board() -> Board {
     let mut options = BoardOptions::new(ChipModel::stm32f407vg());
     options.battery = true;
     Board::with(options)
+}
+
+/// A board's flash for the core, without its interface.
+struct Cells<'a>(&'a mut Board);
+
+impl Memory for Cells<'_> {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        self.0.read_memory(address, length as usize)
+    }
+}
+
+impl Flash for Cells<'_> {
+    fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault> {
+        self.program(config, sector.base, &vec![0xFF; sector.size as usize])
+    }
+
+    fn program(&mut self, _: Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        if self.0.write_flash(address, data) { Ok(()) } else { Err(FlashFault::Operation) }
+    }
 }
 
 /// First address of the flash.

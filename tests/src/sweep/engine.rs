@@ -43,6 +43,8 @@ pub struct Recorded {
     pub(super) start: Moment,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
+    /// The board and the images of the run, see [`Bench::world`].
+    world: u64,
     /// Seconds that its run and the pilot took.
     pub seconds: f64,
     /// Tells what happens, when somebody wants to know.
@@ -76,8 +78,10 @@ impl Recorded {
         board.restore(&fresh);
         std::mem::swap(&mut bench.rig.board, board);
         let result = Self::record(scenario, &mut bench);
+        let world = bench.world();
         let made = result.map(|(scenario, start, tape, promises)| Self {
             scenario,
+            world,
             bench,
             start,
             tape,
@@ -293,7 +297,7 @@ impl Recorded {
             let mut of_the_place = None;
             if let Some(tried) = &depth.every {
                 let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
-                let place = Tried::place(&self.scenario.name, fork, promise);
+                let place = Tried::place(self.world, fork, promise);
                 if !tried.is_new(place) {
                     figures.same += Depth::SECOND_CUTS;
                     continue;

@@ -307,9 +307,9 @@ fn high_counter(bench: &mut Bench) -> Result<()> {
 
 fn confirmed_with(bench: &mut Bench, counter: u32) -> Result<()> {
     empty(bench)?;
-    let one = bench.image(Recipe { counter, filler: 0, ..Recipe::new("one", App::Confirms, 1) })?;
+    let one = bench.image(Recipe { counter, filler: 0, ..Recipe::new("one", App::Silent, 1) })?;
     bench.send_to_run(one)?;
-    bench.confirms(one)
+    bench.confirm_from_outside(one)
 }
 
 /// An image for the slot that an update goes to while image one is confirmed.

@@ -11,14 +11,15 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use surefoot_sim::Remains;
 
-/// The places of one scenario or of many, shared by those who work on them.
+/// The places of all scenarios, shared by those who work on them.
 #[derive(Clone, Debug, Default)]
 pub struct Tried(Arc<Mutex<HashSet<u64>>>);
 
 impl Tried {
-    /// The number that stands for a place of `scenario`: for what `remains` says and for what is promised.
-    pub(super) fn place(scenario: &str, remains: &Remains, promise: &Promise) -> u64 {
-        let place = (scenario, remains.print(), promise);
+    /// The number that stands for a place: for the board and its images ([`super::bench::Bench::world`]), for
+    /// what `remains` says, and for what is promised.
+    pub(super) fn place(world: u64, remains: &Remains, promise: &Promise) -> u64 {
+        let place = (world, remains.print(), promise);
         BuildHasherDefault::<DefaultHasher>::default().hash_one(place)
     }
 
