@@ -250,7 +250,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "bootloader = \"16K\"",
         "bootloader = \"16K\"\nstrategy = \"magic\"",
-        "7:12: layout.strategy: \"magic\" is not known; use \"single\" or \"backup\" or \"ab\" or \"bank-swap\" or \"external\"",
+        "7:12: layout.strategy: \"magic\" is not known; use \"single\" or \"backup\" or \"ab\"",
     ),
     // Clocks.
     (

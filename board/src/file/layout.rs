@@ -50,23 +50,21 @@ pub fn read(file: &mut Section, chip: &Chip) -> Result<(Layout, Strategy)> {
     Ok((layout, strategy))
 }
 
-/// Strategies that are not built are refused by name, not as unknown words.
+/// What can be chosen.
+const STRATEGIES: [(&str, Strategy); 3] =
+    [("single", Strategy::Single), ("backup", Strategy::Backup), ("ab", Strategy::Ab)];
+/// What comes with a later version: refused by name, so that nobody looks for a mistyped word.
+const LATER: [&str; 2] = ["bank-swap", "external"];
+
 fn strategy(section: &mut Section) -> Result<Strategy> {
     let Some(item) = section.get("strategy") else { return Ok(Strategy::Single) };
-    const WORDS: [(&str, Option<Strategy>); 5] = [
-        ("single", Some(Strategy::Single)),
-        ("backup", Some(Strategy::Backup)),
-        ("ab", Some(Strategy::Ab)),
-        ("bank-swap", None),
-        ("external", None),
-    ];
-    let not_yet = || -> Result<Strategy> {
-        Err(item.error(Fault::NotYet {
-            what: format!("the update strategy \"{}\"", item.text("a word")?),
+    match item.text("a word in quotes")? {
+        word if LATER.contains(&word) => Err(item.error(Fault::NotYet {
+            what: format!("the update strategy \"{word}\""),
             instead: "use \"single\", \"backup\" or \"ab\"".to_string(),
-        }))
-    };
-    item.choice(&WORDS)?.map_or_else(not_yet, Ok)
+        })),
+        _ => item.choice(&STRATEGIES),
+    }
 }
 
 /// The second slot that belongs to the strategy `of`: it must be there, and under another must not.
