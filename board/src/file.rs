@@ -16,7 +16,7 @@ use crate::clock;
 use crate::error::{BoardError, Fault};
 use crate::layout::Use;
 use crate::read::{Item, Section, Source};
-use crate::{keys, pin, units};
+use crate::{keys, pin, text, units};
 use std::path::Path;
 use surefoot_chips::{Chip, Supply};
 use surefoot_core::config::{Key, MAX_KEYS, MAX_TRIAL_BOOTS, Pin, Policy, Strategy};
@@ -29,12 +29,12 @@ type Result<T> = std::result::Result<T, BoardError>;
 
 pub fn load(path: &Path) -> Result<Board> {
     let in_file = |e: BoardError| BoardError { file: Some(path.to_path_buf()), ..e };
-    let text = std::fs::read_to_string(path).map_err(|e| {
+    let text = text::read(path).map_err(|why| {
         in_file(BoardError {
             file: None,
             place: None,
             key: String::new(),
-            fault: Box::new(Fault::Unreadable(e.to_string())),
+            fault: Box::new(Fault::Unreadable(why)),
         })
     })?;
     parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(in_file)

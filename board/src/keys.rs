@@ -27,7 +27,7 @@ pub fn read(text: &str, folder: &Path) -> Result<[u8; 32], (String, String)> {
 }
 
 fn from_file(path: &Path, text: &str) -> Result<VerifyingKey, (String, String)> {
-    let pem = std::fs::read_to_string(path).map_err(|e| {
+    let pem = crate::text::read(path).map_err(|e| {
         (
             format!("{} cannot be read: {e}", path.display()),
             "name a file relative to the board file, or make a key with `surefoot image keygen`".to_string(),

@@ -20,6 +20,7 @@ mod pin;
 mod read;
 pub mod seal;
 pub mod solve;
+mod text;
 pub mod units;
 
 pub use board::{Board, Boot, Usb};
