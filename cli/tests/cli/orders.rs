@@ -151,3 +151,29 @@ fn an_image_for_either_slot_of_two_finds_its_slot() {
     bench.write("zero.bin", application(0x0800_0000, 1000));
     bench.fails("image sign zero.bin --key a.pem --out zero.hex", 4, "image.reset-outside");
 }
+
+#[test]
+fn signing_promises_no_more_than_the_board_file_can_prove() {
+    let bench = board("promises");
+    let said = |words: &str| {
+        let out = bench.raw(&format!("image sign app.bin --key a.pem {words} --out out.hex"));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let text = said("--counter 2");
+    assert!(text.contains("the policy and keys of board mine accept it"), "{text}");
+    let refused = "a board that has confirmed a counter above 2 or revoked the key refuses it";
+    assert!(text.contains(refused) && !text.contains("will boot"), "{text}");
+    let signed = bench.ok("image sign app.bin --key a.pem --counter 2 --out out.hex");
+    assert_eq!(signed["unproved"], json!([refused]));
+    // On every device the leave stands above the counter, on one device only there.
+    let text = said("--counter 2 --allow-downgrade");
+    assert!(text.contains("a board that has revoked the key refuses it"), "{text}");
+    let text = said(&format!("--counter 2 --allow-downgrade-on {DEVICE}"));
+    assert!(text.contains(refused), "{text}");
+    // Without a journal nothing is recorded.
+    let plain = Bench::new("promises-plain");
+    plain.ok("new mine --folder . --policy crc");
+    plain.write("app.bin", application(0x0801_0000, 1000));
+    let text = String::from_utf8_lossy(&plain.raw("image sign app.bin --out out.hex").stdout).into_owned();
+    assert!(text.contains("the policy of board mine accepts it") && !text.contains("refuses"), "{text}");
+}

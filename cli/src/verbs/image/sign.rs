@@ -10,10 +10,12 @@ use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
+use surefoot_board::Board;
 use surefoot_core::config::{Policy, Slot};
+use surefoot_core::image::manifest::Override;
 use surefoot_core::image::{ImageFault, Version};
 use surefoot_host::files::{self, Ids, Segments};
-use surefoot_host::image::{self, CrcPlace, Identity, keys};
+use surefoot_host::image::{self, CrcPlace, Identity, ManifestView, keys};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -169,10 +171,30 @@ fn check(arguments: &Arguments, loaded: &Loaded, segments: &Segments) -> Result<
     proof.map(|_| ()).map_err(|e| Problem::from(e).about(&arguments.file))
 }
 
+/// What the board file proves.
+fn accepted(board: &Board) -> String {
+    match board.policy {
+        Policy::Signature => format!("the policy and keys of board {} accept it", board.name),
+        _ => format!("the policy of board {} accepts it", board.name),
+    }
+}
+
+/// What only a board's own journal can tell.
+fn left_to_the_board(board: &Board, view: &ManifestView) -> Option<String> {
+    let counter = view.manifest.security_counter;
+    let floor = view.manifest.overrides != Override::Image && counter < u32::MAX;
+    let floor = floor.then(|| format!("confirmed a counter above {counter}"));
+    let key = (board.policy == Policy::Signature).then(|| "revoked the key".to_owned());
+    let reasons: Vec<String> = floor.into_iter().chain(key).collect();
+    let refused = board.has_journal() && !reasons.is_empty();
+    refused.then(|| format!("a board that has {} refuses it", reasons.join(" or ")))
+}
+
 fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: files::Format) -> Report {
     let seen = image::inspect(segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
     let room = slot_for(loaded, segments).length;
+    let unproved = view.and_then(|view| left_to_the_board(&loaded.board, view));
     let mut table = Table::default();
     table
         .row("written", format!("{} ({format})", arguments.out.display()))
@@ -193,7 +215,10 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
         }
     }
     if !arguments.unchecked {
-        table.row("checked", format!("{GOOD}board {} will boot it{GOOD:#}", loaded.board.name));
+        table.row("checked", format!("{GOOD}{}{GOOD:#}", accepted(&loaded.board)));
+        if let Some(text) = &unproved {
+            table.row("not checked", text);
+        }
     }
     let json = json!({
         "out": arguments.out,
@@ -201,6 +226,7 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
         "base": seen.base,
         "length": seen.length,
         "checked": !arguments.unchecked,
+        "unproved": unproved.iter().collect::<Vec<_>>(),
         "manifest": view.map(manifest_json),
     });
     Report::new(json, table.text())
