@@ -243,9 +243,24 @@ fn only_regular_files_are_read_and_replaced() {
     for name in there {
         bench.fails(&format!("image inspect {name} --address 0x08010000"), 3, "file.not-regular");
         bench.fails(&format!("image sign app.bin --key {name} --out a.dfu"), 3, "file.not-regular");
+        bench.fails(&format!("layout --board {name}"), 3, "board.unreadable");
     }
     std::fs::create_dir(bench.path("folder.hex")).unwrap();
     bench.fails("bootloader --out folder.hex", 3, "file.not-regular");
+}
+
+#[test]
+fn files_of_hundreds_of_megabytes_are_refused_as_what_they_are() {
+    let bench = board("huge");
+    for name in ["huge.dfu", "huge.toml"] {
+        std::fs::File::create(bench.path(name)).and_then(|file| file.set_len(600 << 20)).unwrap();
+    }
+    let error = bench.fails("image inspect huge.dfu", 3, "file.too-big");
+    assert!(error["what"].as_str().unwrap().contains("629145600 bytes"), "{error:#}");
+    bench.fails("flash huge.dfu --link sim:none.state", 3, "file.too-big");
+    let error = bench.fails("layout --board huge.toml", 3, "board.unreadable");
+    assert!(error["what"].as_str().unwrap().contains("more than 1 MiB"), "{error:#}");
+    assert!(!bench.path("none.state").exists());
 }
 
 #[test]

@@ -107,7 +107,9 @@ pub enum FileError {
     #[error("the file is empty")]
     Empty,
     /// More than [`MAX_FILE`].
-    #[error("the file has {bytes} bytes, more than any STM32 image ({MAX_FILE})")]
+    #[error(
+        "the file has {bytes} bytes, more than any STM32 image with all its debug information ({MAX_FILE})"
+    )]
     TooBig {
         /// Its size.
         bytes: u64,
@@ -179,12 +181,16 @@ pub fn read(path: &Path, address: Option<u32>) -> Result<Loaded, FileError> {
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     let read = |source| FileError::Read { path: path.to_owned(), source };
     // Asked before it is opened: opening a pipe waits for somebody to write into it.
-    if !std::fs::metadata(path).map_err(read)?.is_file() {
+    let what = std::fs::metadata(path).map_err(read)?;
+    if !what.is_file() {
         return Err(FileError::NotRegular(path.to_owned()));
+    }
+    if what.len() > MAX_FILE {
+        return Err(FileError::TooBig { bytes: what.len() });
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(read)?;
-    // What the system says of a file's length may be wrong, and it may grow meanwhile.
+    // What the system says of a file's length may be wrong (in /proc it is 0), and it may grow meanwhile.
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(read)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(FileError::TooBig { bytes: bytes.len() as u64 });

@@ -270,3 +270,13 @@ fn a_written_file_takes_the_format_of_its_name_and_never_that_of_an_elf() {
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2, "nothing else remains");
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// Such a file takes no room on the disk, and reading it would take half a gigabyte of memory.
+#[test]
+fn a_file_of_hundreds_of_megabytes_is_refused_unread_with_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.dfu");
+    std::fs::File::create(&path).and_then(|file| file.set_len(600 << 20)).unwrap();
+    let refused = files::read(&path, None);
+    assert!(matches!(refused, Err(FileError::TooBig { bytes: 629_145_600 })), "{refused:?}");
+}
