@@ -11,7 +11,7 @@ use std::time::Duration;
 use surefoot_board::Board;
 use surefoot_host::link::sim::{Fitting, PowerOn, SimLink, StateLock, VirtualBoard};
 use surefoot_host::link::usb::UsbLink;
-use surefoot_host::link::{Filter, Usb};
+use surefoot_host::link::{Filter, LinkError, Usb};
 
 /// How long a command waits for another one that has the same virtual board.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -70,7 +70,10 @@ impl LinkOptions {
     /// Opens the link.
     pub fn open(&self, board: Option<&Loaded>, ui: &Ui) -> Result<Box<dyn Usb>, Problem> {
         match &self.link {
-            Link::Usb => Ok(Box::new(UsbLink::open(self.filter(board), self.wait)?)),
+            Link::Usb => match UsbLink::open(self.filter(board), self.wait) {
+                Ok(link) => Ok(Box::new(link)),
+                Err(error) => Err(not_opened(error, board.map(|loaded| &loaded.board))),
+            },
             Link::Sim(path, how) => {
                 let virtual_board = virtual_board(path, board, ui)?;
                 Ok(Box::new(SimLink::open(virtual_board, path.clone(), *how)?))
@@ -94,7 +97,7 @@ pub fn virtual_board(path: &Path, board: Option<&Loaded>, ui: &Ui) -> Result<Vir
     if path.exists() {
         // Read once before the lock: nothing is written beside a file that is no board's state.
         VirtualBoard::load(path)?;
-        return locked(path, || Ok(VirtualBoard::load(path)?));
+        return locked(path, ui, || Ok(VirtualBoard::load(path)?));
     }
     let Some(loaded) = board else {
         return Err(Problem::new(
@@ -108,20 +111,57 @@ pub fn virtual_board(path: &Path, board: Option<&Loaded>, ui: &Ui) -> Result<Vir
             "Add --board BOARD.toml.",
         ));
     };
-    ui.note(&format!("a new virtual {} with its bootloader in {}", loaded.board.name, path.display()));
-    locked(path, || match path.exists() {
+    // Made before the lock: a board that there is no model of leaves no file behind.
+    let new = new_virtual_board(&loaded.board)?;
+    let mut made = false;
+    let board = locked(path, ui, || match path.exists() {
         // Another command made it meanwhile.
         true => Ok(VirtualBoard::load(path)?),
-        false => new_virtual_board(&loaded.board),
-    })
+        false => {
+            new.save(path)?;
+            made = true;
+            Ok(new)
+        }
+    })?;
+    if made {
+        ui.note(&format!("a new virtual {} with its bootloader in {}", loaded.board.name, path.display()));
+    }
+    Ok(board)
 }
 
 /// The board that `get` makes, with the state file in `path` locked for as long as the board lives.
-fn locked(path: &Path, get: impl FnOnce() -> Result<VirtualBoard, Problem>) -> Result<VirtualBoard, Problem> {
-    let lock = StateLock::take(path, PATIENCE)?;
+fn locked(
+    path: &Path,
+    ui: &Ui,
+    get: impl FnOnce() -> Result<VirtualBoard, Problem>,
+) -> Result<VirtualBoard, Problem> {
+    let lock = match StateLock::take(path, Duration::ZERO) {
+        Err(LinkError::Locked(_)) => {
+            ui.note(&format!("another command has the virtual board in {}: waiting for it", path.display()));
+            StateLock::take(path, PATIENCE)?
+        }
+        taken => taken?,
+    };
     let mut board = get()?;
     board.keep(lock);
     Ok(board)
+}
+
+/// Where no board is found, the ways into update mode that this one has.
+fn not_opened(error: LinkError, board: Option<&Board>) -> Problem {
+    let none_found = matches!(error, LinkError::NoDevice(_));
+    let mut problem = Problem::from(error);
+    if let Some(board) = board.filter(|_| none_found) {
+        let button = board.button.map(|_| "hold its button at reset");
+        let tap = (board.boot.double_tap_ms > 0).then_some("press reset twice");
+        let ways: Vec<&str> =
+            [button, tap, Some("let the application ask for it")].into_iter().flatten().collect();
+        problem.remedy = format!(
+            "Check the cable (some only charge), then bring the board into update mode: {}.",
+            ways.join(", or ")
+        );
+    }
+    problem
 }
 
 /// A new virtual board with the built-in bootloader, sealed.

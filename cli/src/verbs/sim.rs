@@ -1,6 +1,8 @@
 //! `surefoot sim`: the virtual board by itself: run a program on it, look at its pins and lines,
 //! or plug it into QEMU.
 
+mod serve;
+
 use crate::board::MaybeBoardFile;
 use crate::exit::Exit;
 use crate::link::{new_virtual_board, virtual_board};
@@ -8,6 +10,7 @@ use crate::output::{BAD, BOLD, GOOD, Report, Table, Ui};
 use crate::problem::Problem;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use serve::Serve;
 use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_host::files;
@@ -57,30 +60,11 @@ pub struct Run {
     strict: bool,
 }
 
-/// The arguments of `serve`.
-#[derive(Debug, Args)]
-pub struct Serve {
-    /// The board's state, which is kept; made from the board file when it is not there
-    #[arg(long)]
-    state: PathBuf,
-    #[command(flatten)]
-    board: MaybeBoardFile,
-    /// The unix socket to listen on, for QEMU's `-chardev socket,path=...` and `-device usb-redir`
-    #[arg(long)]
-    socket: PathBuf,
-    /// Hold the board's button while the supply goes on
-    #[arg(long)]
-    button: bool,
-    /// The board's time per wall-clock time while nothing is asked of it
-    #[arg(long, default_value_t = 1.0)]
-    speed: f64,
-}
-
 /// Does it.
 pub fn run(command: &Command, ui: &Ui) -> Result<Report, Problem> {
     match command {
         Command::Run(arguments) => run_program(arguments, ui),
-        Command::Serve(arguments) => serve(arguments, ui),
+        Command::Serve(arguments) => serve::run(arguments, ui),
     }
 }
 
@@ -120,6 +104,13 @@ fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
 
 fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
     let board_file = arguments.board.load()?;
+    // Read before a board is made for it.
+    let program = arguments.file.as_ref().map(|path| {
+        files::read(path, arguments.address)
+            .map(|loaded| (path, loaded))
+            .map_err(|e| Problem::from(e).about(path))
+    });
+    let program = program.transpose()?;
     let mut board = match (&arguments.state, &board_file, &arguments.file) {
         (Some(state), board_file, _) => virtual_board(state, board_file.as_ref(), ui)?,
         (None, Some(loaded), None) => new_virtual_board(&loaded.board)?,
@@ -134,8 +125,7 @@ fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
         }
         (None, _, Some(_)) => bare(&arguments.chip)?,
     };
-    if let Some(path) = &arguments.file {
-        let loaded = files::read(path, arguments.address).map_err(|e| Problem::from(e).about(path))?;
+    if let Some((path, loaded)) = &program {
         for s in &loaded.segments {
             board.board.load(s.address, &s.bytes).map_err(|e| outside(&e.to_string()).about(path))?;
         }
@@ -271,52 +261,6 @@ fn timeline(edges: &[Edge], start: Nanos, end: Nanos) -> String {
         _ => String::new(),
     };
     format!("{drawn} {} edges {every}", inside.len())
-}
-
-#[cfg(unix)]
-fn serve(arguments: &Serve, ui: &Ui) -> Result<Report, Problem> {
-    use surefoot_sim::usb::redir::Redirector;
-    let board_file = arguments.board.load()?;
-    let mut board = virtual_board(&arguments.state, board_file.as_ref(), ui)?;
-    let failed = |e: std::io::Error| {
-        Problem::new(
-            Exit::Link,
-            "sim.socket",
-            format!("the socket {} failed: {e}", arguments.socket.display()),
-            "QEMU connects to it.",
-            "Choose another path with --socket, in a folder that you may write.",
-        )
-    };
-    let listener = std::os::unix::net::UnixListener::bind(&arguments.socket).map_err(failed)?;
-    ui.note(&format!("waiting on {} (it ends when the guest closes it)", arguments.socket.display()));
-    let accepted = listener.accept();
-    // The name is of no use any more; the connection stays.
-    let _ = std::fs::remove_file(&arguments.socket);
-    let (socket, _) = accepted.map_err(failed)?;
-    board.power_on(PowerOn { button: arguments.button, magic: false });
-    let mut server = Redirector::new(socket, arguments.speed).map_err(failed)?;
-    server.plug(&mut board.board);
-    while server.poll(&mut board.board, Duration::from_millis(2)).map_err(failed)? {}
-    let seconds = board.board.now().as_secs_f64();
-    let running = board.runs_application();
-    board.power_off();
-    board.save(&arguments.state)?;
-    let mut table = Table::default();
-    table
-        .row("served", format!("{seconds:.3} s of the board's time"))
-        .row("board", if running { "the application runs" } else { "the bootloader runs" });
-    Ok(Report::new(json!({ "seconds": seconds, "in_application": running }), table.text()))
-}
-
-#[cfg(not(unix))]
-fn serve(_arguments: &Serve, _ui: &Ui) -> Result<Report, Problem> {
-    Err(Problem::new(
-        Exit::Usage,
-        "sim.socket",
-        "usbredir is served on unix sockets only",
-        "This system has none.",
-        "Use --link sim:FILE with the other verbs.",
-    ))
 }
 
 #[cfg(test)]

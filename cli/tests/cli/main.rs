@@ -4,6 +4,8 @@ mod bench;
 mod layouts;
 mod orders;
 mod protect;
+#[cfg(unix)]
+mod served;
 mod signing;
 mod slots;
 mod virtual_board;

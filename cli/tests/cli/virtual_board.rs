@@ -233,8 +233,71 @@ fn commands_at_once_on_one_virtual_board_wait_for_each_other() {
 #[test]
 fn a_state_that_cannot_be_kept_is_told_before_anything_is_done() {
     let bench = ready("unkept");
-    bench.fails("flash app.dfu --link sim:missing/board.state", 3, "link.unkept");
+    let error = bench.fails("flash app.dfu --link sim:missing/board.state", 3, "link.unkept");
+    let what = error["what"].as_str().unwrap();
+    assert_eq!(what.matches("No such file").count(), usize::from(cfg!(unix)), "{what}");
     assert!(!bench.path("missing").exists());
+}
+
+/// What a command says to people, and whether it did its job.
+fn said(bench: &Bench, words: &str) -> (bool, String) {
+    let out = bench.raw(words);
+    (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+#[test]
+fn a_new_board_is_announced_when_its_file_is_there_and_not_before() {
+    let bench = ready("announced");
+    const NEW: &str = "a new virtual mine with its bootloader in ";
+    bench.write("broken.dfu", [0x5A; 300]);
+    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    bench.write("no-model.toml", text.replace("STM32F407VG", "STM32F429ZI"));
+    let mut table = vec![
+        "flash broken.dfu --link sim:new.state",
+        "flash app.dfu --link sim:missing/new.state",
+        "info --board no-model.toml --link sim:new.state",
+        "sim run missing.elf --state new.state",
+    ];
+    if cfg!(target_os = "linux") {
+        table.push("flash app.dfu --link sim:/proc/new.state");
+    }
+    for words in table {
+        let (done, text) = said(&bench, words);
+        assert!(!done && !text.contains("a new virtual"), "{words}: {text}");
+        assert!(!bench.path("new.state").exists() && !bench.path("new.state.lock").exists(), "{words}");
+    }
+    // What fails after that leaves the whole board that was announced.
+    for (name, words) in [
+        ("one.state", "flash app.bin --link sim:one.state"),
+        ("two.state", "sim serve --state two.state --socket missing/usb.sock"),
+    ] {
+        let (done, text) = said(&bench, words);
+        let line = format!("{NEW}{name}");
+        assert!(!done && text.contains(&line), "{words}: {text}");
+        let (done, text) = said(&bench, &format!("info --link sim:{name}"));
+        assert!(done && !text.contains("a new virtual"), "{text}");
+    }
+}
+
+#[test]
+fn a_board_without_a_button_is_not_told_to_hold_it() {
+    let bench = ready("no-button");
+    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    let from = text.find("[button]").unwrap();
+    let to = from + text[from..].find("\n\n").unwrap();
+    bench.write("board.toml", [&text[..from], &text[to..]].concat());
+    bench.ok(&format!("flash app.dfu {LINK}"));
+    for link in [LINK, HELD] {
+        let error = bench.fails(&format!("info {link}"), 5, "link.running");
+        let (why, remedy) = (error["why"].as_str().unwrap(), error["remedy"].as_str().unwrap());
+        assert!(why.contains("It has no button"), "{why}");
+        assert_eq!(remedy, "Let the application ask for it: --link sim:board.state,magic.");
+    }
+    bench.ok("info --link sim:board.state,magic");
+    let error = bench.raw("info --vid fff0 --pid fff1 --json");
+    let error: serde_json::Value = serde_json::from_slice(&error.stdout).unwrap();
+    let remedy = error["error"]["remedy"].as_str().unwrap();
+    assert!(!remedy.contains("button"), "{remedy}");
 }
 
 #[test]

@@ -119,8 +119,13 @@ pub enum LinkError {
     #[error("USB cannot be used: {0}")]
     System(String),
     /// The virtual board booted its application.
-    #[error("the virtual board in {0} runs its application and is not in update mode")]
-    Running(String),
+    #[error("the virtual board in {file} runs its application and is not in update mode")]
+    Running {
+        /// Its state file.
+        file: String,
+        /// It has a button that can be held.
+        has_button: bool,
+    },
     /// The state file holds no board.
     #[error("{0}")]
     State(String),
@@ -156,7 +161,7 @@ impl Explain for LinkError {
             Self::Driver(_) => "driver",
             Self::Descriptors(_) => "descriptors",
             Self::System(_) => "system",
-            Self::Running(_) => "running",
+            Self::Running { .. } => "running",
             Self::State(_) => "state",
             Self::Unkept(_) => "unkept",
             Self::Locked(_) => "locked",
@@ -181,7 +186,12 @@ impl Explain for LinkError {
             Self::Driver(_) => "Windows has bound another driver than WinUSB to it.".into(),
             Self::Descriptors(_) => "A bootloader offers a DFU interface with a memory string.".into(),
             Self::System(_) => "The system's USB support refused.".into(),
-            Self::Running(_) => "Nothing asked for update mode when its supply went on.".into(),
+            Self::Running { has_button: true, .. } => {
+                "Nothing asked for update mode when its supply went on.".into()
+            }
+            Self::Running { has_button: false, .. } => {
+                "It has no button, and its application did not ask for update mode.".into()
+            }
             Self::State(_) => "It was damaged, or it is not a state file at all.".into(),
             Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
             Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
@@ -214,10 +224,13 @@ impl Explain for LinkError {
             Self::System(_) => {
                 "Check that the user may list USB devices (in a container: pass /dev/bus/usb in).".into()
             }
-            Self::Running(file) => format!(
+            Self::Running { file, has_button: true } => format!(
                 "Hold its button while the supply goes on: --link sim:{file},button, or let the application ask: \
                  --link sim:{file},magic."
             ),
+            Self::Running { file, has_button: false } => {
+                format!("Let the application ask for it: --link sim:{file},magic.")
+            }
             Self::State(_) => {
                 "Check its name; a new virtual board is made when there is no such file, and --board is given."
                     .into()

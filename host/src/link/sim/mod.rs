@@ -48,7 +48,8 @@ impl SimLink {
         match attached {
             Ok(()) => Ok(link),
             Err(_) if link.virtual_board.runs_application() => {
-                Err(LinkError::Running(link.path.display().to_string()))
+                let has_button = link.virtual_board.fitting.button.is_some();
+                Err(LinkError::Running { file: link.path.display().to_string(), has_button })
             }
             Err(error) => Err(error),
         }

@@ -237,8 +237,7 @@ fn model(chip: &str) -> Result<ChipModel, LinkError> {
 }
 
 fn unkept(error: FileError) -> LinkError {
-    let why = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
-    LinkError::Unkept(format!("{error}{why}"))
+    LinkError::Unkept(error.to_string())
 }
 
 /// The right to change a state file. The lock lies on a file of its own beside it, since the state

@@ -154,7 +154,11 @@ impl Redirector {
         match self.socket.read(&mut buffer) {
             Ok(0) => return Ok(false),
             Ok(length) => self.codec.feed(&buffer[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(error) => return Err(error),
         }
         self.follow_wall_clock(port);
