@@ -26,7 +26,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/ldd", "libc-bin"),
 ];
 
-/// Why the guest cannot run here, if it cannot.
+/// Why no client can run here, if none can.
 pub fn obstacle() -> Option<String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Some("the guest is Linux on x86-64, started from the same".into());
@@ -36,12 +36,18 @@ pub fn obstacle() -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("missing packages: {}", missing.join(" ")));
     }
-    if kept_kernel().is_none()
-        && !(Path::new("/usr/bin/apt-get").exists() && Path::new("/usr/bin/dpkg").exists())
-    {
+    None
+}
+
+/// Why there is no kernel for the guest here, if there is none. What needs no guest goes on without.
+pub fn no_kernel() -> Option<String> {
+    if kept_kernel().is_some() {
+        return None;
+    }
+    if !(Path::new("/usr/bin/apt-get").exists() && Path::new("/usr/bin/dpkg").exists()) {
         return Some("the guest's kernel comes from Debian's packages: no apt-get and dpkg here".into());
     }
-    None
+    newest_kernel().err().map(|error| format!("{error:#}"))
 }
 
 /// A kernel and its modules.
@@ -104,11 +110,18 @@ pub fn kernel() -> Result<Kernel> {
 fn newest_kernel() -> Result<String> {
     let output =
         Command::new("apt-cache").args(["depends", "linux-image-amd64"]).output().context("apt-cache")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let package = text.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+    kernel_in(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The kernel's package in what `apt-cache depends` says. Ubuntu's kernels have other packages, in pieces.
+fn kernel_in(depends: &str) -> Result<String> {
+    let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
     match package {
         Some(package) if package.starts_with("linux-image-") => Ok(package.into()),
-        _ => bail!("apt-cache knows no linux-image-amd64 (`apt-get update` first?)"),
+        _ => bail!(
+            "the guest's kernel is Debian's linux-image-amd64, which apt knows nothing of here \
+             (on Debian: `apt-get update` first)"
+        ),
     }
 }
 
@@ -117,4 +130,22 @@ fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| program.clone())?;
     ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_apt_does_not_know_is_a_reason_to_skip_and_names_itself() {
+        let debian = "linux-image-amd64\n  Depends: linux-image-6.1.0-40-amd64\n  Conflicts: x\n";
+        assert_eq!(kernel_in(debian).unwrap(), "linux-image-6.1.0-40-amd64");
+        // Ubuntu: nothing but a message on standard error, or a name without a package.
+        for other in ["", "<linux-image-amd64>\n", "linux-image-amd64\n  Depends: linux-modules-6.8.0\n"] {
+            assert!(
+                kernel_in(other).unwrap_err().to_string().contains("Debian's linux-image-amd64"),
+                "{other}"
+            );
+        }
+    }
 }

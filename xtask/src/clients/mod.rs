@@ -77,12 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(!names.is_empty(), "no scenario has such a name; --list names them");
     let mut summary = Summary::default();
     if let Some(why) = machine::obstacle() {
-        ensure!(!args.require, "{why}");
-        summary.skipped = names;
-        for name in &summary.skipped {
-            note(args, &format!("{name}: skipped, {why}"));
-        }
-        summary.skipped_because = Some(why);
+        skip(args, &mut summary, names, why)?;
     } else {
         let work = tools::root().join("target/clients/work");
         fs::create_dir_all(&work)?;
@@ -96,13 +91,20 @@ pub fn run(args: &Args) -> Result<()> {
                 note_outcome(args, &mut summary, measure(name, || act(&bench)));
             }
         }
-        if !slow.is_empty() {
-            in_guest(args, &mut summary, &slow, &work)?;
+        match machine::no_kernel() {
+            _ if slow.is_empty() => {}
+            Some(why) => skip(args, &mut summary, slow.iter().map(|(name, _)| *name).collect(), why)?,
+            None => in_guest(args, &mut summary, &slow, &work)?,
         }
     }
     summary.passed = summary.scenarios.iter().filter(|outcome| outcome.passed).count();
     summary.failed = summary.scenarios.len() - summary.passed;
-    let line = format!("clients: {} passed, {} failed", summary.passed, summary.failed);
+    let line = format!(
+        "clients: {} passed, {} failed, {} skipped",
+        summary.passed,
+        summary.failed,
+        summary.skipped.len()
+    );
     if args.json {
         println!("{}", serde_json::to_string(&summary)?);
         eprintln!("{line}");
@@ -112,6 +114,17 @@ pub fn run(args: &Args) -> Result<()> {
     if summary.failed > 0 {
         bail!("{} of {} scenarios failed", summary.failed, summary.scenarios.len());
     }
+    Ok(())
+}
+
+/// Names what cannot run here, and why; with `--require` that is an error.
+fn skip(args: &Args, summary: &mut Summary, names: Vec<&'static str>, why: String) -> Result<()> {
+    ensure!(!args.require, "{why}");
+    for name in &names {
+        note(args, &format!("{name}: skipped, {why}"));
+    }
+    summary.skipped = names;
+    summary.skipped_because = Some(why);
     Ok(())
 }
 
