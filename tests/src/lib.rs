@@ -2,6 +2,7 @@
 
 pub mod budgets;
 pub mod fixtures;
+pub mod needs;
 pub mod rig;
 pub mod rules;
 pub mod sweep;

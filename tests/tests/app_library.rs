@@ -9,6 +9,7 @@ use std::process::Command;
 use surefoot_app::{Board, Error, Event, FlashFault, ImageFault, KNOWN, Reason, ResetCause, Rom, Standing};
 use surefoot_core::{config, handoff};
 use surefoot_tests::fixtures;
+use surefoot_tests::needs;
 
 #[test]
 fn the_rom_of_every_chip_that_the_chip_data_knows_is_at_the_same_address() {
@@ -165,6 +166,9 @@ fn every_reason_of_the_core_has_a_name_in_the_header() {
 
 #[test]
 fn the_header_compiles_as_c_and_cpp_and_its_types_have_the_librarys_layout() {
+    if !needs::whole(needs::C) {
+        return;
+    }
     let source = "#include \"surefoot.h\"\n#include <stddef.h>\n\
          #ifdef __cplusplus\n#define CHECK static_assert\n#else\n#define CHECK _Static_assert\n#endif\n\
          CHECK(sizeof(surefoot_board_t) == 16, \"board\");\n\
@@ -207,6 +211,9 @@ fn the_header_compiles_as_c_and_cpp_and_its_types_have_the_librarys_layout() {
 
 #[test]
 fn the_static_library_defines_every_function_that_the_header_declares() {
+    if !needs::whole(needs::C) {
+        return;
+    }
     let library = fixtures::static_library().unwrap();
     let output = Command::new("arm-none-eabi-nm")
         .args(["--defined-only", "--extern-only"])

@@ -14,6 +14,7 @@ use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
 use surefoot_sim::{Cut, Defect, Failing, Leaves, Line, Nanos, Parity, ResetCause, Told, When};
 use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
+use surefoot_tests::needs;
 use surefoot_tests::rig::{Found, Rig, example_key};
 
 const USART2: usize = 2;
@@ -35,6 +36,12 @@ fn file() -> BoardFile {
 
 fn slots() -> [Slot; 2] {
     file().slots().try_into().unwrap()
+}
+
+/// The languages that there are here: Rust, and C where it can be compiled.
+#[track_caller]
+fn languages() -> Vec<In> {
+    if needs::part(needs::C) { vec![In::Rust, In::C] } else { vec![In::Rust] }
 }
 
 /// A blinky for `slot` as the bytes that are sent.
@@ -151,7 +158,7 @@ fn runs(rig: &mut Rig) -> Option<Slot> {
 
 #[test]
 fn a_blinky_confirms_itself_once_its_led_has_changed_four_times() {
-    for language in [In::Rust, In::C] {
+    for language in languages() {
         let mut rig = running(blinky(language, slots()[0], 3));
         let trial = newest(&rig);
         assert_eq!(trial.event(), Event::Trial as u8, "{language:?}");
@@ -171,7 +178,7 @@ fn a_blinky_confirms_itself_once_its_led_has_changed_four_times() {
 
 #[test]
 fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
-    for language in [In::Rust, In::C] {
+    for language in languages() {
         let [a, b] = slots();
         let mut rig = running(blinky(language, a, 1));
         rig.board.run_for(PROOF);
@@ -200,7 +207,7 @@ fn a_blinky_takes_an_update_into_the_other_slot_while_it_runs_and_back() {
 
 #[test]
 fn a_blinky_on_trial_refuses_an_update_and_so_does_one_whose_image_is_torn() {
-    for language in [In::Rust, In::C] {
+    for language in languages() {
         let [a, b] = slots();
         let mut rig = running(blinky(language, a, 1));
         rig.board.run_for(Nanos::millis(20));
@@ -241,6 +248,9 @@ fn a_new_image_that_hangs_is_given_up_for_the_one_before() {
 
 #[test]
 fn c_reads_the_state_and_the_events_and_confirms_once() {
+    if !needs::whole(needs::C) {
+        return;
+    }
     const GO: u32 = 0x2000_1000;
     const STATE: u32 = 0x2000_1020;
     const EVENTS: u32 = 0x2000_1040;
@@ -296,6 +306,9 @@ fn a_confirmation_is_programmed_as_wide_as_the_supply_allows() {
 
 #[test]
 fn a_place_of_the_journal_that_cannot_be_written_is_passed_over_by_a_confirmation() {
+    if !needs::whole(needs::C) {
+        return;
+    }
     let a = slots()[0];
     let mut rig = running(signed(&state_c(a.base).unwrap(), a, 1));
     rig.board.run_for(Nanos::millis(100));
@@ -316,6 +329,9 @@ fn a_place_of_the_journal_that_cannot_be_written_is_passed_over_by_a_confirmatio
 
 #[test]
 fn a_fault_of_the_flash_is_told_to_the_sender_and_the_next_update_goes_through() {
+    if !needs::whole(needs::C) {
+        return;
+    }
     let [a, b] = slots();
     let mut rig = running(blinky(In::C, a, 1));
     rig.board.run_for(PROOF);

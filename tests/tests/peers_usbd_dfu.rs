@@ -15,6 +15,7 @@ use surefoot_host::link::{Departure, LinkError, Setup, Usb};
 use surefoot_sim::usb::host::UsbHost;
 use surefoot_sim::{Board, ChipModel, Kind, Nanos, Pin};
 use surefoot_tests::fixtures::{self, SLOT};
+use surefoot_tests::needs;
 use surefoot_tests::rules::{self, Broken};
 
 const BUTTON: Pin = Pin::new('A', 0);
@@ -173,8 +174,7 @@ fn dfu_util(flash: &Path, report: &Path, arguments: &[&str]) -> Output {
 
 #[test]
 fn dfu_util_flashes_and_starts_an_application_through_it() {
-    if Command::new("dfu-util").arg("--version").output().is_err() {
-        println!("skipped: dfu-util is not installed (Debian: dfu-util)");
+    if !needs::whole(needs::DFU_UTIL) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

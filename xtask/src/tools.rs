@@ -8,7 +8,10 @@ use std::{env, fs};
 /// What a test needs from the machine: a Debian package and a file that shows it is there.
 const PACKAGES: &[(&str, &str)] = &[
     ("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
+    ("binutils-arm-none-eabi", "arm-none-eabi-nm"),
     ("make", "make"),
+    ("openssl", "openssl"),
+    ("bsdutils", "script"),
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("busybox-static", "busybox"),
     ("dfu-util", "dfu-util"),
@@ -23,14 +26,17 @@ pub fn root() -> PathBuf {
 pub struct Step {
     pub name: &'static str,
     pub command: &'static str,
+    /// Without these it is skipped.
     pub packages: &'static [&'static str],
+    /// Without these a part of it skips itself.
+    pub partly: &'static [&'static str],
     folder: &'static str,
 }
 
 impl Step {
     /// A step in the host workspace.
     pub fn host(name: &'static str, command: &'static str, packages: &'static [&'static str]) -> Self {
-        Self { name, command, packages, folder: "." }
+        Self::inside(".", name, command, packages)
     }
 
     /// A step in another workspace, with that folder's toolchain.
@@ -40,7 +46,12 @@ impl Step {
         command: &'static str,
         packages: &'static [&'static str],
     ) -> Self {
-        Self { name, command, packages, folder }
+        Self { name, command, packages, partly: &[], folder }
+    }
+
+    /// The same step, a part of which needs `packages`.
+    pub fn partly(self, packages: &'static [&'static str]) -> Self {
+        Self { partly: packages, ..self }
     }
 
     /// Runs it; its output goes where ours goes.
@@ -90,7 +101,12 @@ pub fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn installed(package: &str) -> bool {
-    PACKAGES.iter().find(|(name, _)| *name == package).is_some_and(|(_, program)| in_path(program))
+    program_of(package).is_some_and(in_path)
+}
+
+/// The program that shows that `package` is there.
+pub fn program_of(package: &str) -> Option<&'static str> {
+    PACKAGES.iter().find(|(name, _)| *name == package).map(|(_, program)| *program)
 }
 
 fn in_path(program: &str) -> bool {
@@ -108,7 +124,7 @@ pub fn install_packages(wanted: impl Iterator<Item = &'static str>) -> Result<()
     }
     println!("missing packages: {}", wanted.join(" "));
     if !in_path("apt-get") {
-        println!("this is not Debian or Ubuntu: install them by hand to run the steps that need them");
+        println!("this is not Debian or Ubuntu: install them by hand to run what needs them");
         return Ok(());
     }
     let uid = Command::new("id").arg("-u").output().context("id")?;
@@ -128,7 +144,7 @@ pub fn install_packages(wanted: impl Iterator<Item = &'static str>) -> Result<()
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(&wanted);
     if !(apt(&["update"])? && apt(&install)?) {
-        println!("apt-get could not install them: the steps that need them are skipped");
+        println!("apt-get could not install them: what needs them is skipped by name");
     }
     Ok(())
 }

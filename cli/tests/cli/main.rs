@@ -2,6 +2,10 @@
 mod bad_input;
 mod bench;
 mod layouts;
+/// What tests need from the machine, as the tests of the whole product know it.
+#[allow(dead_code, reason = "not everything that it knows is needed here")]
+#[path = "../../../tests/src/needs.rs"]
+mod needs;
 mod orders;
 mod protect;
 #[cfg(unix)]

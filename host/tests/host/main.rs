@@ -6,4 +6,8 @@ mod files;
 mod image;
 mod job;
 mod keys;
+/// What tests need from the machine, as the tests of the whole product know it.
+#[allow(dead_code, reason = "not everything that it knows is needed here")]
+#[path = "../../../tests/src/needs.rs"]
+mod needs;
 mod slots;
