@@ -3,6 +3,8 @@
 //! `build.rs` builds them, so what a test runs, what `surefoot bootloader` seals and what a device
 //! carries are the same bytes. Nothing here changes them; sealing is `surefoot-board`'s.
 
+pub mod make;
+
 /// A bootloader binary for one family of chips, not yet sealed.
 #[derive(Clone, Copy, Debug)]
 pub struct Image {

@@ -1,5 +1,6 @@
 //! The sweep itself: it repeats itself, replays a case by name, and sees what it is there to see.
 
+use surefoot_images::F4_FULL;
 use surefoot_sim::Nanos;
 use surefoot_tests::sweep::bench::{Bench, Seen};
 use surefoot_tests::sweep::checks::{Failure, Kind, Promise, State, check};
@@ -11,7 +12,18 @@ fn some(name: &str, shard: usize, shards: usize) -> Figures {
 
 fn with_effort(name: &str, shard: usize, shards: usize, effort: Effort, tried: Tried) -> Figures {
     let only = Some(name.to_owned());
-    let options = Options { seed: 3, shard, shards, seeds: 1, effort, tried, faults: 2, only };
+    let options = Options {
+        seed: 3,
+        shard,
+        shards,
+        seeds: 1,
+        effort,
+        tried,
+        faults: 2,
+        only,
+        firmware: F4_FULL,
+        until_failure: false,
+    };
     let parts = sweep::run(&options, &mut |_| {}).expect("the scenario runs");
     let mut all = Figures::default();
     parts.into_iter().for_each(|part| all.add(part.figures));
@@ -32,7 +44,7 @@ fn a_sweep_passes_and_its_shards_are_the_whole() {
 fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
     for name in ["ab-update/60:restless:5f", "backup-update/9:torn:7/3:after:1", "ab-confirm/200:once:2"] {
         let case = name.parse().expect("a case");
-        let (figures, trace) = sweep::replay(&case, true).expect("the scenario runs");
+        let (figures, trace) = sweep::replay(&case, F4_FULL, true).expect("the scenario runs");
         assert!(figures.bricked + figures.unaccepted == 0, "{name}: {:?}", figures.failures);
         let text = trace.lines().join("\n");
         for words in ["journal: ", "confirmed one", "=> image one runs in slot 0"] {
@@ -44,7 +56,7 @@ fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
 /// A board on which image one has confirmed itself, and what was promised then.
 fn confirmed() -> (Bench, Promise) {
     let scenario = scenarios::find("ab-update").expect("a scenario");
-    let mut bench = scenario.bench().expect("a board");
+    let mut bench = scenario.bench(F4_FULL).expect("a board");
     scenario.prepare(&mut bench).expect("image one confirms itself");
     let promise = Promise::after(&State::of(&bench.rig.board, &bench.journal));
     let seen = bench.power_cycle();

@@ -1,9 +1,12 @@
 //! `cargo xtask sweep`: cuts the supply at every flash and option byte operation of real runs.
 
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Instant;
+use surefoot_images::{F4_FULL, Image, make};
 use surefoot_tests::sweep::case::Case;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Tried, scenarios};
 
@@ -38,6 +41,12 @@ pub struct Args {
     /// With --case: what happens, as a timeline
     #[arg(long, requires = "case")]
     trace: bool,
+    /// Another build of the bootloader, an ELF file, instead of the one that ships
+    #[arg(long, value_name = "FILE")]
+    firmware: Option<PathBuf>,
+    /// Stop at the first failure
+    #[arg(long)]
+    until_failure: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -60,7 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
     let parts = match &args.case {
         Some(case) => {
-            let (figures, trace) = sweep::replay(case, args.trace)?;
+            let (figures, trace) = sweep::replay(case, firmware(args)?, args.trace)?;
             trace.lines().iter().for_each(|line| println!("{line}"));
             vec![Part { scenario: "case".into(), operations: 0, figures, seconds: 0.0 }]
         }
@@ -73,10 +82,18 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The bootloader that ships, or the one that was asked for, which is kept until the end.
+fn firmware(args: &Args) -> Result<Image> {
+    let Some(path) = &args.firmware else { return Ok(F4_FULL) };
+    let elf = fs::read(path).with_context(|| path.display().to_string())?;
+    let binary = make::flat(&elf).with_context(|| format!("{} is no bootloader", path.display()))?;
+    Ok(Image { name: F4_FULL.name, binary: binary.leak(), elf: elf.leak() })
+}
+
 fn sweep_all(args: &Args) -> Result<Vec<Part>> {
     let threads = std::thread::available_parallelism()?.get();
     let (shard, shards) = args.shard.unwrap_or((0, 1));
-    let tried = Tried::default();
+    let (tried, firmware) = (Tried::default(), firmware(args)?);
     let options = |thread: usize| Options {
         seed: args.seed,
         // Each thread takes its share of this shard's operations.
@@ -90,6 +107,8 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
         tried: tried.clone(),
         faults: if args.full { 24 } else { 2 },
         only: args.scenario.clone(),
+        firmware,
+        until_failure: args.until_failure,
     };
     let (send, receive) = mpsc::channel();
     std::thread::scope(|scope| {

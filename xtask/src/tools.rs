@@ -64,18 +64,8 @@ impl Step {
     }
 }
 
-/// A command in `folder` that sees that folder's toolchain, not the one this process was given.
-pub fn outside(program: &str, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(folder);
-    for (key, _) in env::vars_os() {
-        let name = key.to_string_lossy();
-        if (name.starts_with("CARGO") && name != "CARGO_HOME") || name == "RUSTUP_TOOLCHAIN" {
-            command.env_remove(&key);
-        }
-    }
-    command
-}
+/// A command in a folder that sees that folder's toolchain, not the one this process was given.
+pub use surefoot_images::make::outside;
 
 /// Installs what `folder`/rust-toolchain.toml names: toolchain, targets and components, where they
 /// are missing.

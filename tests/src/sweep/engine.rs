@@ -15,6 +15,7 @@ use crate::rig::Moment;
 use anyhow::Result;
 use surefoot_core::config::Strategy;
 use surefoot_core::journal::{REJECTED, Record};
+use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::{Board, Nanos, Remains};
 
@@ -72,8 +73,8 @@ pub(super) struct Started {
 
 impl Recorded {
     /// Runs a scenario forward, on a board that has the bootloader translated already.
-    pub fn new(scenario: Scenario, board: &mut Board) -> Result<Self> {
-        let mut bench = scenario.bench()?;
+    pub fn new(scenario: Scenario, firmware: Image, board: &mut Board) -> Result<Self> {
+        let mut bench = scenario.bench(firmware)?;
         let fresh = bench.rig.board.snapshot();
         board.restore(&fresh);
         std::mem::swap(&mut bench.rig.board, board);

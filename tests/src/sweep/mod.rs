@@ -26,6 +26,7 @@ use engine::{Depth, Recorded};
 use scenarios::Scenario;
 use std::fmt;
 use std::time::Instant;
+use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use trace::Trace;
 pub use tried::Tried;
@@ -49,6 +50,10 @@ pub struct Options {
     pub faults: usize,
     /// Only scenarios whose name contains this.
     pub only: Option<String>,
+    /// The bootloader.
+    pub firmware: Image,
+    /// The first failure ends it.
+    pub until_failure: bool,
 }
 
 /// How much is tried.
@@ -150,7 +155,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
     let mut recorded = Vec::new();
     for scenario in scenarios::all().into_iter().filter(wanted) {
         let started = Instant::now();
-        let mut one = Recorded::new(scenario, &mut board)?;
+        let mut one = Recorded::new(scenario, options.firmware, &mut board)?;
         one.swap_board(&mut board);
         one.pilot(options.seed);
         one.swap_board(&mut board);
@@ -174,6 +179,9 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
             one.cuts_at(operation, &depth, seed, &mut figures);
             done += figures.cuts - before;
             progress(done);
+            if options.until_failure && !figures.failures.is_empty() {
+                break;
+            }
         }
         one.faults(options.faults, options.shard, options.shards, seed, &mut figures);
         one.swap_board(&mut board);
@@ -240,13 +248,13 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0, |hash, byte| Random::new(hash ^ u64::from(byte)).bits())
 }
 
-/// Runs one case; with a timeline if that is wanted.
-pub fn replay(case: &Case, told: bool) -> Result<(Figures, Trace)> {
+/// Runs one case on a board with this bootloader; with a timeline if that is wanted.
+pub fn replay(case: &Case, firmware: Image, told: bool) -> Result<(Figures, Trace)> {
     let scenario =
         scenarios::find(&case.scenario).with_context(|| format!("no scenario {:?}", case.scenario))?;
     let mut figures = Figures::default();
     let mut board = bench::bare_board();
-    let mut recorded = Recorded::new(scenario, &mut board)?;
+    let mut recorded = Recorded::new(scenario, firmware, &mut board)?;
     recorded.swap_board(&mut board);
     recorded.trace = told.then(Trace::default);
     recorded.replay(case, &mut figures);

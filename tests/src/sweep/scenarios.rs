@@ -11,7 +11,7 @@ use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{Policy, Strategy};
 use surefoot_core::image::manifest::Override;
 use surefoot_host::job::{Change, Level};
-use surefoot_images::F4_FULL;
+use surefoot_images::Image;
 use surefoot_sim::Nanos;
 
 /// What happens.
@@ -67,9 +67,9 @@ impl Scenario {
     }
 
     /// Its board, as it comes from the factory.
-    pub fn bench(&self) -> Result<Bench> {
+    pub fn bench(&self, firmware: Image) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];
-        let mut bench = Bench::new(F4_FULL, board(self.kind)?, keys).context(self.name.clone())?;
+        let mut bench = Bench::new(firmware, board(self.kind)?, keys).context(self.name.clone())?;
         if self.kind == Kind::Large {
             (bench.filler, bench.every) = (Some(70_000), 211);
         }

@@ -1,0 +1,138 @@
+//! A copy of the sources to put bugs into, with a target directory of its own.
+
+use super::Mutant;
+use crate::tools;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use surefoot_images::make;
+
+/// The core's tests that have to see a bug.
+const TESTS: &str = "core/tests/failsafe";
+/// A bug that keeps the tests from coming to an end is caught too.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A copy of the core with its fail-safe tests, as a workspace of its own, and of the firmware.
+pub struct Copy {
+    folder: PathBuf,
+}
+
+impl Copy {
+    pub fn new(number: usize) -> Result<Self> {
+        let root = tools::root();
+        let folder = root.join("target/mutants").join(number.to_string());
+        let core = folder.join("core");
+        if core.exists() {
+            fs::remove_dir_all(&core)?;
+        }
+        copy_folder(&root.join("core/src"), &core.join("src"))?;
+        copy_folder(&root.join(TESTS), &core.join("tests/failsafe"))?;
+        copy_firmware(&root.join("firmware"), &folder.join("firmware"))?;
+        fs::copy(root.join("core/Cargo.toml"), core.join("Cargo.toml"))?;
+        fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        fs::copy(root.join("rust-toolchain.toml"), folder.join("rust-toolchain.toml"))?;
+        let mut manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
+        let workspace =
+            manifest.get_mut("workspace").and_then(|w| w.as_table_mut()).context("a workspace")?;
+        workspace.retain(|key, _| matches!(key, "package" | "lints"));
+        workspace.insert("members".into(), vec!["core"].into());
+        workspace.insert("resolver".into(), "3".into());
+        let profile: toml::Table = "dev = { opt-level = 1, debug = 0 }".parse()?;
+        manifest.insert("profile".into(), profile.into());
+        fs::write(folder.join("Cargo.toml"), manifest.to_string())?;
+        Ok(Self { folder })
+    }
+
+    /// What `look` finds while the bug is in the copy.
+    pub fn with<T>(&self, mutant: &Mutant, look: impl FnOnce() -> Result<T>) -> Result<T> {
+        let source = fs::read_to_string(tools::root().join(&mutant.file))?;
+        let place = self.folder.join(&mutant.file);
+        fs::write(&place, mutant.applied(&source)?)?;
+        let result = look().with_context(|| format!("{:?}", mutant.name));
+        fs::write(&place, source)?;
+        result
+    }
+
+    /// Builds the bootloader: its ELF file.
+    pub fn firmware(&self) -> Result<Vec<u8>> {
+        make::build(&self.folder.join("firmware"), &self.folder.join("target/firmware"), &[])
+    }
+
+    /// Builds the tests: the path of their binary.
+    pub fn build(&self) -> Result<PathBuf> {
+        let output = tools::outside("cargo", &self.folder)
+            .args(["test", "--no-run", "--quiet", "--message-format=json", "--test", "failsafe"])
+            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .stderr(Stdio::null())
+            .output()
+            .context("cargo")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut complaint = String::new();
+        for message in messages {
+            if let Some(binary) = message["executable"].as_str() {
+                return Ok(binary.into());
+            }
+            complaint += message["message"]["rendered"].as_str().unwrap_or("");
+        }
+        bail!("the tests do not compile:\n{complaint}")
+    }
+
+    /// True when these of its tests pass.
+    pub fn passes(&self, binary: &Path, tests: &str) -> Result<bool> {
+        let mut child = Command::new(binary)
+            .current_dir(&self.folder)
+            .env("SUREFOOT_QUICK", "1")
+            .args(["--test-threads", "1", tests])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status.success());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill()?;
+        child.wait()?;
+        Ok(false)
+    }
+}
+
+/// The firmware's workspace without what was built in it.
+fn copy_firmware(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_name() == "target" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            if to.exists() {
+                fs::remove_dir_all(&to)?;
+            }
+            copy_folder(&from, &to)?;
+        } else {
+            fs::create_dir_all(to.parent().unwrap_or(&to))?;
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
+}
