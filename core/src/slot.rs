@@ -91,7 +91,8 @@ pub fn boot(
     };
     let later = id(machine, config.slot(1));
     let mut fault = ImageFault::Rejected;
-    for look in [Look::Candidate, Look::Confirmed, Look::Restored, Look::Any] {
+    // A copy that fails once, or that a misread spoils, is made a second time.
+    for look in [Look::Candidate, Look::Confirmed, Look::Restored, Look::Restored, Look::Any] {
         #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);

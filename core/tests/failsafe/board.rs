@@ -395,7 +395,7 @@ impl Board {
     /// True when `slot` holds the image to the last bit, and none of them wavers.
     fn holds(&self, slot: Slot, image: &Image) -> bool {
         let length = image.bytes.len() as u32;
-        self.flash.bytes(slot.base, length) == Some(&image.bytes)
+        self.flash.held(slot.base, length) == Some(&image.bytes)
             && self.flash.is_solid(slot.base, slot.length)
     }
 
@@ -427,7 +427,7 @@ impl Board {
         let mut sector = config.sector_from(0);
         while let Some(Sector { base, size, .. }) = sector {
             for at in (base..base + size).step_by(RECORD_LEN as usize) {
-                let record = self.flash.bytes(at, RECORD_LEN).and_then(Record::check);
+                let record = self.flash.held(at, RECORD_LEN).and_then(Record::check);
                 if record.is_some_and(|r| r.sequence().next_multiple_of(2) == newest)
                     && self.flash.is_solid(at, RECORD_LEN)
                 {
@@ -478,7 +478,7 @@ impl Machine for Board {
             ..Demand::new(config, slot)
         };
         let image = verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn)?;
-        let bytes = |length: usize| self.flash.bytes(slot.base, length as u32);
+        let bytes = |length: usize| self.flash.held(slot.base, length as u32);
         match self.kind.images.iter().position(|i| bytes(i.bytes.len()) == Some(&i.bytes)) {
             Some(number) => self.proved.push((slot.base, number)),
             None => self.breaks(format!("what is in the slot at {:x} was accepted", slot.base)),

@@ -4,7 +4,9 @@
 //! manual leaves open, the worst is done. Bits that waver are drawn anew at each power-on and at
 //! each operation, since [`Memory::bytes`] hands out a slice.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use surefoot_core::config::{Config, Sector};
 use surefoot_core::port::{Flash as Port, FlashFault, Memory};
 
@@ -68,6 +70,18 @@ pub struct Operation {
     pub erase: bool,
 }
 
+/// Bits that read wrong now and then.
+#[derive(Clone)]
+struct Slip {
+    at: usize,
+    mask: u8,
+    /// Bit i: they do in the read after `i` others.
+    wrong: u128,
+    reads: Cell<u32>,
+    /// The cells as a wrong read shows them.
+    shown: OnceCell<Vec<u8>>,
+}
+
 /// The flash of one board.
 #[derive(Clone)]
 pub struct Flash {
@@ -92,8 +106,12 @@ pub struct Flash {
     pub stuck_sector: Option<u32>,
     /// The unit at this address does not get programmed.
     pub stuck_unit: Option<u32>,
+    /// That sector or unit fails once and never again.
+    pub passing: bool,
     /// These bits read wrong until the next power-on.
     glitch: Option<(usize, u8)>,
+    /// These bits read wrong in some reads.
+    slip: Option<Slip>,
     random: u64,
 }
 
@@ -112,7 +130,9 @@ impl Flash {
             erased: BTreeMap::new(),
             stuck_sector: None,
             stuck_unit: None,
+            passing: false,
             glitch: None,
+            slip: None,
             random: 1,
         }
     }
@@ -138,6 +158,17 @@ impl Flash {
         self.cells[at] ^= mask;
     }
 
+    /// These bits read wrong in some of the next reads: bit i of `wrong` is for the read after `i` others.
+    pub fn slip(&mut self, address: u32, mask: u8, wrong: u128) {
+        let at = (address - BASE) as usize;
+        self.slip = Some(Slip { at, mask, wrong, reads: Cell::new(0), shown: OnceCell::new() });
+    }
+
+    /// True when they did for the last time.
+    pub fn has_slipped(&self) -> bool {
+        self.slip.as_ref().is_some_and(|slip| slip.wrong.checked_shr(slip.reads.get()).is_none_or(|w| w == 0))
+    }
+
     /// A programmer writes `bytes` to erased cells; that is no operation of the board's.
     pub fn put(&mut self, address: u32, bytes: &[u8]) {
         let start = (address - BASE) as usize;
@@ -153,6 +184,32 @@ impl Flash {
         if self.rule == Cells::Ecc {
             self.traps.extend(start / self.unit..end / self.unit);
         }
+    }
+
+    /// What the cells hold, without a slip: for onlookers.
+    pub fn held(&self, address: u32, length: u32) -> Option<&[u8]> {
+        self.cells.get(self.readable(address, length)?)
+    }
+
+    fn readable(&self, address: u32, length: u32) -> Option<Range<usize>> {
+        let start = address.checked_sub(BASE)? as usize;
+        let end = start.checked_add(length as usize)?;
+        let units = start / self.unit..end.div_ceil(self.unit);
+        let traps = self.off || !self.traps.is_empty() && self.traps.range(units).next().is_some();
+        (!traps).then_some(start..end)
+    }
+
+    /// What a read shows that touches the bits of `slip`.
+    fn shown<'a>(&'a self, slip: &'a Slip) -> &'a [u8] {
+        let read = slip.reads.replace(slip.reads.get() + 1);
+        if slip.wrong.checked_shr(read).is_none_or(|wrong| wrong & 1 == 0) {
+            return &self.cells;
+        }
+        slip.shown.get_or_init(|| {
+            let mut cells = self.cells.clone();
+            cells[slip.at] ^= slip.mask;
+            cells
+        })
     }
 
     fn heal(&mut self) {
@@ -201,6 +258,7 @@ impl Flash {
             return None;
         }
         self.waver();
+        self.slip.as_mut().map(|slip| slip.shown.take());
         let here = self.cut.filter(|cut| cut.at == self.done.len()).map(|cut| cut.when);
         self.done.push(operation);
         self.off = here.is_some();
@@ -234,6 +292,7 @@ impl Flash {
         let address = BASE + start as u32;
         let when = self.begin(Operation { address, erase: false }).ok_or(FlashFault::Timeout)?;
         if self.stuck_unit == Some(address) {
+            self.stuck_unit = self.stuck_unit.filter(|_| !self.passing);
             return Err(FlashFault::ReadBack);
         }
         let allowed = match self.rule {
@@ -294,6 +353,7 @@ impl Flash {
         let when = self.begin(Operation { address, erase: true }).ok_or(FlashFault::Timeout)?;
         *self.erased.entry(address).or_default() += 1;
         if self.stuck_sector == Some(address) {
+            self.stuck_sector = self.stuck_sector.filter(|_| !self.passing);
             return Err(FlashFault::NotErased);
         }
         match when {
@@ -366,13 +426,9 @@ impl Flash {
 
 impl Memory for Flash {
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
-        let start = address.checked_sub(BASE)? as usize;
-        let end = start.checked_add(length as usize)?;
-        let units = start / self.unit..end.div_ceil(self.unit);
-        if self.off || !self.traps.is_empty() && self.traps.range(units).next().is_some() {
-            return None;
-        }
-        self.cells.get(start..end)
+        let range = self.readable(address, length)?;
+        let slip = self.slip.as_ref().filter(|slip| range.contains(&slip.at));
+        slip.map_or(&self.cells[..], |slip| self.shown(slip)).get(range)
     }
 }
 

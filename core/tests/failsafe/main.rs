@@ -3,7 +3,7 @@
 //!
 //! What the tests stand on: `flash` (the model), `family` (its parameters), `image`, `board` (the
 //! core's slots on it, with an onlooker who checks the promises), `scenario` (the stories), `sweep`
-//! (the cuts). `faults`, `turnover`, `untried` and `wear` look
+//! (the cuts). `faults`, `passing`, `turnover`, `untried` and `wear` look
 //! at single things. The binary that ships is swept by `cargo xtask sweep`; here are the families that
 //! have no firmware yet.
 
@@ -12,6 +12,7 @@ mod family;
 mod faults;
 mod flash;
 mod image;
+mod passing;
 mod scenario;
 mod sweep;
 mod turnover;

@@ -5,8 +5,7 @@
 //! start after a cut works on fails. What the host is told does not matter here; what the board
 //! is afterwards does.
 //!
-//! A copy back from the backup slot that fails once ends in update mode, and is made by the next
-//! start. The limit of a backup slot: with a place in the slot that the image runs in bad for good, the
+//! The limit of a backup slot: with a place in the slot that the image runs in bad for good, the
 //! image cannot come back there, and update mode is all that is left.
 
 use super::Figures;
@@ -87,7 +86,7 @@ impl Recorded {
         figures.faults += 1;
         self.bench.rig.back_to(&self.start);
         self.bench.rig.board.add_defect(defect);
-        let promise = self.for_one_start(defect, &self.promises[0].clone());
+        let promise = self.lenient(defect, &self.promises[0].clone());
         self.bench.record();
         // It may well fail.
         let ended = self.scenario.clone().run(&mut self.bench);
@@ -153,7 +152,7 @@ impl Recorded {
         if let Some(trace) = &mut self.trace {
             trace.say(format!("            from here on: {defect:?}"));
         }
-        let promise = self.for_one_start(defect, &self.promises[first.operation - 1].clone());
+        let promise = self.lenient(defect, &self.promises[first.operation - 1].clone());
         let (_, mut state) = self.start(Start::PowerOn, &promise, figures)?;
         for how in [Start::Pin, Start::PowerCycle] {
             let promise = self.lenient(defect, &Promise::after(&state));
@@ -175,15 +174,6 @@ impl Recorded {
         self.bench.strategy() == Strategy::Backup
             && defect.times.is_none()
             && self.bench.slots[0].contains(place, 1)
-    }
-
-    /// What is promised of the first start. A copy back that failed is tried again by the next one.
-    fn for_one_start(&self, defect: Defect, promise: &Promise) -> Promise {
-        let mut promise = self.lenient(defect, promise);
-        if self.bench.strategy() == Strategy::Backup && !self.in_journal(defect) {
-            promise.confirmed.push(0);
-        }
-        promise
     }
 
     /// What can still be promised with this defect.
