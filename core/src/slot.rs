@@ -18,6 +18,8 @@
 //!
 //! Not here: the bytes of an update ([`crate::dfu`]), the proof of an image ([`crate::image`]).
 
+use core::hint::black_box;
+
 use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
 use crate::image::manifest::{self, View};
 use crate::image::verify::{self, Demand, manifest_at};
@@ -31,6 +33,9 @@ pub const CHARGE: u8 = 8;
 pub const SUPPLY: u8 = 1 << 0 | 1 << 2;
 /// Reset causes that show a hang: the independent and the window watchdog.
 pub const WATCHDOGS: u8 = 1 << 4 | 1 << 5;
+/// Looks at an image before it counts as not there or no good. A bit that reads wrong hides an image
+/// and makes none: one look that finds it outweighs those that do not.
+const LOOKS: usize = 8;
 /// Bytes that are copied at once between slots.
 #[cfg(feature = "backup")]
 const CHUNK: usize = 64;
@@ -54,7 +59,9 @@ pub fn manifest(memory: &impl Memory, slot: Slot) -> Option<View<'_>> {
 /// must not pass for the confirmed image, of which it may be a copy.
 #[inline(never)]
 pub fn id(memory: &impl Memory, slot: Slot) -> u32 {
-    manifest(memory, slot).filter(|manifest| manifest.load_address() == slot.base).map_or(0, View::id)
+    // Each look reads the flash anew, whatever the compiler knows from the one before.
+    let look = |_| manifest(memory, black_box(slot)).filter(|manifest| manifest.load_address() == slot.base);
+    (0..LOOKS).find_map(look).map_or(0, View::id)
 }
 
 /// Where [`boot`] looks for an image, in this order.
@@ -188,6 +195,10 @@ fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashF
             let bytes = machine.bytes(at - to.base + from.base, CHUNK as u32).unwrap_or(&[]);
             let chunk: [u8; CHUNK] = *bytes.first_chunk().ok_or(FlashFault::ReadBack)?;
             machine.program(config, at, &chunk)?;
+            // What was misread was programmed and read back well.
+            if machine.bytes(at - to.base + from.base, CHUNK as u32) != Some(&chunk) {
+                return Err(FlashFault::ReadBack);
+            }
             at += CHUNK as u32;
         }
     }
@@ -201,13 +212,17 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     let config = journal.config();
     match config.strategy() {
         Strategy::Ab => {
-            // An id can be forged in the slot that was open; the proof cannot.
-            let seemingly_both = config.slots().all(|slot| id(machine, slot) == journal.state.confirmed());
-            if seemingly_both && machine.prove(config, config.first_slot(), &journal.state).is_ok() {
-                OWNER_SLOT1
-            } else {
-                spare(journal, machine)
+            if config.slots().all(|slot| id(machine, slot) == journal.state.confirmed()) {
+                // An id can be forged in the slot that was open; the proof cannot.
+                for _ in 0..LOOKS {
+                    for (number, other) in [(0, OWNER_SLOT1), (1, OWNER_SLOT0)] {
+                        if proves(journal, machine, number) {
+                            return other;
+                        }
+                    }
+                }
             }
+            spare(journal, machine)
         }
         #[cfg(feature = "backup")]
         Strategy::Backup => {
@@ -219,24 +234,33 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
     }
 }
 
-/// Owner of the slot that does not hold the confirmed image: slot 0 if none does, or seemingly both.
+/// True when the image in this slot is good.
+fn proves(journal: &Journal, machine: &mut impl Machine, number: usize) -> bool {
+    let config = journal.config();
+    machine.prove(config, config.slot(number), &journal.state).is_ok()
+}
+
+/// Owner of the slot that does not hold the confirmed image. When neither seems to, a slot with another
+/// image certainly does not, while one without any may hold it with a bit that reads wrong. Some slot is
+/// always open: slot 0 when that does not tell them apart.
 pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
     let (config, confirmed) = (journal.config(), journal.state.confirmed());
-    let holds = |number| id(memory, config.slot(number)) == confirmed;
-    if confirmed != 0 && holds(0) && !holds(1) { OWNER_SLOT1 } else { OWNER_SLOT0 }
+    let [first, second] = [0, 1].map(|number| id(memory, config.slot(number)));
+    let kept = first == confirmed || first == 0 && second != 0;
+    if confirmed != 0 && kept && second != confirmed { OWNER_SLOT1 } else { OWNER_SLOT0 }
 }
 
 /// Copies the confirmed image, proved once more, to the backup slot.
 #[cfg(feature = "backup")]
 fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), FlashFault> {
     let config = journal.config();
-    if machine.prove(config, config.slot(0), &journal.state).is_err() {
+    if (0..LOOKS).all(|_| !proves(journal, machine, 0)) {
         return Ok(());
     }
     // From here on the slot holds no image, whatever its manifest says.
     journal.state.set_backup(0);
     journal.commit(machine, Event::BackedUp, 1)?;
-    copy(config, machine, OWNER_SLOT1)?;
+    copy(config, machine, OWNER_SLOT1).or_else(|_| copy(config, machine, OWNER_SLOT1))?;
     journal.state.set_backup(journal.state.confirmed());
     journal.commit(machine, Event::BackedUp, 0)
 }

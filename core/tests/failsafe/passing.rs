@@ -1,12 +1,15 @@
 //! Flash that is at fault once: a sector, a unit or a bit that does at the next try what it should.
 //!
 //! What may not come of it: a start that ends in update mode although the confirmed image can be
-//! copied back.
+//! copied back, a backup that is none, and an update of the slot that holds the confirmed image.
 
 use super::board::{Board, Kind, Started, cause};
 use super::family::{FAMILIES, Family, SMALLEST};
+use super::image::recipe;
 use super::scenario::{self, Act};
-use surefoot_core::config::{Policy, Strategy};
+use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Strategy};
+use surefoot_core::journal::{Event, Journal};
+use surefoot_core::slot;
 
 /// A board after these acts, with power on.
 fn after(family: &'static Family, strategy: Strategy, acts: &[Act]) -> Board {
@@ -78,4 +81,129 @@ fn a_bit_that_reads_wrong_once_while_the_backup_is_copied_back_does_not_keep_it_
     let start = overwritten(&SMALLEST);
     let misreads = misread(&start, &[0, 1], |board, case| starts(board, "old", case));
     assert!(misreads > 2000, "{misreads} misreads");
+}
+
+#[test]
+fn a_bit_that_reads_wrong_once_while_the_backup_is_made_leaves_a_backup_that_can_be_copied_back() {
+    let acts = [Act::Update("old"), Act::Rest, Act::Update("new"), Act::Rest];
+    let start = after(&SMALLEST, Strategy::Backup, &acts);
+    let misreads = misread(&start, &[0, 1], |board, case| {
+        board.update(recipe("next"), 50);
+        assert!(board.broken.is_empty(), "{case}: {:?}", board.broken);
+        // A misread of the host's own bytes ends its update; one of the copy does not.
+        let last = Journal::load(board.kind.config, &board.flash).state.event();
+        let begun = [Event::UpdateBegun, Event::UpdateFault].iter().any(|event| *event as u8 == last);
+        assert!(begun, "{case}: no slot was opened");
+        board.power_on(None, 1);
+        starts(board, "new", case);
+    });
+    assert!(misreads > 2000, "{misreads} misreads");
+}
+
+/// Both the session with a host and the application's updater get this slot.
+fn opens(board: &mut Board, free: u8, case: &str) {
+    let mut journal = Journal::load(board.kind.config, &board.flash);
+    assert_eq!(slot::open(&mut journal, board), free, "a session, {case}");
+}
+
+fn spares(board: &mut Board, free: u8, case: &str) {
+    let journal = Journal::load(board.kind.config, &board.flash);
+    assert_eq!(slot::spare(&journal, &board.flash), free, "the application, {case}");
+}
+
+/// What is in the slot that does not hold the confirmed image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Other {
+    Nothing,
+    Half,
+    Whole,
+    /// An image with the id of the confirmed one.
+    Forged,
+}
+
+const OTHERS: [Other; 4] = [Other::Nothing, Other::Half, Other::Whole, Other::Forged];
+
+/// A board with a confirmed image in slot `number` and this in the other.
+fn arranged(number: usize, other: Other) -> Board {
+    let updates: &[Act] =
+        &[Act::Update("old"), Act::Rest, Act::Update("new"), Act::Rest, Act::Update("next"), Act::Rest];
+    let mut board = after(&FAMILIES[0], Strategy::Ab, &updates[..if number == 0 { 6 } else { 4 }]);
+    let kind = board.kind;
+    let confirmed = kind.images.iter().find(|image| image.id == board.known.confirmed).expect("there");
+    assert_eq!(confirmed.slot, number);
+    let image = kind.image(recipe("downgrade"), 1 - number);
+    let blank = vec![0xFF; image.bytes.len()];
+    let put: &[u8] = match other {
+        Other::Nothing => &blank,
+        Other::Half => &[&image.bytes[..0x80], &blank[0x80..]].concat(),
+        Other::Whole => return board,
+        Other::Forged => &image.forged(confirmed.id),
+    };
+    board.flash.put(image.base, put);
+    board
+}
+
+/// The owner of the slot that may be opened.
+fn free(number: usize) -> u8 {
+    if number == 0 { OWNER_SLOT1 } else { OWNER_SLOT0 }
+}
+
+#[test]
+fn a_bit_that_reads_wrong_once_as_a_session_opens_does_not_open_the_slot_of_the_confirmed_image() {
+    for number in [0, 1] {
+        for other in OTHERS {
+            let board = arranged(number, other);
+            let misreads = misread(&board, &[0, 1], |board, case| {
+                opens(board, free(number), &format!("{case}, slot {number}, {other:?}"));
+            });
+            assert!(misreads > 400, "{misreads} misreads");
+            // An application has no proof to go by.
+            if other != Other::Forged {
+                misread(&board, &[0, 1], |board, case| {
+                    spares(board, free(number), &format!("{case}, slot {number}, {other:?}"));
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirmed_image() {
+    for number in [0, 1] {
+        for other in OTHERS {
+            let board = arranged(number, other);
+            for address in addresses(&board, number) {
+                for period in [2, 3, 7, u32::MAX] {
+                    // One that never reads right is told by a whole image in the other slot.
+                    if period == u32::MAX && other != Other::Whole {
+                        continue;
+                    }
+                    let right = |read: &u32| read % period == period - 1;
+                    let wrong =
+                        (0..u128::BITS).filter(|read| !right(read)).fold(0, |mask, read| mask | 1 << read);
+                    let mut board = board.clone();
+                    board.flash.slip(address, 1, wrong);
+                    let case = format!("{address:x} right once in {period}, slot {number}, {other:?}");
+                    if other != Other::Forged {
+                        spares(&mut board.clone(), free(number), &case);
+                    }
+                    opens(&mut board, free(number), &case);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_board_whose_confirmed_image_is_lost_takes_an_update() {
+    for number in [0, 1] {
+        for other in OTHERS {
+            let mut board = arranged(number, other);
+            board.known.weak = true;
+            let manifest = board.kind.family.slot(number).base + board.kind.family.body;
+            board.flash.scribble(manifest, 32);
+            scenario::rescue(&mut board);
+            assert!(board.broken.is_empty(), "slot {number}, {other:?}: {:?}", board.broken);
+        }
+    }
 }
