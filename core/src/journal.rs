@@ -10,7 +10,8 @@
 //! anew, twice: whichever of the two turns bad, the other says the same.
 //!
 //! A record is 32 bytes: a whole number of program units on every family, written once per erase.
-//! What cannot be read (an ECC part's torn unit) or does not add up counts as used up.
+//! What cannot be read (an ECC part's torn unit), does not add up or has a number that no log comes to
+//! counts as used up: the record before it stands.
 
 use crate::image::crc32;
 
@@ -23,6 +24,9 @@ pub use log::Journal;
 pub const RECORD_LEN: u32 = 32;
 /// Fewest records of a sector: so many places may fail in a row before an append gives up.
 pub const MIN_RECORDS: u32 = 16;
+/// The first sequence number that makes no record: it could not be followed for ever. No log gets so
+/// far, its sectors are worn out long before; what has such a number was not written by one.
+const END: u32 = 1 << 31;
 /// [`Record::tries`] of a candidate that is not tried any more.
 pub const REJECTED: u8 = 0xFF;
 
@@ -103,7 +107,7 @@ fn crc(words: &Words) -> u32 {
 }
 
 fn is_whole(words: &Words) -> bool {
-    crc(words) == u32::from_le_bytes(words[at::CRC])
+    u32::from_le_bytes(words[at::SEQUENCE]) < END && crc(words) == u32::from_le_bytes(words[at::CRC])
 }
 
 impl Record {

@@ -1,6 +1,6 @@
 //! Finding the newest record and writing the next.
 
-use super::{Event, MIN_RECORDS, RECORD_LEN, Record, is_whole, words};
+use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, is_whole, words};
 use crate::config::{Config, OWNER_JOURNAL};
 use crate::port::{Flash, FlashFault, Memory};
 
@@ -86,6 +86,9 @@ impl<'a> Journal<'a> {
         // An odd number that stands alone may turn bad, and so may its twin after another cut: both
         // records of what counts are written in one go.
         self.sequence = self.sequence.next_multiple_of(2);
+        if self.sequence + 2 >= END {
+            return Err(FlashFault::Sequence);
+        }
         self.write(flash)?;
         self.write(flash)
     }

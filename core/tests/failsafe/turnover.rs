@@ -4,8 +4,9 @@ use super::board::{Board, Kind};
 use super::family::{FAMILIES, Family, LARGE_JOURNAL};
 use super::flash::{Cut, POINTS, When};
 use super::scenario;
-use surefoot_core::config::{Policy, Strategy};
-use surefoot_core::journal::{Event, Journal};
+use surefoot_core::config::{OWNER_JOURNAL, Policy, Strategy};
+use surefoot_core::image::crc32;
+use surefoot_core::journal::{Event, Journal, RECORD_LEN};
 
 /// What a cut leaves is drawn so many times.
 const SEEDS: u64 = 4;
@@ -64,6 +65,55 @@ fn a_state_of_which_one_record_stands_is_no_half_of_the_next() {
                 check(&mut board, 8, seed, &format!("{at} {when:?} {seed}"));
             }
         }
+    }
+}
+
+/// A journal with candidate 7 as its state, and behind it a whole record with candidate 66 and this
+/// number, which no journal of ours has written.
+fn with_record(sequence: u32) -> Board {
+    let mut board = Board::new(Kind::new(&FAMILIES[0], Strategy::Ab, Policy::Crc));
+    commit(&mut board, 7).expect("the flash is good");
+    let sector = board.kind.config.with_open(OWNER_JOURNAL).sector_from(0).expect("a journal");
+    let at = (sector.base..).step_by(RECORD_LEN as usize).nth(2).expect("free");
+    let mut words = [0u32; 8];
+    (words[0], words[3]) = (sequence, 66);
+    let mut bytes = words.map(u32::to_le_bytes).as_flattened().to_vec();
+    let crc = crc32(&bytes[..28]);
+    bytes[28..].copy_from_slice(&crc.to_le_bytes());
+    board.flash.put(at, &bytes);
+    board
+}
+
+fn candidate(board: &Board) -> u32 {
+    Journal::load(board.kind.config, &board.flash).state.candidate()
+}
+
+#[test]
+fn a_record_whose_number_cannot_be_followed_leaves_the_state_before_it() {
+    for sequence in [u32::MAX, u32::MAX - 1, u32::MAX - 2, u32::MAX - 1000, 1 << 31 | 1, 1 << 31] {
+        let mut board = with_record(sequence);
+        assert_eq!(candidate(&board), 7, "{sequence:x}");
+        // Until the log has gone through both sectors, and once more.
+        for next in 8..3 * board.kind.family.records() {
+            commit(&mut board, next).expect("the flash is good");
+            assert_eq!(candidate(&board), next, "{sequence:x}");
+        }
+    }
+}
+
+#[test]
+fn a_state_that_would_get_a_number_that_cannot_be_followed_is_not_taken_for_written() {
+    for before in 0..6 {
+        let mut board = with_record((1 << 31) - 1 - before);
+        let mut state = 66;
+        assert_eq!(candidate(&board), state);
+        for next in 100..110 {
+            if commit(&mut board, next).is_ok() {
+                state = next;
+            }
+            assert_eq!(candidate(&board), state, "{before} before the last, {next}");
+        }
+        assert!(state < 104, "{before} before the last: {state}");
     }
 }
 
