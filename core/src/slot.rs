@@ -206,9 +206,9 @@ fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashF
 }
 
 /// What a host may write now, as an owner. With `ab` it is the slot without the confirmed image; with
-/// `backup` nothing, unless the backup slot has the confirmed image.
+/// `backup` slot 0, and nothing when the confirmed image could not be copied to the backup slot.
 #[inline(never)]
-pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
+pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> Result<u8, FlashFault> {
     let config = journal.config();
     match config.strategy() {
         Strategy::Ab => {
@@ -217,20 +217,23 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> u8 {
                 for _ in 0..LOOKS {
                     for (number, other) in [(0, OWNER_SLOT1), (1, OWNER_SLOT0)] {
                         if proves(journal, machine, number) {
-                            return other;
+                            return Ok(other);
                         }
                     }
                 }
             }
-            spare(journal, machine)
+            Ok(spare(journal, machine))
         }
         #[cfg(feature = "backup")]
         Strategy::Backup => {
             let confirmed = journal.state.confirmed();
             let lacks = confirmed != journal.state.backup() && id(machine, config.slot(0)) == confirmed;
-            if lacks && back_up(journal, machine).is_err() { 0 } else { OWNER_SLOT0 }
+            if lacks {
+                back_up(journal, machine)?;
+            }
+            Ok(OWNER_SLOT0)
         }
-        _ => OWNER_SLOT0,
+        _ => Ok(OWNER_SLOT0),
     }
 }
 

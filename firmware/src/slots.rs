@@ -75,9 +75,11 @@ impl Slots {
         slot::boot(&mut self.journal, &mut Board, self.cause)
     }
 
-    /// Opens to the host what it may write, for a session.
-    pub fn open(&mut self) {
-        self.config = self.config.with_open(slot::open(&mut self.journal, &mut Board));
+    /// Opens to the host what it may write, for a session: nothing after a fault.
+    pub fn open(&mut self) -> Result<(), FlashFault> {
+        let open = slot::open(&mut self.journal, &mut Board);
+        self.config = self.config.with_open(open.unwrap_or(0));
+        open.map(drop)
     }
 
     /// What is wrong with the image in the slot that is open, as a number; 0: nothing.
@@ -178,7 +180,9 @@ impl Slots {
         prove(self.config, self.config.first_slot())
     }
 
-    pub fn open(&mut self) {}
+    pub fn open(&mut self) -> Result<(), FlashFault> {
+        Ok(())
+    }
 
     pub fn fault(&self) -> u8 {
         self.boot().err().map_or(0, |fault| fault as u8)

@@ -38,8 +38,10 @@ pub fn run(
     let led = Led::new(config.and_then(|c| c.led()));
     let mut status = Status { slots, config_fault, reason, reset_cause, last_fault: 0 };
     loop {
-        if let Some(slots) = status.slots {
-            slots.open();
+        if let Some(slots) = status.slots
+            && let Err(fault) = slots.open()
+        {
+            status.last_fault = fault as u8;
         }
         let config = status.slots.as_ref().map(|slots| slots.config);
         let mut session = Session {

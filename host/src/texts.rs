@@ -327,6 +327,10 @@ pub fn config_fault(fault: ConfigFault) -> Text {
     }
 }
 
+/// What to do about a copy to the backup slot that failed.
+pub const NO_BACKUP: &str = "Reset the board into update mode, which tries it again; if it stays so, check the supply \
+     voltage and look for a protected sector with `surefoot protect`, or the backup slot's flash is worn out.";
+
 /// A flash fault in words.
 pub fn flash_fault(fault: FlashFault) -> Text {
     const POWER: &str = "check the supply voltage and the board file's `voltage`, then flash again";

@@ -1,12 +1,15 @@
 //! The main job, end to end: the shipped bootloader takes, proves and boots applications.
 
+use surefoot_board::Board as BoardFile;
 use surefoot_core::config::Policy;
 use surefoot_core::decide::Reason;
 use surefoot_core::image::ImageFault;
-use surefoot_host::job::{Finish, JobError};
+use surefoot_core::port::FlashFault;
+use surefoot_host::explain::Explain;
+use surefoot_host::job::{Finish, JobError, Refusal};
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Cut, Nanos, When};
-use surefoot_tests::fixtures::{SLOT, blinky_c, blinky_rust};
+use surefoot_sim::{Cut, Defect, Failing, Leaves, Nanos, Told, When};
+use surefoot_tests::fixtures::{SLOT, blinky_c, blinky_rust, root};
 use surefoot_tests::needs;
 use surefoot_tests::rig::{Found, Rig, example_key};
 
@@ -114,4 +117,40 @@ fn without_host_traffic_a_valid_application_boots_after_the_time_out() {
     assert_eq!(rig.look(Nanos(1)), Found::UpdateMode);
     rig.board.run_for(Nanos::secs(3));
     assert_eq!(rig.look(SECOND), Found::Application);
+}
+
+#[test]
+fn a_copy_to_the_backup_slot_that_fails_is_told_before_anything_and_made_at_the_next_try() {
+    let file = BoardFile::load(&root().join("boards/f4-discovery-backup.toml")).expect("an example");
+    let mut rig = Rig::with(F4_FULL, file).expect("the example board");
+    assert_eq!(rig.power_on(SECOND), Found::UpdateMode);
+    rig.attach().expect("enumerates");
+    let key = example_key().expect("published");
+    let elf = blinky_rust(50, rig.slot().base).expect("builds");
+    let image = rig.image(&elf, [1, 0, 0], Some(&key)).expect("fits");
+    assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
+    // It confirms itself after its self-test.
+    rig.board.run_for(Nanos::millis(400));
+    // Something for an erase to do.
+    let backup = rig.config().slot(1);
+    assert!(rig.board.write_flash(backup.base, &[0x5A; 64]));
+    let erase = Failing::Erase { sector: 8, leaves: Leaves::Old };
+    rig.board.add_defect(Defect { what: erase, told: Told::Nothing, times: Some(2) });
+    rig.into_update_mode().expect("by its button");
+    assert_eq!(rig.info().expect("answers").last_fault, FlashFault::NotErased as u8);
+    let operations = rig.board.operations();
+    let refusal = Refusal::NoBackup { fault: Some(FlashFault::NotErased) };
+    match rig.flash(&image) {
+        Err(JobError::Refusal(told)) => {
+            assert_eq!(told, refusal);
+            assert_eq!(told.code(), "plan.no-backup");
+            assert!(told.why().contains("not erased") && told.remedy().contains("again"), "{told:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rig.board.operations(), operations);
+    rig.into_update_mode().expect("by its button");
+    assert_eq!(rig.info().expect("answers").last_fault, 0);
+    assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
+    rig.board.assert_no_violations(|_| false);
 }

@@ -305,6 +305,7 @@ fn with_a_backup_slot_the_old_image_is_copied_away_and_back() {
     assert_eq!((&slots[0]["role"], &slots[1]["role"]), (&"confirmed".into(), &"copy".into()));
     assert_eq!((&slots[1]["name"], &slots[1]["open"]), (&"backup slot".into(), &false.into()));
     assert_eq!(events(&info)[..2], ["backed-up", "backed-up"], "begun and done");
+    assert_eq!(info["state"]["lacks_backup"], false);
 
     let second = bench.ok(&format!("flash 2.0.0.dfu {HELD}"));
     assert_eq!(second["update"]["falls_back_to"], "1.0.0");

@@ -312,7 +312,8 @@ impl Board {
     pub fn update(&mut self, recipe: usize, share: usize) -> Option<Started> {
         // The application or a button asked for update mode, so no image was looked at.
         let mut journal = self.reset();
-        let open = slot::open(&mut journal, self);
+        // A fault of the flash opens nothing.
+        let open = slot::open(&mut journal, self).unwrap_or(0);
         if self.flash.off {
             return None;
         }

@@ -161,6 +161,12 @@ pub enum Refusal {
         /// So many.
         count: usize,
     },
+    /// The image in use was not copied to the backup slot, so nothing is open.
+    #[error("the board could not copy its image to the backup slot, and lets nobody write before")]
+    NoBackup {
+        /// What our bootloader says of the flash.
+        fault: Option<FlashFault>,
+    },
     /// A lower level of read protection.
     #[error("read protection level {} cannot be brought back to level {}", *.from as u8, *.to as u8)]
     Lowers {
@@ -310,6 +316,7 @@ impl Explain for Refusal {
             Self::OtherSlot { .. } => "other-slot",
             Self::NoneFits { .. } => "none-fits",
             Self::Ambiguous { .. } => "ambiguous",
+            Self::NoBackup { .. } => "no-backup",
             Self::Lowers { .. } => return "protect.lowers".into(),
             Self::Locked => return "protect.locked".into(),
             Self::NoOptions => return "protect.not-offered".into(),
@@ -341,6 +348,8 @@ impl Explain for Refusal {
             Self::Ambiguous { .. } => {
                 "Several files are for builds of one image, each linked for another slot.".into()
             }
+            Self::NoBackup { fault: Some(fault) } => sentence(texts::flash_fault(*fault).what),
+            Self::NoBackup { fault: None } => "The copy was begun and did not come to its end.".into(),
             Self::Lowers { .. } => {
                 "Going back to level 0 erases the whole chip, the bootloader too (RM0090, 3.7.3).".into()
             }
@@ -371,6 +380,7 @@ impl Explain for Refusal {
                 crate::explain::link_address(open.base)
             ),
             Self::Ambiguous { .. } => "Give one file for each slot.".into(),
+            Self::NoBackup { .. } => texts::NO_BACKUP.into(),
             Self::Lowers { .. } => {
                 "To open the board all the same, take the protection off with a debug probe and write everything anew.".into()
             }

@@ -6,7 +6,7 @@
 //! read well now and badly later, so everything is erased and written anew. The result says which sectors are erased and which bytes
 //! are written; carrying it out decides nothing any more.
 
-use super::state::override_fits;
+use super::state::{State, override_fits};
 use super::target::{Kind, SectorInfo, Target};
 use super::{JobError, Refusal};
 use crate::files::{Segment, Segments};
@@ -82,6 +82,7 @@ pub fn plan(
             if let Some(config) = config {
                 same_board(info, config)?;
             }
+            is_open(target, info)?;
             target.slot()
         }
         Kind::Rom => config.and_then(|c| c.slots().find(|s| s.contains(segments.start(), 1))),
@@ -129,6 +130,14 @@ fn usable(info: &Info) -> Result<(), JobError> {
         None if info.config_fault == 0 => Ok(()),
         fault => Err(Refusal::Configuration { fault, number: info.config_fault }.into()),
     }
+}
+
+/// A board that could not copy its image away before an update takes none.
+fn is_open(target: &Target, info: &Info) -> Result<(), JobError> {
+    if target.state.as_ref().is_some_and(State::lacks_backup) {
+        return Err(Refusal::NoBackup { fault: texts::flash_fault_by_number(info.last_fault) }.into());
+    }
+    Ok(())
 }
 
 /// The board file must be this board's.

@@ -136,6 +136,13 @@ impl State {
         self.slots.iter().find(kept)
     }
 
+    /// The board is in update mode with a copy to the backup slot that was begun and not done: it opens
+    /// nothing then.
+    pub fn lacks_backup(&self) -> bool {
+        let begun = |record: &Record| (record.event(), record.detail()) == (Event::BackedUp as u8, 1);
+        self.journal.as_ref().is_some_and(|journal| begun(&journal.state))
+    }
+
     /// The last update was cut short: what it wrote may read well now and badly later.
     pub fn was_cut(&self) -> bool {
         let event = self.journal.as_ref().and_then(|j| Event::from_number(j.state.event()));

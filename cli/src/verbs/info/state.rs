@@ -31,6 +31,7 @@ pub fn state_json(state: &State, log: usize) -> Value {
         "floor": journal.map(|j| j.state.floor()),
         "revoked_keys": journal.map(History::revoked),
         "update_was_cut": state.was_cut(),
+        "lacks_backup": state.lacks_backup(),
         "log": journal.map(|j| j.log.iter().take(log).map(record_json).collect::<Vec<_>>()),
         "log_length": journal.map(|j| j.log.len()),
     })
@@ -120,6 +121,10 @@ pub fn state_rows(table: &mut Table, state: &State, log: usize) {
     table.row("floor", format!("security counter {}; images below it are refused", journal.state.floor()));
     let revoked: Vec<_> = journal.revoked().iter().map(usize::to_string).collect();
     table.row("revoked keys", if revoked.is_empty() { "none".into() } else { revoked.join(", ") });
+    if state.lacks_backup() {
+        table.row("update", format!("{BAD}not possible{BAD:#}: the copy to the backup slot failed"));
+        table.row("", texts::NO_BACKUP);
+    }
     if state.was_cut() {
         table.row("update", format!("{BAD}cut short{BAD:#}; flash again, everything is written anew"));
     }
