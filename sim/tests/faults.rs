@@ -97,7 +97,7 @@ fn unstable_bits_end_with_an_erase_or_with_being_programmed_to_0() {
 
 #[test]
 fn programming_what_reads_as_erased_over_unstable_bits_is_no_broken_rule() {
-    let mut board = cut(&program(unlocked(), PLACE, 0), 0xFF, Bits::Restless, 5);
+    let mut board = cut(&program(unlocked(), PLACE, 0), 0xFF, Bits::Restless, 6);
     let before = board.unstable_bits(PLACE, 4);
     assert!(before > 4);
     let again = program(unlocked(), PLACE, 0x1234_5678);

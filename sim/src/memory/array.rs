@@ -104,9 +104,17 @@ impl Flash {
     }
 
     /// A program operation that the supply did not last through: any subset of the bits that
-    /// should have gone to 0 did, and of the others any subset is unstable, if `left` says so.
+    /// should have gone to 0 did, and of the others any subset is unstable, if `left` says so. Most of
+    /// them did where the supply failed late, few where it failed early: a word that reads well once, or
+    /// as erased, and otherwise later, is what is hardest on the reader.
     pub(crate) fn tear(&mut self, offset: usize, bytes: usize, value: u64, left: Bits, random: &mut Random) {
-        let (done, weak) = (random.bits(), if left == Bits::Solid { 0 } else { random.bits() });
+        let (half, few) = (random.bits(), random.bits() & random.bits() & random.bits());
+        let (done, weak) = match random.below(4) {
+            0 => (!few, few),
+            1 => (few & half, few),
+            _ => (half, random.bits()),
+        };
+        let weak = if left == Bits::Solid { 0 } else { weak };
         self.changed(offset..offset + bytes);
         let each = value.to_le_bytes().into_iter().zip(done.to_le_bytes()).zip(weak.to_le_bytes());
         for (at, ((value, done), weak)) in (offset..offset + bytes).zip(each) {

@@ -173,7 +173,8 @@ impl Recorded {
             None => {
                 self.restarts(&started, 2, figures)?;
                 self.trials_end(figures)?;
-                self.takes_an_update(figures)
+                self.takes_an_update(figures)?;
+                self.trials_end(figures)
             }
             Some(Blow::Fault(fault)) => self.fault_in_recovery(cut, &started, fault, figures),
             Some(Blow::Cut(second)) => {
@@ -196,6 +197,8 @@ impl Recorded {
             self.trials_end(figures)?;
             if random.below(UPDATES) == 0 {
                 self.takes_an_update(figures)?;
+                // And gives it up for the image that was confirmed, since it does not confirm itself.
+                self.trials_end(figures)?;
             }
         }
         Ok(started)

@@ -117,6 +117,7 @@ const SCRIPTS: &[&Script] = &[
     &FIRST_CONFIRM,
     &UPDATE,
     &UPDATE_AFTER_FAILURE,
+    &UPDATE_ON_TRIAL,
     &TRIAL_UNCONFIRMED,
     &TRIAL_HANGS,
     &TRIAL_SUPPLY,
@@ -174,6 +175,19 @@ static UPDATE_AFTER_FAILURE: Script = Script {
         Ok(())
     },
     run: update,
+};
+
+static UPDATE_ON_TRIAL: Script = Script {
+    name: "update-on-trial",
+    about: "another image while one is on trial, in its place",
+    prepare: |bench| {
+        confirmed(bench)?;
+        update(bench)
+    },
+    run: |bench| {
+        let three = bench.image(Recipe { counter: 2, ..spare(bench, "three", App::Silent, 3) })?;
+        bench.update(three)
+    },
 };
 
 static TRIAL_UNCONFIRMED: Script = Script {
@@ -318,7 +332,7 @@ fn spare(bench: &Bench, name: &'static str, app: App, version: u16) -> Recipe {
 }
 
 fn update(bench: &mut Bench) -> Result<()> {
-    let two = bench.image(spare(bench, "two", App::Silent, 2))?;
+    let two = bench.image(Recipe { counter: 2, ..spare(bench, "two", App::Silent, 2) })?;
     bench.update(two)
 }
 
@@ -366,7 +380,7 @@ fn board_in_words(kind: Kind) -> &'static str {
     }
 }
 
-/// The example board with small slots.
+/// The example board with small slots, and without a watchdog where no trial asks for one.
 fn board(kind: Kind) -> Result<BoardFile> {
     let layout = match kind {
         Kind::Plain => "application = \"0x0800C000 + 16K\"",
@@ -393,7 +407,7 @@ fn board(kind: Kind) -> Result<BoardFile> {
          [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
          [led]\npin = \"PD12\"\nactive = \"high\"\n\
          [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
-         [boot]\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
+         [boot]\nwatchdog = false\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
          [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\", \"{second}\"]\n"
     );
     Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)

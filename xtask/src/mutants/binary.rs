@@ -9,7 +9,9 @@ use surefoot_images::{F4_FULL, Image, make};
 use surefoot_tests::sweep::{self, Effort, Options, Tried, scenarios};
 
 /// Cuts, and in each scenario faults of the flash, within which a bug has to be seen.
-const CUTS: u64 = 6_000;
+const CUTS: u64 = 12_000;
+/// Seeds for each kind of torn operation: a word that reads well once and otherwise later is rare.
+const SEEDS: u8 = 12;
 const FAULTS: usize = 60;
 
 /// True when the sweep of the scenarios that are called for fails with the bootloader of this copy.
@@ -21,7 +23,7 @@ pub fn sees(copy: &Copy, only: &str) -> Result<bool> {
         seed: 1,
         shard: 0,
         shards: 1,
-        seeds: 1,
+        seeds: SEEDS,
         effort: Effort::Spread(CUTS),
         tried: Tried::default(),
         faults: FAULTS,
