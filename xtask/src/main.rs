@@ -33,7 +33,7 @@ enum Command {
     Demo,
     /// Checks the licences of all dependencies against deny.toml
     Licences,
-    /// Puts bugs into the core one by one: the fail-safe tests have to see each
+    /// Puts bugs into core and bootloader one by one: the fail-safe tests have to see each
     Mutants(mutants::Args),
     /// Cuts the supply at every flash operation of an update
     Sweep(sweep::Args),

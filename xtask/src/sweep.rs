@@ -26,7 +26,7 @@ pub struct Args {
     /// Decides all that is random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only part I of N, as in 0/4
+    /// Only part I of N, as in 1/4
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(usize, usize)>,
     /// Only scenarios whose name contains this
@@ -53,10 +53,10 @@ pub struct Args {
 }
 
 fn shard(text: &str) -> Result<(usize, usize)> {
-    let (part, parts) = text.split_once('/').context("write it as 0/4")?;
+    let (part, parts) = text.split_once('/').context("write it as 1/4")?;
     let (part, parts): (usize, usize) = (part.parse()?, parts.parse()?);
-    ensure!(part < parts, "parts of {parts} are numbered 0 to {}", parts.saturating_sub(1));
-    Ok((part, parts))
+    ensure!((1..=parts).contains(&part), "parts of {parts} are numbered 1 to {parts}");
+    Ok((part - 1, parts))
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -197,7 +197,9 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
         println!("{same} more second cuts would have been the same as those: same flash, same promise");
     }
     for failure in all.failures.iter().take(20) {
-        println!("{failure}");
+        // A case of another bootloader is replayed with it.
+        let with = args.firmware.as_ref().map(|f| format!("cargo xtask sweep --firmware {} ", f.display()));
+        println!("{}", with.map_or(failure.clone(), |with| failure.replace("cargo xtask sweep ", &with)));
     }
     println!("{all}");
 }

@@ -14,10 +14,10 @@ use super::tried::Tried;
 use crate::rig::Moment;
 use anyhow::Result;
 use surefoot_core::config::Strategy;
-use surefoot_core::journal::{REJECTED, Record};
+use surefoot_core::journal::{RECORD_LEN, REJECTED, Record};
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
-use surefoot_sim::{Board, Nanos, Remains};
+use surefoot_sim::{Board, Nanos, Remains, Started as Operation};
 
 /// Cuts of the pilot that estimates how many second cuts there are.
 const PILOT: usize = 24;
@@ -27,6 +27,9 @@ const TRIALS: u64 = 8;
 const UPDATES: u64 = 8;
 /// After one in so many second cuts the board starts once more.
 const AGAIN: u64 = 4;
+/// So many times the seeds where a torn word is the last of a journal's record: it makes the record
+/// count, and one that reads well at first and badly later is rare.
+const LAST_WORDS: u8 = 8;
 /// Most starts until a trial must be over: three boots are allowed, the board's default.
 const MOST_TRIALS: u32 = 8;
 
@@ -134,7 +137,8 @@ impl Recorded {
 
     /// All first cuts at one operation, each with its share of second cuts.
     pub fn cuts_at(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
-        for (kind, how) in depth.first_kinds().enumerate() {
+        let seeds = if self.completes_a_record(operation) { LAST_WORDS } else { 1 } * depth.seeds;
+        for (kind, how) in Depth::first_kinds(seeds).enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
             if depth.every.is_none() && random.bits() >> 32 >= depth.first {
                 continue;
@@ -149,6 +153,15 @@ impl Recorded {
                 Err(failure) => figures.fail(&self.case(Blow::Cut(cut), None), failure),
             }
         }
+    }
+
+    /// True when this operation of the run programs the last word of a record.
+    fn completes_a_record(&self, operation: usize) -> bool {
+        let Some(Operation::Program { address, .. }) = self.tape.forks[operation - 1].operation() else {
+            return false;
+        };
+        let inside = |(base, length): &(u32, u32)| (*base..base + length).contains(&address);
+        self.bench.journal.iter().any(inside) && address % RECORD_LEN >= RECORD_LEN - 4
     }
 
     pub(super) fn case(&self, first: Blow, second: Option<Blow>) -> Case {
@@ -416,9 +429,9 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// Before, after, and inside in three ways.
-    fn first_kinds(&self) -> impl Iterator<Item = How> {
-        let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], self.seeds.into());
+    /// Before, after, and inside in three ways, each by so many seeds.
+    fn first_kinds(seeds: u8) -> impl Iterator<Item = How> {
+        let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], seeds.into());
         [How::BEFORE, How::AFTER].into_iter().chain(torn.flatten())
     }
 
@@ -428,7 +441,7 @@ impl Depth {
         [How::BEFORE, torn, How::AFTER]
     }
 
-    /// First cuts at one operation.
+    /// First cuts at one operation, the last words of records aside.
     pub fn first_cuts(&self) -> u64 {
         2 + 3 * u64::from(self.seeds)
     }
