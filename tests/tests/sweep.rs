@@ -17,6 +17,7 @@ fn with_effort(name: &str, shard: usize, shards: usize, effort: Effort, tried: T
         shard,
         shards,
         seeds: 1,
+        last_words: 1,
         effort,
         tried,
         faults: 2,

@@ -100,6 +100,7 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
         shard: shard + shards * thread,
         shards: shards * threads,
         seeds: 1,
+        last_words: 2,
         effort: match args.full {
             true => Effort::Every(args.cuts.unwrap_or(LARGE_CUTS)),
             false => Effort::Spread(args.cuts.unwrap_or(CUTS)),

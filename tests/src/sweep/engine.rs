@@ -27,10 +27,7 @@ const TRIALS: u64 = 8;
 const UPDATES: u64 = 8;
 /// After one in so many second cuts the board starts once more.
 const AGAIN: u64 = 4;
-/// So many times the seeds where a torn word is the last of a journal's record: it makes the record
-/// count, and one that reads well at first and badly later is rare.
-const LAST_WORDS: u8 = 8;
-/// Most starts until a trial must be over: three boots are allowed, the board's default.
+/// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 
 /// A scenario that was run forward.
@@ -137,7 +134,7 @@ impl Recorded {
 
     /// All first cuts at one operation, each with its share of second cuts.
     pub fn cuts_at(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
-        let seeds = if self.completes_a_record(operation) { LAST_WORDS } else { 1 } * depth.seeds;
+        let seeds = if self.completes_a_record(operation) { depth.last_words } else { depth.seeds };
         for (kind, how) in Depth::first_kinds(seeds).enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
             if depth.every.is_none() && random.bits() >> 32 >= depth.first {
@@ -420,6 +417,8 @@ impl Recorded {
 pub struct Depth {
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
+    /// The same for the last words of records.
+    pub last_words: u8,
     /// Share of the first cuts, in 2^32 parts.
     pub first: u64,
     /// Share of the second cuts, in 2^32 parts.

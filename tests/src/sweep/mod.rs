@@ -42,6 +42,9 @@ pub struct Options {
     pub shards: usize,
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
+    /// The same for the last words of the journal's records: such a word makes a record count, and one
+    /// that reads well at first and badly later is rare.
+    pub last_words: u8,
     /// How much is tried.
     pub effort: Effort,
     /// The places of second cuts that were tried, by other threads too.
@@ -171,10 +174,11 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
         one.swap_board(&mut board);
         let (first, second) = (parts_of(first), parts_of(second));
         let every = options.tries_every(&one.scenario).then(|| options.tried.clone());
-        let depth = Depth { seeds: options.seeds, first, second, every };
+        let Options { seeds, last_words, .. } = *options;
+        let depth = Depth { seeds, last_words, first, second, every };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
-        for operation in (1..=one.operations()).filter(|n| n % options.shards == options.shard) {
+        for operation in (1..=one.operations()).filter(|n| options.works_on(*n)) {
             let before = figures.cuts;
             one.cuts_at(operation, &depth, seed, &mut figures);
             done += figures.cuts - before;
@@ -233,6 +237,11 @@ fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
 }
 
 impl Options {
+    /// True for this shard's operations. Not every so many-th: the words of a record are alike in cost.
+    fn works_on(&self, operation: usize) -> bool {
+        Random::new(operation as u64).below(self.shards as u64) == self.shard as u64
+    }
+
     /// True when every cut of this scenario is tried, instead of a share of them.
     fn tries_every(&self, scenario: &Scenario) -> bool {
         matches!(self.effort, Effort::Every(_)) && scenario.is_small()

@@ -102,7 +102,7 @@ pub fn all() -> Vec<Scenario> {
     for kind in [Kind::Single, Kind::Backup, Kind::Ab] {
         add(kind, SCRIPTS);
     }
-    add(Kind::Signed, &[&UPDATE, &CONFIRM, &REVOKED]);
+    add(Kind::Signed, &[&UPDATE, &REVOKED]);
     add(Kind::Large, &[&UPDATE]);
     all
 }
@@ -380,7 +380,8 @@ fn board_in_words(kind: Kind) -> &'static str {
     }
 }
 
-/// The example board with small slots, and without a watchdog where no trial asks for one.
+/// The example board with small slots, without a watchdog where no trial asks for one, and with few trial
+/// boots, which are all alike.
 fn board(kind: Kind) -> Result<BoardFile> {
     let layout = match kind {
         Kind::Plain => "application = \"0x0800C000 + 16K\"",
@@ -407,7 +408,7 @@ fn board(kind: Kind) -> Result<BoardFile> {
          [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
          [led]\npin = \"PD12\"\nactive = \"high\"\n\
          [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
-         [boot]\nwatchdog = false\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
+         [boot]\nwatchdog = false\ntrial-boots = 2\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
          [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\", \"{second}\"]\n"
     );
     Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)

@@ -115,7 +115,10 @@ pub fn run(args: &Args) -> Result<()> {
                         ensure!(copy.passes(&copy.build()?, "")?, "the tests fail without a seeded bug");
                     }
                     if number == 0 && jobs.iter().any(|(judge, _)| *judge == Judge::Sweep) {
-                        ensure!(!binary::sees(&copy, "ab-update")?, "the sweep fails without a seeded bug");
+                        ensure!(
+                            !binary::sees(&copy, "ab-downgrade")?,
+                            "the sweep fails without a seeded bug"
+                        );
                     }
                     let mut caught = 0;
                     while let Some((judge, mutant)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
