@@ -528,9 +528,12 @@ impl<'a> Config<'a> {
             let mut base = region.base;
             for number in 0..region.count {
                 let end = base.wrapping_add(region.sector_size);
-                // The smallest build has one owner.
-                let is_open =
-                    if cfg!(feature = "failsafe") { region.owner == self.open() } else { region.owner != 0 };
+                // The smallest build has one owner. Nobody's sectors are open to nobody.
+                let is_open = if cfg!(feature = "failsafe") {
+                    region.owner & self.open() != 0
+                } else {
+                    region.owner != 0
+                };
                 if is_open && from < end {
                     return Some(Sector {
                         number: region.first.wrapping_add(number as u8),

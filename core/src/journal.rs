@@ -14,6 +14,7 @@
 //! counts as used up: the record before it stands.
 
 use crate::image::crc32;
+use core::hint::black_box;
 
 #[cfg(feature = "failsafe")]
 mod log;
@@ -116,8 +117,14 @@ impl Record {
 
     /// The record in `bytes`, or `None` when they are not one.
     pub fn check(bytes: &[u8]) -> Option<Self> {
-        let words = words(bytes)?;
-        is_whole(words).then_some(Self(*words))
+        words(bytes).and_then(Self::whole)
+    }
+
+    /// The record in these words of flash. What is checked is the copy, which is what is used: flash may
+    /// read otherwise the next time.
+    fn whole(words: &Words) -> Option<Self> {
+        let record = Self(black_box(*words));
+        is_whole(&record.0).then_some(record)
     }
 
     /// The bytes as they stand in flash.

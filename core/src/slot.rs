@@ -59,9 +59,23 @@ pub fn manifest(memory: &impl Memory, slot: Slot) -> Option<View<'_>> {
 /// must not pass for the confirmed image, of which it may be a copy.
 #[inline(never)]
 pub fn id(memory: &impl Memory, slot: Slot) -> u32 {
-    // Each look reads the flash anew, whatever the compiler knows from the one before.
-    let look = |_| manifest(memory, black_box(slot)).filter(|manifest| manifest.load_address() == slot.base);
-    (0..LOOKS).find_map(look).map_or(0, View::id)
+    // Each look reads the flash anew, whatever the compiler knows from the one before. The id itself may be
+    // misread behind the checksum: it counts when two looks agree.
+    let look = || {
+        let manifest = manifest(memory, black_box(slot)).filter(|m| m.load_address() == slot.base);
+        manifest.map_or(0, View::id)
+    };
+    let mut id = 0;
+    for _ in 0..LOOKS {
+        let seen = look();
+        if seen != 0 && seen == id {
+            break;
+        }
+        if seen != 0 {
+            id = seen;
+        }
+    }
+    id
 }
 
 /// Where [`boot`] looks for an image, in this order.
@@ -98,8 +112,10 @@ pub fn boot(
     };
     let later = id(machine, config.slot(1));
     let mut fault = ImageFault::Rejected;
-    // A copy that fails once, or that a misread spoils, is made a second time.
-    for look in [Look::Candidate, Look::Confirmed, Look::Restored, Look::Restored, Look::Any] {
+    // Nothing is copied because of one misread, and a copy that fails once, or that a misread spoils, is
+    // made a second time.
+    for look in [Look::Candidate, Look::Confirmed, Look::Confirmed, Look::Restored, Look::Restored, Look::Any]
+    {
         #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);
@@ -265,7 +281,12 @@ fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), Flas
     journal.commit(machine, Event::BackedUp, 1)?;
     copy(config, machine, OWNER_SLOT1).or_else(|_| copy(config, machine, OWNER_SLOT1))?;
     journal.state.set_backup(journal.state.confirmed());
-    journal.commit(machine, Event::BackedUp, 0)
+    let recorded = journal.commit(machine, Event::BackedUp, 0);
+    if recorded.is_err() {
+        // What is not on record is not so.
+        journal.state.set_backup(0);
+    }
+    recorded
 }
 
 /// An update begins: to be called before its first erase or program operation. The candidate is given
@@ -326,14 +347,14 @@ fn judge(
 /// trial of it, and it was not confirmed before.
 pub fn confirm(journal: &mut Journal, flash: &mut impl Flash, slot: Slot) -> Result<bool, FlashFault> {
     journal.settle(flash)?;
-    let Some((id, counter, revokes)) =
-        manifest(flash, slot).map(|m| (m.id(), m.security_counter(), m.revokes()))
-    else {
+    // What goes on record for good is checked in a copy: flash may read otherwise the next time.
+    let copy = manifest(flash, slot).map(|manifest| black_box(*manifest.bytes()));
+    let Some(own) = copy.as_ref().and_then(|copy| View::check(copy).ok()) else {
         return Ok(false);
     };
-    let state = &mut journal.state;
+    let (state, id) = (&mut journal.state, own.id());
     if state.on_trial() && state.candidate() == id {
-        state.set_confirmed(id, counter, revokes);
+        state.set_confirmed(id, own.security_counter(), own.revokes());
         journal.commit(flash, Event::Confirmed, 0)?;
     }
     Ok(journal.state.confirmed() == id)

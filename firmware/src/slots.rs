@@ -56,7 +56,14 @@ pub struct Slots {
     cause: u8,
     /// An update has begun, and nobody has looked at its image yet.
     begun: bool,
+    /// How often no image was found to start since the last update began.
+    failures: u8,
 }
+
+/// So often a board without an image to start tries by itself again: a copy back from a backup slot that
+/// never helps does not go on until the flash is worn out.
+#[cfg(feature = "failsafe")]
+const MOST_FAILURES: u8 = 4;
 
 #[cfg(feature = "failsafe")]
 impl Slots {
@@ -67,7 +74,7 @@ impl Slots {
         if config.has_journal() {
             chip::forget_reset_cause();
         }
-        Self { config, journal: Journal::load(config, &memory::Flash), cause, begun: false }
+        Self { config, journal: Journal::load(config, &memory::Flash), cause, begun: false, failures: 0 }
     }
 
     /// The image to start.
@@ -95,7 +102,12 @@ impl Slots {
         if core::mem::take(&mut self.begun) {
             slot::install(&mut self.journal, &mut Board, self.config.target_slot())?;
         }
-        self.boot()
+        if self.failures >= MOST_FAILURES {
+            return Err(ImageFault::Rejected);
+        }
+        let image = self.boot();
+        self.failures += u8::from(image.is_err());
+        image
     }
 
     /// Erases a sector of the open slot.
@@ -115,7 +127,7 @@ impl Slots {
     fn begin(&mut self) -> Result<(), FlashFault> {
         if !self.begun {
             slot::begin(&mut self.journal, &mut Board)?;
-            self.begun = true;
+            (self.begun, self.failures) = (true, 0);
         }
         Ok(())
     }

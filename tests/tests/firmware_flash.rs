@@ -8,9 +8,9 @@ use surefoot_core::port::FlashFault;
 use surefoot_host::job::Finish;
 use surefoot_host::link::Usb;
 use surefoot_images::{F4_CRC, F4_FULL};
-use surefoot_sim::{Kind, Nanos};
+use surefoot_sim::{Defect, Failing, Kind, Leaves, Nanos, Told};
 use surefoot_tests::fixtures::{self, SLOT};
-use surefoot_tests::rig::{Found, Rig, board_file};
+use surefoot_tests::rig::{Found, Rig, board_file, example_key};
 
 const SECOND: Nanos = Nanos::secs(1);
 
@@ -148,5 +148,32 @@ fn erasing_everything_erases_the_slot_and_answers_in_between() {
     let words: Vec<u32> = edges.iter().map(|a| rig.board.read_word(*a).expect("flash")).collect();
     assert_eq!(words, [0, u32::MAX, u32::MAX]);
     assert_eq!(board_file(Policy::None).expect("a board").slot().base, SLOT);
+    rig.board.assert_no_violations(|_| false);
+}
+
+#[test]
+fn a_board_that_could_not_copy_its_image_away_erases_nothing_when_told_to_erase_everything() {
+    let file =
+        BoardFile::load(&fixtures::root().join("boards/f4-discovery-backup.toml")).expect("an example");
+    let mut rig = on(Rig::with(F4_FULL, file).expect("the example board"));
+    let elf = fixtures::blinky_rust(50, rig.slot().base).expect("builds");
+    let key = example_key().expect("published");
+    let image = rig.image(&elf, [1, 0, 0], Some(&key)).expect("fits");
+    assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
+    // It confirms itself after its self-test, and the backup slot does not erase any more.
+    rig.board.run_for(Nanos::millis(400));
+    assert!(rig.board.write_flash(rig.config().slot(1).base, &[0x5A; 64]));
+    let erase = Failing::Erase { sector: 8, leaves: Leaves::Old };
+    rig.board.add_defect(Defect { what: erase, told: Told::Nothing, times: None });
+    rig.into_update_mode().expect("by its button");
+    assert_eq!(rig.info().expect("answers").last_fault, FlashFault::NotErased as u8);
+    let before = rig.board.flash().to_vec();
+    for data in [&[command::ERASE][..], &[command::ERASE, 0, 0, 0, 8], &[command::ERASE, 0, 0, 0xC, 8]] {
+        let (status, state) = download(&mut rig, 0, data);
+        assert!(status != Status::Ok as u8 && state == State::Error as u8, "{data:x?}: {status:#x}");
+        rig.control_out([request::OUT, request::CLRSTATUS, 0, 0, 0, 0, 0, 0], &[], Duration::from_secs(1))
+            .expect("CLRSTATUS");
+    }
+    assert!(rig.board.flash() == before, "something was erased");
     rig.board.assert_no_violations(|_| false);
 }

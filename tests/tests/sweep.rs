@@ -42,6 +42,21 @@ fn a_sweep_passes_and_its_shards_are_the_whole() {
 }
 
 #[test]
+fn every_second_cut_is_tried_once_by_whoever_comes_to_its_place_first() {
+    let every =
+        |shard, shards, tried| with_effort("single-downgrade", shard, shards, Effort::Every(0), tried);
+    let whole = every(0, 1, Tried::default());
+    assert!(whole.passed(), "{:#?}", whole.failures);
+    let operations = 180;
+    assert_eq!(whole.cuts - whole.second_cuts, 5 * operations, "each first cut, in five ways");
+    assert!(whole.second_cuts > 1000 && whole.same > 1000, "{whole:?}");
+    let tried = Tried::default();
+    let mut shards = every(0, 2, tried.clone());
+    shards.add(every(1, 2, tried));
+    assert_eq!(shards, whole);
+}
+
+#[test]
 fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
     for name in ["ab-update/60:restless:5f", "backup-update/9:torn:7/3:after:1", "ab-confirm/200:once:2"] {
         let case = name.parse().expect("a case");

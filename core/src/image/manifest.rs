@@ -221,6 +221,10 @@ impl<'a> View<'a> {
             _ => false,
         }
     }
+    /// All of it.
+    pub fn bytes(self) -> &'a [u8; LEN] {
+        self.0
+    }
     /// Names the image, signature and all: the manifest's own CRC-32.
     pub fn id(self) -> u32 {
         self.word(CRC)

@@ -1,6 +1,6 @@
 //! Finding the newest record and writing the next.
 
-use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, is_whole, words};
+use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, words};
 use crate::config::{Config, OWNER_JOURNAL};
 use crate::port::{Flash, FlashFault, Memory};
 
@@ -45,10 +45,10 @@ impl<'a> Journal<'a> {
                 let Some(words) = memory.bytes(at, RECORD_LEN).and_then(words) else { continue };
                 if tail && words.iter().all(|word| *word == [0xFF; 4]) {
                     free = at;
-                } else if is_whole(words) {
-                    let sequence = u32::from_le_bytes(words[super::at::SEQUENCE]);
+                } else if let Some(record) = Record::whole(words) {
+                    let sequence = record.sequence();
                     if sequence > self.sequence {
-                        self.state = Record(*words);
+                        self.state = record;
                         (self.sequence, self.next, self.limit, self.home) = (sequence, free, end, end);
                     }
                     // Those before it are older.

@@ -207,3 +207,16 @@ fn a_board_whose_confirmed_image_is_lost_takes_an_update() {
         }
     }
 }
+
+#[test]
+fn a_board_that_opens_nothing_has_no_sector_that_can_be_written() {
+    for family in &FAMILIES {
+        for strategy in [Strategy::Ab, Strategy::Backup, Strategy::Single] {
+            let config = Kind::new(family, strategy, Policy::Crc).config.with_open(0);
+            assert_eq!(config.sector_from(0), None);
+            for (base, _) in family.sectors() {
+                assert!(!config.is_writable(base, 4), "{base:#x}");
+            }
+        }
+    }
+}

@@ -134,7 +134,8 @@ fn usable(info: &Info) -> Result<(), JobError> {
 
 /// A board that could not copy its image away before an update takes none.
 fn is_open(target: &Target, info: &Info) -> Result<(), JobError> {
-    if target.state.as_ref().is_some_and(State::lacks_backup) {
+    // A fault since then, and an image that has to be kept: otherwise the board opens its slot after all.
+    if info.last_fault != 0 && target.state.as_ref().is_some_and(State::lacks_backup) {
         return Err(Refusal::NoBackup { fault: texts::flash_fault_by_number(info.last_fault) }.into());
     }
     Ok(())

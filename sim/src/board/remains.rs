@@ -175,6 +175,14 @@ impl Board {
         self.bus.models.flash.clear_defects();
     }
 
+    /// Which bits of the byte at an address are unstable; none outside of flash.
+    pub fn unstable_mask(&self, address: u32) -> u8 {
+        self.bus
+            .memory
+            .flash_offset(address)
+            .map_or(0, |at| self.bus.memory.flash.unstable(at as usize, 1) as u8)
+    }
+
     /// How many of the bits at an address are unstable; 0 outside of flash.
     pub fn unstable_bits(&self, address: u32, length: u32) -> u64 {
         let Some(offset) = self.bus.memory.flash_offset(address) else { return 0 };

@@ -140,14 +140,14 @@ impl Flash {
     ///   prefix is 0, then a stretch where bits are on the way there, the rest is as it was;
     /// - a prefix is erased, behind it a stretch has some bits set, the rest is as it was;
     /// - every bit of the sector may be set or not;
-    /// - nearly all is erased: one bit in 64 is on its way.
+    /// - nearly all is erased, or hardly anything: one bit in 64 is on its way.
     pub(crate) fn half_erase(&mut self, range: Range<usize>, left: Bits, random: &mut Random) {
         self.changed(range.clone());
         let length = range.len() as u64;
         let first = random.below(length + 1);
         let second = first + random.below(length - first + 1);
         let [first, second] = [first, second].map(|at| range.start + at as usize);
-        match random.below(4) {
+        match random.below(5) {
             0 => {
                 self.weak.clear(range.start..first);
                 self.pages.bytes_mut()[range.start..first].fill(0);
@@ -159,6 +159,16 @@ impl Flash {
                 self.mix(first..second, left, random, |cell, on| cell | on, |cell| !cell);
             }
             2 => self.mix(range, left, random, |cell, on| cell | on, |cell| !cell),
+            3 => {
+                for start in range.clone().step_by(8) {
+                    let few = (0..6).fold(u64::MAX, |few, _| few & random.bits()).to_le_bytes();
+                    for (at, few) in (start..range.end.min(start + 8)).zip(few) {
+                        let cell = self.pages.bytes()[at];
+                        let on_its_way = !cell & few;
+                        self.leave(at, on_its_way, left, cell | on_its_way);
+                    }
+                }
+            }
             _ => {
                 self.weak.clear(range.clone());
                 for start in range.clone().step_by(8) {

@@ -16,7 +16,7 @@ use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
-use surefoot_core::journal::Journal;
+use surefoot_core::journal::{Event, Journal};
 use surefoot_core::port::{Flash, FlashFault, Memory};
 use surefoot_core::slot;
 use surefoot_host::files::{self, Segments};
@@ -382,6 +382,23 @@ impl Bench {
         let confirmed = slot::confirm(&mut journal, &mut cells, slot);
         ensure!(confirmed == Ok(true), "{} is not confirmed: {confirmed:?}", self.images[image].recipe.name);
         ensure!(journal.state.confirmed() == id, "another image is confirmed");
+        Ok(())
+    }
+
+    /// Records of starts until both sectors of the journal are full, and the next one needs an erase.
+    pub fn fill_journal(&mut self) -> Result<()> {
+        let block = self.rig.file.block();
+        let config = Config::parse(&block, FAMILY_F4).map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let mut cells = Cells(&mut self.rig.board);
+        let mut journal = Journal::load(config, &cells);
+        for _ in 0..2 {
+            let begun = journal.commit(&mut cells, Event::Boot, 0);
+            ensure!(begun.is_ok(), "the journal takes no record: {begun:?}");
+            while journal.has_room() {
+                let more = journal.commit(&mut cells, Event::Boot, 0);
+                ensure!(more.is_ok(), "the journal takes no record: {more:?}");
+            }
+        }
         Ok(())
     }
 

@@ -111,8 +111,11 @@ impl Promise {
     pub fn of(states: &[State]) -> Self {
         let mut each = states.iter().flat_map(State::each).peekable();
         let Some(first) = each.peek() else { return Self::default() };
-        let mut promise = Self { floor: first.floor(), revoked: first.revoked(), ..Self::default() };
+        let rejected = rejected(first);
+        let mut promise =
+            Self { floor: first.floor(), revoked: first.revoked(), rejected, ..Self::default() };
         for record in each {
+            promise.rejected = promise.rejected.filter(|_| self::rejected(&record) == rejected);
             promise.floor = promise.floor.min(record.floor());
             promise.revoked &= record.revoked();
             if !promise.confirmed.contains(&record.confirmed()) {
@@ -146,9 +149,14 @@ impl Promise {
         if record.on_trial() {
             confirmed.push(record.candidate());
         }
-        let rejected = (record.candidate() != 0 && !record.on_trial()).then(|| record.candidate());
+        let rejected = rejected(&record);
         Self { floor: record.floor(), revoked: record.revoked(), confirmed, rejected }
     }
+}
+
+/// The image that was given up, by this record.
+fn rejected(record: &Record) -> Option<u32> {
+    (record.candidate() != 0 && !record.on_trial()).then(|| record.candidate())
 }
 
 /// What a board does, in a few classes, for the figures.
@@ -254,7 +262,7 @@ pub fn image_in(bench: &Bench, slot: usize) -> Option<usize> {
     let flash = board.flash().get((base - FLASH) as usize..)?;
     let like = |image: &[u8]| {
         let mut pairs = image.iter().zip(flash).zip(base..);
-        pairs.all(|((a, b), address)| a == b || board.unstable_bits(address, 1) != 0)
+        pairs.all(|((a, b), address)| (a ^ b) & !board.unstable_mask(address) == 0)
     };
     bench.images.iter().position(|known| known.slot.base == base && like(&known.bytes))
 }

@@ -118,6 +118,7 @@ const SCRIPTS: &[&Script] = &[
     &UPDATE,
     &UPDATE_AFTER_FAILURE,
     &UPDATE_ON_TRIAL,
+    &TURNOVER,
     &TRIAL_UNCONFIRMED,
     &TRIAL_HANGS,
     &TRIAL_SUPPLY,
@@ -188,6 +189,16 @@ static UPDATE_ON_TRIAL: Script = Script {
         let three = bench.image(Recipe { counter: 2, ..spare(bench, "three", App::Silent, 3) })?;
         bench.update(three)
     },
+};
+
+static TURNOVER: Script = Script {
+    name: "turnover",
+    about: "another image when both sectors of the journal are full",
+    prepare: |bench| {
+        confirmed(bench)?;
+        bench.fill_journal()
+    },
+    run: update,
 };
 
 static TRIAL_UNCONFIRMED: Script = Script {
