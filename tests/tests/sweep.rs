@@ -16,6 +16,7 @@ fn with_effort(name: &str, shard: usize, shards: usize, effort: Effort, tried: T
         seed: 3,
         shard,
         shards,
+        thread: (0, 1),
         seeds: 1,
         last_words: 1,
         effort,

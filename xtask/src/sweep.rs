@@ -96,9 +96,9 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
     let (tried, firmware) = (Tried::default(), firmware(args)?);
     let options = |thread: usize| Options {
         seed: args.seed,
-        // Each thread takes its share of this shard's operations.
-        shard: shard + shards * thread,
-        shards: shards * threads,
+        shard,
+        shards,
+        thread: (thread, threads),
         seeds: 1,
         last_words: 2,
         effort: match args.full {

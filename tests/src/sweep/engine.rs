@@ -25,8 +25,10 @@ const PILOT: usize = 24;
 const TRIALS: u64 = 8;
 /// ... and of one in so many of those the board takes an update.
 const UPDATES: u64 = 8;
-/// After one in so many second cuts the board starts once more.
+/// After one in so many second cuts the board starts once more ...
 const AGAIN: u64 = 4;
+/// ... and after one in so many it takes an update.
+const SECOND_UPDATES: u64 = 1024;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 
@@ -344,6 +346,11 @@ impl Recorded {
         let (_, state) = self.start(Start::PowerOn, promise, figures)?;
         if cut.seed.is_multiple_of(AGAIN) || self.trace.is_some() {
             self.start(Start::Pin, &Promise::after(&state), figures)?;
+        }
+        if cut.seed.is_multiple_of(SECOND_UPDATES) || self.trace.is_some() {
+            self.trials_end(figures)?;
+            self.takes_an_update(figures)?;
+            self.trials_end(figures)?;
         }
         Ok(())
     }

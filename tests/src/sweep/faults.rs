@@ -61,12 +61,12 @@ fn place(board: &Board, defect: Defect) -> u32 {
 
 impl Recorded {
     /// Faults in the run, spread over its operations.
-    pub fn faults(&mut self, count: usize, shard: usize, shards: usize, seed: u64, figures: &mut Figures) {
+    pub fn faults(&mut self, count: usize, wanted: impl Fn(usize) -> bool, seed: u64, figures: &mut Figures) {
         let mut random = Random::new(seed ^ 0xFA);
         for number in 0..count {
             let operation = 1 + random.below(self.operations() as u64) as usize;
             let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
-            if number % shards != shard % shards {
+            if !wanted(number) {
                 continue;
             }
             if let Err(failure) = self.fault_in_run(fault, figures) {

@@ -40,6 +40,8 @@ pub struct Options {
     pub shard: usize,
     /// ... of so many.
     pub shards: usize,
+    /// This thread of so many that share the shard.
+    pub thread: (usize, usize),
     /// Seeds for each kind of torn operation.
     pub seeds: u8,
     /// The same for the last words of the journal's records: such a word makes a record count, and one
@@ -187,7 +189,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
                 break;
             }
         }
-        one.faults(options.faults, options.shard, options.shards, seed, &mut figures);
+        one.faults(options.faults, |number| options.works_on(number), seed, &mut figures);
         one.swap_board(&mut board);
         let seconds = one.seconds + started.elapsed().as_secs_f64();
         parts.push(Part {
@@ -237,9 +239,13 @@ fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
 }
 
 impl Options {
-    /// True for this shard's operations. Not every so many-th: the words of a record are alike in cost.
+    /// True for what is this shard's and this thread's. Not every so many-th: the words of a record are
+    /// alike in cost. A shard's part is the same whatever the number of threads.
     fn works_on(&self, operation: usize) -> bool {
-        Random::new(operation as u64).below(self.shards as u64) == self.shard as u64
+        let mut random = Random::new(operation as u64);
+        [(self.shard, self.shards), self.thread]
+            .into_iter()
+            .all(|(n, of)| random.below(of as u64) == n as u64)
     }
 
     /// True when every cut of this scenario is tried, instead of a share of them.

@@ -410,6 +410,7 @@ fn board(kind: Kind) -> Result<BoardFile> {
              application-b = \"0x08060000\""
         }
     };
+    let trials = if kind == Kind::Plain { "" } else { "trial-boots = 2\n" };
     let policy = if kind == Kind::Signed { Policy::Signature } else { Policy::Crc };
     let policy = if policy == Policy::Signature { "signature" } else { "crc" };
     let second: String = second_key().verifying_key().to_bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -419,7 +420,7 @@ fn board(kind: Kind) -> Result<BoardFile> {
          [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
          [led]\npin = \"PD12\"\nactive = \"high\"\n\
          [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
-         [boot]\nwatchdog = false\ntrial-boots = 2\nmagic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
+         [boot]\nwatchdog = false\n{trials}magic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\n\
          [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\", \"{second}\"]\n"
     );
     Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)

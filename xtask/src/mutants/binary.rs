@@ -24,6 +24,7 @@ pub fn sees(copy: &Copy, only: &str) -> Result<bool> {
         seed: 1,
         shard: 0,
         shards: 1,
+        thread: (0, 1),
         seeds: 1,
         last_words: LAST_WORDS,
         effort,
