@@ -50,7 +50,7 @@ fn every_second_cut_is_tried_once_by_whoever_comes_to_its_place_first() {
     assert!(whole.passed(), "{:#?}", whole.failures);
     let operations = 180;
     assert_eq!(whole.cuts - whole.second_cuts, 5 * operations, "each first cut, in five ways");
-    assert!(whole.second_cuts > 1000 && whole.same > 1000, "{whole:?}");
+    assert!(whole.second_cuts > 1000 && whole.same > 500, "{whole:?}");
     let tried = Tried::default();
     let mut shards = every(0, 2, tried.clone());
     shards.add(every(1, 2, tried));
