@@ -39,6 +39,12 @@ pub trait Memory {
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]>;
 }
 
+/// True for flash that can be programmed, a whole number of 16 bytes. Starts and erases look at much of
+/// it, so it takes few instructions.
+pub fn is_blank(bytes: &[u8]) -> bool {
+    bytes.as_chunks().0.iter().all(|quarter| u128::from_ne_bytes(*quarter) == u128::MAX)
+}
+
 /// Flash that can be written. Each call ends when its operation is over, within a bound.
 ///
 /// Only sectors are touched that `config` holds open ([`Config::with_open`]).

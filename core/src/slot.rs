@@ -21,11 +21,13 @@
 use core::hint::black_box;
 
 use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
+#[cfg(feature = "backup")]
+use crate::image::crc32;
 use crate::image::manifest::{self, View};
 use crate::image::verify::{self, Demand, manifest_at};
 use crate::image::{ImageFault, SoftCrc32, VerifiedImage};
 use crate::journal::{Event, Journal, REJECTED, Record};
-use crate::port::{Flash, FlashFault, Memory};
+use crate::port::{Flash, FlashFault, Memory, is_blank};
 
 /// Units that a boot of a trial costs, unless the supply was lost before it.
 pub const CHARGE: u8 = 8;
@@ -40,6 +42,11 @@ const LOOKS: usize = 8;
 #[cfg(feature = "backup")]
 const CHUNK: usize = 64;
 
+/// So often the confirmed image is copied to the backup slot, until the copy is good: a bit of it may read
+/// now so, now so, and a sector may fail once.
+#[cfg(feature = "backup")]
+const COPIES: usize = 4;
+
 /// A board that can prove images and write its flash.
 pub trait Machine: Flash {
     /// Proves the image in `slot` against the board's policy and the state's floor and revocations.
@@ -48,11 +55,21 @@ pub trait Machine: Flash {
     fn watch(&mut self);
 }
 
+/// The image in `slot` and its manifest, proved by nothing but the manifest's own checksum.
+fn image(memory: &impl Memory, slot: Slot) -> Option<(&[u8], View<'_>)> {
+    let image = memory.bytes(slot.base, slot.length)?;
+    manifest_at(image, manifest::offset(image)?).ok()
+}
+
 /// The manifest of the image in `slot`, proved by nothing but its own checksum.
 pub fn manifest(memory: &impl Memory, slot: Slot) -> Option<View<'_>> {
-    let image = memory.bytes(slot.base, slot.length)?;
-    let offset = manifest::offset(image)?;
-    Some(manifest_at(image, offset).ok()?.1)
+    image(memory, slot).map(|(_, manifest)| manifest)
+}
+
+/// True when the image `id` stands in `slot` as a whole, wherever it is linked for.
+#[cfg(feature = "backup")]
+fn holds(memory: &impl Memory, slot: Slot, id: u32) -> bool {
+    image(memory, slot).is_some_and(|(body, image)| image.id() == id && crc32(body) == image.crc())
 }
 
 /// Id of the image in `slot`, 0 when it has none. One that is linked for another slot is none: it
@@ -110,7 +127,6 @@ pub fn boot(
         0 => CHARGE,
         _ => 1,
     };
-    let later = id(machine, config.slot(1));
     let mut fault = ImageFault::Rejected;
     // Nothing is copied because of one misread, and a copy that fails once, or that a misread spoils, is
     // made a second time.
@@ -121,14 +137,22 @@ pub fn boot(
             restore(journal, machine);
         }
         for slot in config.slots() {
-            let id = id(machine, slot);
             let state = &mut journal.state;
             let tries = state.tries().wrapping_add(charge);
+            // An image is looked at only where it could be the one: looks take time.
+            let wanted = match look {
+                Look::Candidate if state.on_trial() && tries <= allowed => state.candidate(),
+                Look::Candidate => 0,
+                _ => state.confirmed(),
+            };
+            let id = if wanted != 0 || look == Look::Any { id(machine, slot) } else { 0 };
             let here = match look {
-                Look::Candidate => state.on_trial() && id == state.candidate() && tries <= allowed,
                 // What stands before a rejected image had its turn: two bad ones do not alternate for ever.
-                Look::Any => state.candidate() == 0 || ![id, later].contains(&state.candidate()),
-                _ => id != 0 && id == state.confirmed(),
+                Look::Any => {
+                    let rejected = state.candidate();
+                    rejected == 0 || rejected != id && rejected != self::id(machine, config.slot(1))
+                }
+                _ => id != 0 && id == wanted,
             };
             if !here {
                 continue;
@@ -188,7 +212,7 @@ fn restore(journal: &mut Journal, machine: &mut impl Machine) {
     let confirmed = journal.state.confirmed();
     if confirmed != 0
         && journal.state.backup() == confirmed
-        && manifest(machine, journal.config().slot(1)).map_or(0, View::id) == confirmed
+        && holds(machine, journal.config().slot(1), confirmed)
         && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
     {
         let _ = journal.commit(machine, Event::Restored, 0);
@@ -196,7 +220,7 @@ fn restore(journal: &mut Journal, machine: &mut impl Machine) {
 }
 
 /// Copies slot 0 to slot 1, or back to slot 0. An image's manifest comes last, so a copy that was cut
-/// has no id.
+/// has no id. What was misread was copied: whether the copy is good is seen by looking at it.
 #[cfg(feature = "backup")]
 #[inline(never)]
 fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashFault> {
@@ -209,11 +233,11 @@ fn copy(config: Config, machine: &mut impl Machine, to: u8) -> Result<(), FlashF
         machine.erase(config, sector)?;
         while at < end.min(sector.end()) {
             let bytes = machine.bytes(at - to.base + from.base, CHUNK as u32).unwrap_or(&[]);
-            let chunk: [u8; CHUNK] = *bytes.first_chunk().ok_or(FlashFault::ReadBack)?;
-            machine.program(config, at, &chunk)?;
-            // What was misread was programmed and read back well.
-            if machine.bytes(at - to.base + from.base, CHUNK as u32) != Some(&chunk) {
-                return Err(FlashFault::ReadBack);
+            let bytes: &[u8; CHUNK] = bytes.first_chunk().ok_or(FlashFault::ReadBack)?;
+            // What stands behind an image is as blank as the sector now is.
+            if !is_blank(bytes) {
+                let chunk = *bytes;
+                machine.program(config, at, &chunk)?;
             }
             at += CHUNK as u32;
         }
@@ -279,8 +303,17 @@ fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), Flas
     // From here on the slot holds no image, whatever its manifest says.
     journal.state.set_backup(0);
     journal.commit(machine, Event::BackedUp, 1)?;
-    copy(config, machine, OWNER_SLOT1).or_else(|_| copy(config, machine, OWNER_SLOT1))?;
-    journal.state.set_backup(journal.state.confirmed());
+    let confirmed = journal.state.confirmed();
+    let mut made = || {
+        copy(config, machine, OWNER_SLOT1)?;
+        if holds(machine, config.slot(1), confirmed) { Ok(()) } else { Err(FlashFault::ReadBack) }
+    };
+    let mut copied = made();
+    for _ in 1..COPIES {
+        copied = copied.or_else(|_| made());
+    }
+    copied?;
+    journal.state.set_backup(confirmed);
     let recorded = journal.commit(machine, Event::BackedUp, 0);
     if recorded.is_err() {
         // What is not on record is not so.

@@ -2,7 +2,10 @@
 
 use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, words};
 use crate::config::{Config, OWNER_JOURNAL};
-use crate::port::{Flash, FlashFault, Memory};
+use crate::port::{Flash, FlashFault, Memory, is_blank};
+
+/// Bytes that are looked at in one piece.
+const BLANK: u32 = MIN_RECORDS * RECORD_LEN;
 
 /// The log of one board, with its newest state at hand.
 #[derive(Clone, Debug)]
@@ -37,13 +40,18 @@ impl<'a> Journal<'a> {
         let mut end = 0;
         while let Some(sector) = &self.config.sector_from(end) {
             end = sector.end();
-            let (mut at, mut free) = (end, end);
+            let mut at = end;
+            // Most of a sector is free most of the time, and each start reads it: in few instructions.
+            while at - sector.base >= BLANK && memory.bytes(at - BLANK, BLANK).is_some_and(is_blank) {
+                at -= BLANK;
+            }
+            let mut free = at;
             while at != sector.base {
                 let tail = free == at;
                 at -= RECORD_LEN;
                 // What cannot be read is neither blank nor a record.
                 let Some(words) = memory.bytes(at, RECORD_LEN).and_then(words) else { continue };
-                if tail && words.iter().all(|word| *word == [0xFF; 4]) {
+                if tail && is_blank(words.as_flattened()) {
                     free = at;
                 } else if let Some(record) = Record::whole(words) {
                     let sequence = record.sequence();

@@ -108,6 +108,8 @@ impl Image {
         let length = family.body;
         let mut bytes: Vec<u8> =
             (0..length).map(|i| (i as u8).wrapping_mul(31).wrapping_add(recipe.version as u8)).collect();
+        // A piece in the midst of an image may be blank.
+        bytes[0x40..0x80].fill(0xFF);
         bytes[..4].copy_from_slice(&0x2001_0000u32.to_le_bytes());
         bytes[4..8].copy_from_slice(&(base + 0x41).to_le_bytes());
         bytes[manifest::VECTOR_OFFSET..][..12].copy_from_slice(&manifest::vectors(length));

@@ -8,7 +8,7 @@ use super::family::{FAMILIES, Family, SMALLEST};
 use super::image::recipe;
 use super::scenario::{self, Act};
 use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Strategy};
-use surefoot_core::journal::{Event, Journal};
+use surefoot_core::journal::{Event, Journal, REJECTED};
 use surefoot_core::slot;
 
 /// A board after these acts, with power on.
@@ -65,7 +65,7 @@ fn an_operation_that_fails_once_while_the_backup_is_copied_back_does_not_keep_it
     let mut whole = start.clone();
     starts(&mut whole, "old", "without a fault");
     let sectors = whole.flash.done.iter().filter(|operation| operation.erase).count();
-    assert!(sectors == 2 && whole.flash.done.len() > 100, "nothing was copied");
+    assert!(sectors == 2 && whole.flash.done.len() > 70, "nothing was copied");
     for operation in &whole.flash.done {
         let mut board = start.clone();
         board.flash.passing = true;
@@ -98,6 +98,35 @@ fn a_bit_that_reads_wrong_once_while_the_backup_is_made_leaves_a_backup_that_can
         starts(board, "new", case);
     });
     assert!(misreads > 2000, "{misreads} misreads");
+}
+
+#[test]
+fn a_bit_that_reads_differently_each_time_leaves_a_backup_that_can_be_copied_back_or_no_update() {
+    let acts = [Act::Update("old"), Act::Rest, Act::Update("new"), Act::Rest];
+    let start = after(&SMALLEST, Strategy::Backup, &acts);
+    let mut wrong = 1u128;
+    let (mut tried, mut begun) = (0, 0);
+    for address in addresses(&start, 0) {
+        for _ in 0..8 {
+            // Any pattern will do (an LCG's upper bits) that reads right once in a while: a bit that never
+            // does is an image that is no more.
+            wrong = wrong.wrapping_mul(0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645).wrapping_add(1);
+            let wrong = wrong >> 100 & 0b1011_1101_1110_1111_0111_1011_1101;
+            let mut board = start.clone();
+            board.flash.slip(address, 1 << (address % 8), wrong);
+            board.known.faulty = true;
+            board.update(recipe("next"), 50);
+            let case = format!("{address:x} reads wrong as in {wrong:b}");
+            assert!(board.broken.is_empty(), "{case}: {:?}", board.broken);
+            tried += 1;
+            begun += u32::from(Journal::load(board.kind.config, &board.flash).state.tries() == REJECTED);
+            // The bit was erased with the update.
+            board.flash.slip(address, 0, 0);
+            board.power_on(None, 1);
+            starts(&mut board, "new", &case);
+        }
+    }
+    assert!(tried > 500 && begun > tried * 3 / 4, "{begun} updates begun of {tried}");
 }
 
 /// Both the session with a host and the application's updater get this slot.

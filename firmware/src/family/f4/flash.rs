@@ -8,7 +8,7 @@ use super::time;
 use stm32_metapac::{FLASH, flash::regs};
 use surefoot_core::config::Config;
 use surefoot_core::dfu::device::Sector;
-use surefoot_core::port::FlashFault;
+use surefoot_core::port::{FlashFault, is_blank};
 
 /// FLASH_KEYR (RM0090, 3.6.1).
 const KEYS: [u32; 2] = [0x4567_0123, 0xCDEF_89AB];
@@ -63,8 +63,7 @@ pub fn erase(config: Config, sector: &Sector) -> Result<(), FlashFault> {
     let result = finish(ERASE_LIMIT_MS);
     close(config);
     result?;
-    let blank = stored(sector.base, sector.size).as_chunks().0.iter().all(|word| *word == [0xFF; 4]);
-    if blank { Ok(()) } else { Err(FlashFault::NotErased) }
+    if is_blank(stored(sector.base, sector.size)) { Ok(()) } else { Err(FlashFault::NotErased) }
 }
 
 /// Programs `data` at `address`, reads it back and compares. Both are aligned to the program unit.
