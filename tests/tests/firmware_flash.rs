@@ -151,8 +151,8 @@ fn erasing_everything_erases_the_slot_and_answers_in_between() {
     rig.board.assert_no_violations(|_| false);
 }
 
-#[test]
-fn a_board_that_could_not_copy_its_image_away_erases_nothing_when_told_to_erase_everything() {
+/// A board with a backup slot whose image has confirmed itself.
+fn confirmed_with_a_backup_slot() -> Rig {
     let file =
         BoardFile::load(&fixtures::root().join("boards/f4-discovery-backup.toml")).expect("an example");
     let mut rig = on(Rig::with(F4_FULL, file).expect("the example board"));
@@ -160,8 +160,37 @@ fn a_board_that_could_not_copy_its_image_away_erases_nothing_when_told_to_erase_
     let key = example_key().expect("published");
     let image = rig.image(&elf, [1, 0, 0], Some(&key)).expect("fits");
     assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
-    // It confirms itself after its self-test, and the backup slot does not erase any more.
+    // After its self-test.
     rig.board.run_for(Nanos::millis(400));
+    rig
+}
+
+#[test]
+fn a_copy_back_that_never_helps_does_not_go_on_until_the_flash_is_worn_out() {
+    let mut rig = confirmed_with_a_backup_slot();
+    rig.into_update_mode().expect("by its button, and its image is copied away");
+    // The slot it runs in loses a bit for good.
+    let base = rig.slot().base;
+    assert!(rig.board.write_flash(base, &[0; 64]));
+    let word = Failing::Word { address: base, ones: 0, zeros: 1 << 29 };
+    rig.board.add_defect(Defect { what: word, told: Told::Nothing, times: None });
+    rig.board.power_off();
+    let before = rig.board.operations();
+    assert_eq!(rig.power_on(Nanos::secs(20)), Found::UpdateMode);
+    let tried = rig.board.operations();
+    assert!(tried > before, "nothing was tried");
+    // It tries again at each time-out of 30 s, so often and no more.
+    rig.board.run_for(Nanos::secs(300));
+    let tried_again = rig.board.operations();
+    assert!(tried_again > tried, "nothing was tried again");
+    rig.board.run_for(Nanos::secs(300));
+    assert_eq!(rig.board.operations(), tried_again, "it goes on for ever");
+}
+
+#[test]
+fn a_board_that_could_not_copy_its_image_away_erases_nothing_when_told_to_erase_everything() {
+    let mut rig = confirmed_with_a_backup_slot();
+    // The backup slot does not erase any more.
     assert!(rig.board.write_flash(rig.config().slot(1).base, &[0x5A; 64]));
     let erase = Failing::Erase { sector: 8, leaves: Leaves::Old };
     rig.board.add_defect(Defect { what: erase, told: Told::Nothing, times: None });
