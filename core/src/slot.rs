@@ -76,23 +76,9 @@ fn holds(memory: &impl Memory, slot: Slot, id: u32) -> bool {
 /// must not pass for the confirmed image, of which it may be a copy.
 #[inline(never)]
 pub fn id(memory: &impl Memory, slot: Slot) -> u32 {
-    // Each look reads the flash anew, whatever the compiler knows from the one before. The id itself may be
-    // misread behind the checksum: it counts when two looks agree.
-    let look = || {
-        let manifest = manifest(memory, black_box(slot)).filter(|m| m.load_address() == slot.base);
-        manifest.map_or(0, View::id)
-    };
-    let mut id = 0;
-    for _ in 0..LOOKS {
-        let seen = look();
-        if seen != 0 && seen == id {
-            break;
-        }
-        if seen != 0 {
-            id = seen;
-        }
-    }
-    id
+    // Each look reads the flash anew, whatever the compiler knows from the one before.
+    let look = |_| manifest(memory, black_box(slot)).filter(|m| m.load_address() == slot.base);
+    (0..LOOKS).find_map(look).map_or(0, View::id)
 }
 
 /// Where [`boot`] looks for an image, in this order.

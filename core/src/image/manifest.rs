@@ -128,19 +128,24 @@ pub enum ManifestFault {
 
 /// A manifest whose own CRC, format and reserved fields were checked, read in place.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a>(&'a [u8; LEN]);
+pub struct View<'a> {
+    bytes: &'a [u8; LEN],
+    /// The checksum as it was worked out, which is not read again.
+    crc: u32,
+}
 
 impl<'a> View<'a> {
     /// Checks the manifest at the start of `bytes`.
     pub fn check(bytes: &'a [u8]) -> Result<Self, ManifestFault> {
-        let view = Self(bytes.first_chunk().ok_or(ManifestFault::Missing)?);
+        let mut view = Self { bytes: bytes.first_chunk().ok_or(ManifestFault::Missing)?, crc: 0 };
         if view.word(0) != MAGIC {
             return Err(ManifestFault::Missing);
         }
         if view.word(4) != u32::from(FORMAT) | (LEN as u32) << 16 {
             return Err(ManifestFault::Format);
         }
-        if view.word(CRC) != crc32(&view.0[..CRC]) {
+        view.crc = crc32(&view.bytes[..CRC]);
+        if view.word(CRC) != view.crc {
             return Err(ManifestFault::Checksum);
         }
         // Without slots and counters nothing is known of revocation and override.
@@ -151,11 +156,11 @@ impl<'a> View<'a> {
                 Override::DEVICE => SIGNATURE,
                 _ => 0x50,
             };
-            view.word(0x4C) & !0xFF00 == 0 && view.0[used..SIGNATURE].iter().all(|&x| x == 0)
+            view.word(0x4C) & !0xFF00 == 0 && view.bytes[used..SIGNATURE].iter().all(|&x| x == 0)
         };
         #[cfg(not(feature = "failsafe"))]
-        let reserved_is_clear = view.0[0x4C..SIGNATURE].iter().all(|&x| x == 0);
-        let padding_is_erased = view.0[CRC + 4..].iter().all(|&x| x == 0xFF);
+        let reserved_is_clear = view.bytes[0x4C..SIGNATURE].iter().all(|&x| x == 0);
+        let padding_is_erased = view.bytes[CRC + 4..].iter().all(|&x| x == 0xFF);
         if !reserved_is_clear || !padding_is_erased || view.word(0x24) > Algorithm::Ed25519 as u32 {
             return Err(ManifestFault::Field);
         }
@@ -163,7 +168,7 @@ impl<'a> View<'a> {
     }
 
     fn word(self, at: usize) -> u32 {
-        let b = self.0;
+        let b = self.bytes;
         u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
     }
 
@@ -210,7 +215,7 @@ impl<'a> View<'a> {
     }
     /// See [`Manifest::revokes`].
     pub fn revokes(self) -> u8 {
-        self.0[0x4D]
+        self.bytes[0x4D]
     }
     /// True when the image may run on the device with this unique id although its security counter
     /// is too low.
@@ -223,11 +228,11 @@ impl<'a> View<'a> {
     }
     /// All of it.
     pub fn bytes(self) -> &'a [u8; LEN] {
-        self.0
+        self.bytes
     }
     /// Names the image, signature and all: the manifest's own CRC-32.
     pub fn id(self) -> u32 {
-        self.word(CRC)
+        self.crc
     }
     /// What the signature covers.
     pub fn signed(self) -> &'a [u8; SIGNED_LEN] {
@@ -240,7 +245,7 @@ impl<'a> View<'a> {
 
     /// `N` bytes from `at`, a constant that leaves room for them.
     fn part<const N: usize>(self, at: usize) -> &'a [u8; N] {
-        self.0[at..].first_chunk().unwrap_or(&[0; N])
+        self.bytes[at..].first_chunk().unwrap_or(&[0; N])
     }
 }
 

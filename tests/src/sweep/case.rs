@@ -4,6 +4,8 @@
 //! operation 123, which leaves bits that read differently each time, by seed 0x5f; then, in the
 //! start that follows, after operation 4. `ab-update/123:once:5f`: the part of the flash that
 //! operation 123 works on fails once, in a way that the seed decides; `always`: for good.
+//! `ab-update/123:torn:5f/update/40:before:0`: after the start that follows a host comes with another
+//! update, and the supply fails once more, in that.
 
 use anyhow::{Context, Result, bail};
 use std::fmt;
@@ -122,6 +124,15 @@ impl FromStr for Blow {
     }
 }
 
+/// What happens after a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Second {
+    /// In the start after it.
+    Start(Blow),
+    /// In an update after that start.
+    Update(CutAt),
+}
+
 /// A case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Case {
@@ -129,29 +140,41 @@ pub struct Case {
     pub scenario: String,
     /// What happens in the scenario.
     pub first: Blow,
-    /// What happens in the start after a cut.
-    pub second: Option<Blow>,
+    /// What happens after that, if it was a cut.
+    pub second: Option<Second>,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.scenario, self.first)?;
-        self.second.map_or(Ok(()), |second| write!(f, "/{second}"))
+        match self.second {
+            None => Ok(()),
+            Some(Second::Start(blow)) => write!(f, "/{blow}"),
+            Some(Second::Update(cut)) => write!(f, "/update/{cut}"),
+        }
     }
 }
 
 impl FromStr for Case {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.split('/');
-        let (scenario, first, second) = (parts.next(), parts.next(), parts.next());
-        let (Some(scenario), Some(first), None) = (scenario, first, parts.next()) else {
-            bail!("{text:?}: write a case as ab-update/17:torn:5f");
+        let parts: Vec<&str> = text.split('/').collect();
+        let (scenario, first, update, second) = match parts[..] {
+            [scenario, first] => (scenario, first, false, None),
+            [scenario, first, second] => (scenario, first, false, Some(second)),
+            [scenario, first, "update", second] => (scenario, first, true, Some(second)),
+            _ => bail!("{text:?}: write a case as ab-update/17:torn:5f"),
         };
         let (first, second) = (first.parse()?, second.map(str::parse).transpose()?);
-        if second.is_some() && matches!(first, Blow::Fault(_)) {
-            bail!("{text:?}: a fault has nothing behind it");
-        }
+        let second = match (first, second) {
+            (_, None) => None,
+            (Blow::Fault(_), Some(_)) => bail!("{text:?}: a fault has nothing behind it"),
+            (_, Some(Blow::Cut(cut))) if update => Some(Second::Update(cut)),
+            (_, Some(Blow::Fault(_))) if update => {
+                bail!("{text:?}: in an update after a cut there are only cuts")
+            }
+            (_, Some(blow)) => Some(Second::Start(blow)),
+        };
         Ok(Self { scenario: scenario.to_owned(), first, second })
     }
 }
@@ -167,6 +190,7 @@ mod tests {
             "ab-update/123:restless:5f/4:after:ffffffffffffffff",
             "ab-update/123:drifting:5f/4:always:7",
             "ab-update/1:once:0",
+            "ab-update/1:torn:0/update/7:before:3",
         ] {
             assert_eq!(text.parse::<Case>().expect("a case").to_string(), text);
         }
@@ -185,6 +209,10 @@ mod tests {
             "a/1:torn:1:1",
             "a/1:torn/2:torn/3:torn",
             "a/1:once/2:torn",
+            "a/1:once/update/2:torn",
+            "a/1:torn/update/2:once",
+            "a/1:torn/update",
+            "a/1:torn/start/2:torn",
         ] {
             assert!(text.parse::<Case>().is_err(), "{text}");
         }

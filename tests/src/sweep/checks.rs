@@ -208,11 +208,24 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
             if kept && !promise.confirmed.is_empty() {
                 return bricked("there was a confirmed image, and it does not run".into());
             }
+            if is_whole(bench, &record) {
+                return bricked("the only image is whole, and it does not run".into());
+            }
             Kind::UpdateMode
         }
         Seen::Application(slot) => application(bench, promise, &record, slot)?,
     };
     Ok((kind, state))
+}
+
+/// True when the slot of a board that has one holds, in solid bits, an image that must run: the confirmed
+/// one, or any good one where nothing is confirmed.
+fn is_whole(bench: &Bench, record: &Record) -> bool {
+    let board = &bench.rig.board;
+    let Some(known) = bench.image_in(0).map(|image| &bench.images[image]) else { return false };
+    bench.strategy() == Strategy::Single
+        && board.unstable_bits(known.slot.base, known.bytes.len() as u32) == 0
+        && if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
 }
 
 /// An application runs: may it?

@@ -1,12 +1,13 @@
 //! Runs cases: a board goes on from a fork of the tape with its supply cut, and is checked.
 //!
 //! For each first cut the board starts, and once or twice more by two kinds of reset. The operations
-//! of the first of these starts are the places of the second cuts, after some of which it starts twice. Of some cases it is also tried
-//! whether trials come to an end and whether the update is taken again.
+//! of the first of these starts are the places of the second cuts, after some of which it starts twice.
+//! After some first cuts a host comes again, and its update is cut as well. Of some cases it is also tried
+//! whether trials come to an end and whether an update is taken.
 
 use super::Figures;
 use super::bench::{App, Bench, DECISION, Recipe, Seen, Tape};
-use super::case::{Blow, Case, CutAt, How};
+use super::case::{Blow, Case, CutAt, How, Second};
 use super::checks::{Failure, Kind, Promise, State, check};
 use super::scenarios::Scenario;
 use super::trace::Trace;
@@ -29,6 +30,10 @@ const UPDATES: u64 = 8;
 const AGAIN: u64 = 4;
 /// ... and after one in so many it takes an update.
 const SECOND_UPDATES: u64 = 1024;
+/// After one in so many first cuts an update is cut, where all cuts are tried and where a share of them is ...
+const UPDATES_CUT: [u64; 2] = [8, 64];
+/// ... at so many of its operations.
+const CUTS_OF_AN_UPDATE: usize = 8;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 
@@ -148,6 +153,7 @@ impl Recorded {
                 Ok(started) => {
                     self.second_cuts(cut, &started, &mut random, depth, figures);
                     self.second_faults(cut, &started, &mut random, figures);
+                    self.cuts_of_an_update(cut, &mut random, depth, figures);
                 }
                 Err(failure) => figures.fail(&self.case(Blow::Cut(cut), None), failure),
             }
@@ -163,7 +169,7 @@ impl Recorded {
         self.bench.journal.iter().any(inside) && address % RECORD_LEN >= RECORD_LEN - 4
     }
 
-    pub(super) fn case(&self, first: Blow, second: Option<Blow>) -> Case {
+    pub(super) fn case(&self, first: Blow, second: Option<Second>) -> Case {
         Case { scenario: self.scenario.name.clone(), first, second }
     }
 
@@ -188,11 +194,11 @@ impl Recorded {
                 self.takes_an_update(figures)?;
                 self.trials_end(figures)
             }
-            Some(Blow::Fault(fault)) => self.fault_in_recovery(cut, &started, fault, figures),
-            Some(Blow::Cut(second)) => {
-                figures.cuts += 1;
-                figures.second_cuts += 1;
-                self.second(&started, second, figures)
+            Some(Second::Start(Blow::Fault(fault))) => self.fault_in_recovery(cut, &started, fault, figures),
+            Some(Second::Start(Blow::Cut(second))) => self.second(&started, second, figures),
+            Some(Second::Update(second)) => {
+                let updated = self.updated(&started, figures)?;
+                self.second(&updated, second, figures)
             }
         }
     }
@@ -232,16 +238,22 @@ impl Recorded {
         let seen = self.bench.power_on();
         let tape = self.bench.stop();
         self.tell(Start::PowerOn, &tape, seen);
-        let (_, state) = self.judge(&promise, seen, figures)?;
+        self.judge(&promise, seen, figures)?;
+        Ok(self.started(tape, &promise))
+    }
+
+    /// What the board did since `before` was promised.
+    fn started(&self, tape: Tape, before: &Promise) -> Started {
+        let state = State::of(&self.bench.rig.board, &self.bench.journal);
         let mut promises = Promise::along(&tape.forks, state, &self.bench.journal);
-        // Nothing that held before the first cut is forgotten by a second.
+        // Nothing that held before is forgotten by another cut.
         for later in &mut promises {
-            later.floor = later.floor.max(promise.floor);
-            later.revoked |= promise.revoked;
+            later.floor = later.floor.max(before.floor);
+            later.revoked |= before.revoked;
         }
         promises.pop();
         promises.push(Promise::after(&state));
-        Ok(Started { tape, promises })
+        Started { tape, promises }
     }
 
     /// Starts the board and holds it against the promise.
@@ -327,19 +339,54 @@ impl Recorded {
                     continue;
                 }
                 let cut = CutAt { operation, how, seed: random.bits() };
-                figures.cuts += 1;
-                figures.second_cuts += 1;
                 if let Err(failure) = self.second(started, cut, figures) {
-                    figures.fail(&self.case(Blow::Cut(first), Some(Blow::Cut(cut))), failure);
+                    figures.fail(&self.case(Blow::Cut(first), Some(Second::Start(Blow::Cut(cut)))), failure);
                 }
             }
         }
     }
 
+    /// A host comes after a cut, and the supply fails in its update.
+    fn cuts_of_an_update(&mut self, first: CutAt, random: &mut Random, depth: &Depth, figures: &mut Figures) {
+        if random.below(UPDATES_CUT[usize::from(depth.every.is_none())]) != 0 {
+            return;
+        }
+        // As when it is replayed: the board is right behind the start after the cut.
+        let updated = self.first(first, figures).and_then(|started| self.updated(&started, figures));
+        let updated = match updated {
+            Ok(updated) => updated,
+            Err(failure) => return figures.fail(&self.case(Blow::Cut(first), None), failure),
+        };
+        for _ in 0..CUTS_OF_AN_UPDATE {
+            let operation = 1 + random.below(updated.tape.forks.len() as u64) as usize;
+            let how = Depth::second_kinds(random)[random.below(3) as usize];
+            let cut = CutAt { operation, how, seed: random.bits() };
+            if let Err(failure) = self.second(&updated, cut, figures) {
+                figures.fail(&self.case(Blow::Cut(first), Some(Second::Update(cut))), failure);
+            }
+        }
+    }
+
+    /// An update after the start that `started` is about, whose board this still is.
+    fn updated(&mut self, started: &Started, figures: &mut Figures) -> Result<Started, Failure> {
+        let before = started.promises.last().cloned().unwrap_or_default();
+        self.bench.record();
+        let taken = self.takes_an_update(figures);
+        let tape = self.bench.stop();
+        taken?;
+        if let Some(trace) = &mut self.trace {
+            trace.say("--- the host comes again");
+            trace.tape(&self.bench, &tape, usize::MAX);
+        }
+        Ok(self.started(tape, &before))
+    }
+
     fn second(&mut self, started: &Started, cut: CutAt, figures: &mut Figures) -> Result<(), Failure> {
+        figures.cuts += 1;
+        figures.second_cuts += 1;
         let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
             let most = started.tape.forks.len();
-            return Err(Failure::Bricked(format!("the start after the first cut has {most} operations")));
+            return Err(Failure::Bricked(format!("what comes after the first cut has {most} operations")));
         };
         let promise = &started.promises[cut.operation - 1];
         self.revive(fork, cut);

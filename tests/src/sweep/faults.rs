@@ -9,7 +9,7 @@
 //! image cannot come back there, and update mode is all that is left.
 
 use super::Figures;
-use super::case::{Blow, CutAt, FaultAt};
+use super::case::{Blow, CutAt, FaultAt, Second};
 use super::checks::{Failure, Kind, Promise};
 use super::engine::{Recorded, Start, Started};
 use surefoot_core::config::Strategy;
@@ -129,7 +129,7 @@ impl Recorded {
         let operation = 1 + random.below(operations) as usize;
         let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
         if let Err(failure) = self.fault_in_recovery(first, started, fault, figures) {
-            figures.fail(&self.case(Blow::Cut(first), Some(Blow::Fault(fault))), failure);
+            figures.fail(&self.case(Blow::Cut(first), Some(Second::Start(Blow::Fault(fault)))), failure);
         }
     }
 

@@ -37,6 +37,33 @@ pub enum Kind {
     Signed,
     /// As `Ab`, with slots over many sectors and an image to match.
     Large,
+    /// As `Backup`, with slots over several sectors and an image to match.
+    LargeBackup,
+}
+
+impl Kind {
+    /// The bytes behind the program of its images, and of the program operations in its slots every so
+    /// many-th that is put on tape, where images are large.
+    fn large(self) -> Option<(usize, u64)> {
+        match self {
+            Self::Large => Some((70_000, 211)),
+            Self::LargeBackup => Some((20_000, 53)),
+            _ => None,
+        }
+    }
+
+    /// What its scenarios' names begin with.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Single => "single",
+            Self::Backup => "backup",
+            Self::Ab => "ab",
+            Self::Signed => "signed",
+            Self::Large => "large",
+            Self::LargeBackup => "large-backup",
+        }
+    }
 }
 
 /// A script on a board.
@@ -57,21 +84,22 @@ impl Scenario {
         match self.kind {
             Kind::Signed => 0.06,
             Kind::Large => 0.12,
+            Kind::LargeBackup => 0.03,
             _ => 1.0,
         }
     }
 
     /// True when its images are small enough to try every cut, and every second one behind it.
     pub fn is_small(&self) -> bool {
-        self.kind != Kind::Large
+        self.kind.large().is_none()
     }
 
     /// Its board, as it comes from the factory.
     pub fn bench(&self, firmware: Image) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];
         let mut bench = Bench::new(firmware, board(self.kind)?, keys).context(self.name.clone())?;
-        if self.kind == Kind::Large {
-            (bench.filler, bench.every) = (Some(70_000), 211);
+        if let Some((filler, every)) = self.kind.large() {
+            (bench.filler, bench.every) = (Some(filler), every);
         }
         Ok(bench)
     }
@@ -92,8 +120,7 @@ pub fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     let mut add = |kind: Kind, scripts: &[&'static Script]| {
         for script in scripts {
-            let kind_name = format!("{kind:?}").to_lowercase();
-            let name = format!("{kind_name}-{}", script.name);
+            let name = format!("{}-{}", kind.name(), script.name);
             let about = format!("{}: {}", board_in_words(kind), script.about);
             all.push(Scenario { name, about, kind, script });
         }
@@ -104,6 +131,7 @@ pub fn all() -> Vec<Scenario> {
     }
     add(Kind::Signed, &[&UPDATE, &REVOKED]);
     add(Kind::Large, &[&UPDATE]);
+    add(Kind::LargeBackup, &[&UPDATE, &TRIAL_UNCONFIRMED]);
     all
 }
 
@@ -332,7 +360,9 @@ fn high_counter(bench: &mut Bench) -> Result<()> {
 
 fn confirmed_with(bench: &mut Bench, counter: u32) -> Result<()> {
     empty(bench)?;
-    let one = bench.image(Recipe { counter, filler: 0, ..Recipe::new("one", App::Silent, 1) })?;
+    // As small as can be, or as large as the board's others.
+    let filler = if bench.filler.is_some() { 1 } else { 0 };
+    let one = bench.image(Recipe { counter, filler, ..Recipe::new("one", App::Silent, 1) })?;
     bench.send_to_run(one)?;
     bench.confirm_from_outside(one)
 }
@@ -388,6 +418,7 @@ fn board_in_words(kind: Kind) -> &'static str {
         Kind::Ab => "two slots",
         Kind::Signed => "two slots, signed images",
         Kind::Large => "two large slots",
+        Kind::LargeBackup => "a large backup slot",
     }
 }
 
@@ -404,6 +435,10 @@ fn board(kind: Kind) -> Result<BoardFile> {
         Kind::Ab | Kind::Signed => {
             "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
              application-b = \"0x08010000 + 64K\""
+        }
+        Kind::LargeBackup => {
+            "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 208K\"\n\
+             backup = \"0x08040000 + 256K\""
         }
         Kind::Large => {
             "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000\"\n\
