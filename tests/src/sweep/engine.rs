@@ -31,7 +31,7 @@ const AGAIN: u64 = 4;
 /// ... and after one in so many it takes an update.
 const SECOND_UPDATES: u64 = 1024;
 /// After one in so many first cuts an update is cut, where all cuts are tried and where a share of them is ...
-const UPDATES_CUT: [u64; 2] = [8, 64];
+const UPDATES_CUT: [u64; 2] = [16, 64];
 /// ... at so many of its operations.
 const CUTS_OF_AN_UPDATE: usize = 8;
 /// Most starts until a trial must be over: two boots are allowed.
