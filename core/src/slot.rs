@@ -133,7 +133,9 @@ pub fn boot(
             };
             let id = if wanted != 0 || look == Look::Any { id(machine, slot) } else { 0 };
             let here = match look {
-                // What stands before a rejected image had its turn: two bad ones do not alternate for ever.
+                // A trial is on record by its image's id. What stands before a rejected image had its turn: two
+                // bad ones do not alternate for ever.
+                Look::Any if id == 0 && config.has_journal() => false,
                 Look::Any => {
                     let rejected = state.candidate();
                     rejected == 0 || rejected != id && rejected != self::id(machine, config.slot(1))

@@ -1,9 +1,11 @@
 //! The sweep itself: it repeats itself, replays a case by name, and sees what it is there to see.
 
 use surefoot_images::F4_FULL;
-use surefoot_sim::Nanos;
-use surefoot_tests::sweep::bench::{Bench, Seen};
+use surefoot_sim::{Nanos, Remains, Started};
+use surefoot_tests::sweep::bench::{Bench, Seen, bare_board};
+use surefoot_tests::sweep::case::{Blow, Case, CutAt, How};
 use surefoot_tests::sweep::checks::{Failure, Kind, Promise, State, check};
+use surefoot_tests::sweep::engine::Recorded;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Tried, scenarios};
 
 fn some(name: &str, shard: usize, shards: usize) -> Figures {
@@ -68,6 +70,29 @@ fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
             assert!(text.contains(words), "{name}: {words}\n{text}");
         }
     }
+}
+
+/// The word that names an image is the last that is written of it, and it stands behind its own checksum:
+/// bits of it that change from read to read must make it no other image's.
+#[test]
+fn an_image_whose_id_was_torn_is_on_record_by_no_other_id() {
+    let scenario = scenarios::find("single-first-install").expect("a scenario");
+    let mut board = bare_board();
+    let mut recorded = Recorded::new(scenario, F4_FULL, &mut board).expect("it runs");
+    let one = &recorded.bench.images[0];
+    let writes_id =
+        |fork: &Remains| matches!(fork.operation(), Some(Started::Program { value, .. }) if value == one.id);
+    let operation = 1 + recorded.tape.forks.iter().position(writes_id).expect("it is written");
+    recorded.swap_board(&mut board);
+    let mut figures = Figures::default();
+    for seed in 0..120 {
+        let cut = CutAt { operation, how: How::RESTLESS, seed };
+        let case = Case { scenario: recorded.scenario.name.clone(), first: Blow::Cut(cut), second: None };
+        recorded.replay(&case, &mut figures);
+    }
+    assert!(figures.passed(), "{:#?}", figures.failures);
+    let [_, _, trials, _] = figures.found;
+    assert!(trials > 120, "it never ran");
 }
 
 /// A board on which image one has confirmed itself, and what was promised then.

@@ -385,19 +385,15 @@ impl Bench {
         Ok(())
     }
 
-    /// Records of starts until both sectors of the journal are full, and the next one needs an erase.
+    /// Records of starts until the sector of the newest one is full.
     pub fn fill_journal(&mut self) -> Result<()> {
         let block = self.rig.file.block();
         let config = Config::parse(&block, FAMILY_F4).map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let mut cells = Cells(&mut self.rig.board);
         let mut journal = Journal::load(config, &cells);
-        for _ in 0..2 {
-            let begun = journal.commit(&mut cells, Event::Boot, 0);
-            ensure!(begun.is_ok(), "the journal takes no record: {begun:?}");
-            while journal.has_room() {
-                let more = journal.commit(&mut cells, Event::Boot, 0);
-                ensure!(more.is_ok(), "the journal takes no record: {more:?}");
-            }
+        while journal.has_room() {
+            let more = journal.commit(&mut cells, Event::Boot, 0);
+            ensure!(more.is_ok(), "the journal takes no record: {more:?}");
         }
         Ok(())
     }

@@ -107,9 +107,11 @@ pub struct Promise {
 
 impl Promise {
     /// When any of these states may be the one that counts: the last that was written twice, one
-    /// that is being written, one that would have come next.
+    /// that is being written, one that would have come next. None that is older than the first.
     pub fn of(states: &[State]) -> Self {
-        let mut each = states.iter().flat_map(State::each).peekable();
+        let oldest = states.first().and_then(|state| state.solid).map_or(0, |record| record.sequence());
+        let mut each =
+            states.iter().flat_map(State::each).filter(|record| record.sequence() >= oldest).peekable();
         let Some(first) = each.peek() else { return Self::default() };
         let rejected = rejected(first);
         let mut promise =

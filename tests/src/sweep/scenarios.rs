@@ -221,9 +221,11 @@ static UPDATE_ON_TRIAL: Script = Script {
 
 static TURNOVER: Script = Script {
     name: "turnover",
-    about: "another image when both sectors of the journal are full",
+    about: "another image when both sectors of the journal are full, the older one of the time before",
     prepare: |bench| {
-        confirmed(bench)?;
+        let one = first(bench, 1)?;
+        bench.fill_journal()?;
+        bench.confirm_from_outside(one)?;
         bench.fill_journal()
     },
     run: update,
@@ -359,12 +361,18 @@ fn high_counter(bench: &mut Bench) -> Result<()> {
 }
 
 fn confirmed_with(bench: &mut Bench, counter: u32) -> Result<()> {
+    let one = first(bench, counter)?;
+    bench.confirm_from_outside(one)
+}
+
+/// Image one runs.
+fn first(bench: &mut Bench, counter: u32) -> Result<usize> {
     empty(bench)?;
     // As small as can be, or as large as the board's others.
     let filler = if bench.filler.is_some() { 1 } else { 0 };
     let one = bench.image(Recipe { counter, filler, ..Recipe::new("one", App::Silent, 1) })?;
     bench.send_to_run(one)?;
-    bench.confirm_from_outside(one)
+    Ok(one)
 }
 
 /// An image for the slot that an update goes to while image one is confirmed.
