@@ -223,6 +223,33 @@ fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirme
     }
 }
 
+/// What nobody confirmed yet runs on trial, and a trial is counted by the image's id.
+#[test]
+fn an_image_whose_id_does_not_read_runs_on_no_trial() {
+    let mut ran = 0;
+    for strategy in [Strategy::Single, Strategy::Backup, Strategy::Ab] {
+        let start = Board::new(Kind::new(&SMALLEST, strategy, Policy::Crc));
+        let image = start.kind.image(recipe("old"), 0);
+        let id = image.base + SMALLEST.body + 0xA0;
+        for wrong in 0..60 {
+            let mut board = start.clone();
+            board.flash.put(image.base, &image.bytes);
+            board.power_on(None, 1);
+            board.flash.slip(id, 4, (1 << wrong) - 1);
+            let started = board.boot(cause::PIN);
+            let state = Journal::load(board.kind.config, &board.flash).state;
+            let runs = matches!(started, Started::Image(_));
+            assert_eq!(
+                runs,
+                state.candidate() == image.id,
+                "{strategy:?}, read wrong {wrong} times: {started:?}"
+            );
+            ran += u32::from(runs);
+        }
+    }
+    assert!(ran >= 3 * 8, "{ran} runs");
+}
+
 #[test]
 fn a_board_whose_confirmed_image_is_lost_takes_an_update() {
     for number in [0, 1] {
