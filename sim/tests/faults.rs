@@ -349,4 +349,6 @@ fn remains_have_the_same_print_when_what_comes_after_them_is_the_same() {
     let [one, other, again] = [5, 6, 5].map(|seed| after(When::Inside, Bits::Restless, seed));
     assert_ne!(one, other, "other bits are unstable");
     assert_eq!(one, again);
+    let drifting = after(When::Inside, Bits::Drifting, 5);
+    assert_ne!(one, drifting, "the same cells, and bits that change at other times");
 }
