@@ -297,8 +297,13 @@ fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), Flas
         if holds(machine, config.slot(1), confirmed) { Ok(()) } else { Err(FlashFault::ReadBack) }
     };
     let mut copied = made();
-    for _ in 1..COPIES {
-        copied = copied.or_else(|_| made());
+    for again in 1..COPIES {
+        // An erase that fails twice fails, and takes its time.
+        if let Err(fault) = copied
+            && (again == 1 || fault == FlashFault::ReadBack)
+        {
+            copied = made();
+        }
     }
     copied?;
     journal.state.set_backup(confirmed);

@@ -258,9 +258,14 @@ fn application(bench: &Bench, promise: &Promise, record: &Record, slot: usize) -
     if promise.rejected == Some(known.id) {
         return bad(format!("{name} runs, which was rejected"));
     }
+    let on_trial = record.candidate() == known.id && record.on_trial();
     if record.confirmed() == known.id {
+        // Nobody sends it a second time; what reads now so, now so may have been missed.
+        if on_trial && bench.rig.board.unstable_bits(known.slot.base, known.bytes.len() as u32) == 0 {
+            return Err(Failure::Bricked(format!("{name} is confirmed, and on trial")));
+        }
         Ok(Kind::Confirmed)
-    } else if record.candidate() == known.id && record.on_trial() {
+    } else if on_trial {
         Ok(Kind::Trial)
     } else {
         bad(format!("{name} runs, neither confirmed nor on trial"))
