@@ -194,13 +194,15 @@ fn log(journal: &mut Journal, machine: &mut impl Machine, news: bool) {
     }
 }
 
-/// Copies the confirmed image back from the backup slot, if it is there.
+/// Copies the confirmed image back from the backup slot, if it is there, and not where it runs: an image that
+/// is whole and refused all the same (the board knows other keys now) would be copied at every start.
 #[cfg(feature = "backup")]
 fn restore(journal: &mut Journal, machine: &mut impl Machine) {
     let confirmed = journal.state.confirmed();
     if confirmed != 0
         && journal.state.backup() == confirmed
         && holds(machine, journal.config().slot(1), confirmed)
+        && !(0..LOOKS).all(|_| holds(machine, journal.config().slot(0), confirmed))
         && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
     {
         let _ = journal.commit(machine, Event::Restored, 0);

@@ -223,6 +223,21 @@ fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirme
     }
 }
 
+/// Sealed anew for signed images only, a board refuses the one that it has confirmed.
+#[test]
+fn an_image_that_is_whole_and_refused_is_not_copied_back_at_every_start() {
+    let mut board = overwritten(&SMALLEST);
+    starts(&mut board, "old", "copied back");
+    board.kind = Kind::new(&SMALLEST, Strategy::Backup, Policy::Signature);
+    board.known.faulty = true;
+    for _ in 0..3 {
+        board.power_on(None, 1);
+        let started = board.boot(cause::PIN);
+        assert!(matches!(started, Started::Update(_)), "{started:?}");
+        assert!(board.flash.done.iter().all(|operation| !operation.erase), "{:?}", board.flash.done);
+    }
+}
+
 /// What nobody confirmed yet runs on trial, and a trial is counted by the image's id.
 #[test]
 fn an_image_whose_id_does_not_read_runs_on_no_trial() {
