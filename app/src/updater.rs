@@ -76,7 +76,11 @@ impl<'a, F: Flash> Updater<'a, F> {
         if on_trial && slot::id(&flash, config.slot(number(running))) == journal.state.candidate() {
             return Err(Error::OnTrial);
         }
-        let open = slot::spare(&journal, &flash) & (OWNER_SLOT0 | OWNER_SLOT1) & !running;
+        let confirmed = journal.state.confirmed();
+        let runs_confirmed = confirmed != 0 && slot::id(&flash, config.slot(number(running))) == confirmed;
+        // What runs was proved. An image in the other slot with its id is none: an id can be forged.
+        let spare = if runs_confirmed { OWNER_SLOT0 | OWNER_SLOT1 } else { slot::spare(&journal, &flash) };
+        let open = spare & (OWNER_SLOT0 | OWNER_SLOT1) & !running;
         if open == 0 {
             return Err(Error::NotOpen);
         }

@@ -94,6 +94,15 @@ enum Look {
     Any,
 }
 
+/// Nothing is copied or given up because of some misreads, and a copy that fails once, or that a misread
+/// spoils, is made a second time.
+const ORDER: [Look; 1 + LOOKS + 3] = {
+    let mut order = [Look::Confirmed; 1 + LOOKS + 3];
+    order[0] = Look::Candidate;
+    [order[LOOKS + 1], order[LOOKS + 2], order[LOOKS + 3]] = [Look::Restored, Look::Restored, Look::Any];
+    order
+};
+
 /// Chooses the image to start, by the state, and proves it. `cause` is the reset cause as in
 /// [`crate::handoff::Record::reset_cause`].
 #[inline(never)]
@@ -114,10 +123,11 @@ pub fn boot(
         _ => 1,
     };
     let mut fault = ImageFault::Rejected;
-    // Nothing is copied because of one misread, and a copy that fails once, or that a misread spoils, is
-    // made a second time.
-    for look in [Look::Candidate, Look::Confirmed, Look::Confirmed, Look::Restored, Look::Restored, Look::Any]
-    {
+    // What an update was to put there, and what was refused, may be there in part.
+    let asked = ![Event::UpdateBegun, Event::UpdateFault, Event::Refused]
+        .map(|e| e as u8)
+        .contains(&journal.state.event());
+    for look in ORDER {
         #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);
@@ -135,7 +145,7 @@ pub fn boot(
             let here = match look {
                 // A trial is on record by its image's id. What stands before a rejected image had its turn: two
                 // bad ones do not alternate for ever.
-                Look::Any if id == 0 && config.has_journal() => false,
+                Look::Any if !asked || id == 0 && config.has_journal() => false,
                 Look::Any => {
                     let rejected = state.candidate();
                     rejected == 0 || rejected != id && rejected != self::id(machine, config.slot(1))
@@ -350,6 +360,9 @@ pub fn propose(
     let (floor, revoked) = (journal.state.floor(), journal.state.revoked());
     let demand = Demand { config: journal.config(), slot, floor, revoked, device };
     let whole = verify::whole(demand, flash, &mut SoftCrc32::default());
+    // Another slot's image has another link address and so another id: this one was forged.
+    let whole = whole
+        .and_then(|id| if id == journal.state.confirmed() { Err(ImageFault::Signature) } else { Ok(id) });
     judge(journal, flash, whole)
 }
 

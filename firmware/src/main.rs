@@ -28,13 +28,23 @@ use surefoot_core::config::{Config, ConfigFault, Policy, Strategy};
 use surefoot_core::decide::{Decision, Facts, Reason, decide};
 use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
 
+/// Looks at the sealed block before it counts as no good.
+const LOOKS: usize = 8;
+
 #[entry]
 fn main() -> ! {
     static mut BLOCK: update::Block = [0; update::BLOCK_LEN];
     time::init();
     clock::init();
     let reset_cause = chip::reset_cause();
-    let (config, fault) = match configuration() {
+    let mut found = configuration();
+    // A misread is no reason to stay in update mode with nothing to end it.
+    for _ in 1..LOOKS {
+        if found.is_err() {
+            found = configuration();
+        }
+    }
+    let (config, fault) = match found {
         Ok(config) => (Some(config), 0),
         Err(fault) => (None, fault as u8),
     };

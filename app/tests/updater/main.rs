@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use model::{A, B, BOARD, DEVICE, Model, SLOT_A, SLOT_B, Trouble, block, id_of, image, image_with};
 use surefoot_app::{Error, Event, FlashFault, ImageFault, Updater};
 use surefoot_core::config::{BLOCK_LEN, Config, FAMILY_F4, Slot, Strategy};
+use surefoot_core::image::crc32;
 use surefoot_core::image::manifest::Override;
 
 /// Bytes of a small image without its manifest.
@@ -287,4 +288,23 @@ fn an_update_that_is_given_up_leaves_the_running_image() {
     updater.abort();
     assert_eq!(flash.state(&block).event(), Event::UpdateBegun as u8);
     assert_eq!(flash.boot(&block), Ok(SLOT_A));
+}
+
+/// Unsigned bytes that name themselves as the confirmed image: ids can be forged, signatures cannot.
+#[test]
+fn an_image_with_the_confirmed_ones_id_is_refused_and_does_not_end_updates() {
+    let (block, mut flash) = board();
+    let id = id_of(&image(A, 5, LENGTH));
+    let mut bytes = image(B, 6, LENGTH);
+    let at = bytes.len() - 0xC0;
+    // The last word of the signature makes the manifest's CRC-32 what it has to be.
+    let back = |crc: u32| if crc & 1 == 0 { crc >> 1 } else { (crc ^ 0x04C1_1DB7) >> 1 | 1 << 31 };
+    let word = crc32(&bytes[at..at + 0x9C]) ^ (0..32).fold(id, |crc, _| back(crc));
+    bytes[at + 0x9C..at + 0xA0].copy_from_slice(&word.to_le_bytes());
+    bytes[at + 0xA0..at + 0xA4].copy_from_slice(&id.to_le_bytes());
+    assert_eq!(update(&block, &mut flash, &bytes, 64), Err(Error::Image(ImageFault::Signature)));
+    assert_eq!(flash.boot(&block), Ok(SLOT_A));
+    assert!(!flash.state(&block).on_trial());
+    assert_eq!(update(&block, &mut flash, &image(B, 6, LENGTH), 64), Ok(()));
+    assert_eq!(flash.boot(&block), Ok(SLOT_B));
 }

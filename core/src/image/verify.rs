@@ -7,6 +7,8 @@
 use super::manifest::{self, Algorithm, ManifestFault, View};
 use crate::config::{Config, Policy, Slot};
 use crate::port::{Crc32, Memory};
+#[cfg(feature = "failsafe")]
+use core::hint::black_box;
 
 /// Why an image is not bootable. The numbers travel in [`crate::info::Info`]; they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,9 +143,17 @@ pub fn verify<C: Crypto>(
     if policy == Policy::None {
         return Ok(image);
     }
+    #[cfg(feature = "failsafe")]
+    let copy;
     let (body, wanted, manifest) = match manifest::offset(bytes) {
         Some(offset) => {
             let (body, manifest) = manifest_at(bytes, offset)?;
+            // What was signed is what is obeyed: flash may read otherwise the next time.
+            #[cfg(feature = "failsafe")]
+            let manifest = {
+                copy = black_box(*manifest.bytes());
+                View::check(&copy).map_err(|_| ImageFault::ManifestChecksum)?
+            };
             identity(manifest, &demand)?;
             (body, manifest.crc(), Some(manifest))
         }

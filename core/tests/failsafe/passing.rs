@@ -223,6 +223,30 @@ fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirme
     }
 }
 
+/// It may read well now and otherwise when it is confirmed: the host comes again.
+#[test]
+fn what_an_update_that_was_cut_has_left_is_not_tried() {
+    for strategy in [Strategy::Single, Strategy::Backup, Strategy::Ab] {
+        let start = Board::new(Kind::new(&SMALLEST, strategy, Policy::Crc));
+        let mut whole = start.clone();
+        whole.power_on(None, 1);
+        whole.update(recipe("old"), 100);
+        let writes = whole.flash.done.iter().filter(|operation| !operation.erase).count();
+        assert!(writes > 100, "{strategy:?}: {writes}");
+        // All of the image is there, and nobody has said so.
+        let mut board = start.clone();
+        board.power_on(None, 1);
+        let image = board.kind.image(recipe("old"), 0);
+        let mut journal = Journal::load(board.kind.config, &board.flash);
+        slot::begin(&mut journal, &mut board).expect("recorded");
+        board.flash.put(image.base, &image.bytes);
+        let started = board.boot(cause::PIN);
+        assert!(matches!(started, Started::Update(_)), "{strategy:?}: {started:?}");
+        scenario::rescue(&mut board);
+        assert!(board.broken.is_empty(), "{strategy:?}: {:?}", board.broken);
+    }
+}
+
 /// Sealed anew for signed images only, a board refuses the one that it has confirmed.
 #[test]
 fn an_image_that_is_whole_and_refused_is_not_copied_back_at_every_start() {

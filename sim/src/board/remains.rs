@@ -16,6 +16,7 @@ use super::Board;
 use crate::backup::Backup;
 use crate::bus::Bus;
 use crate::clock::CycleClock;
+use crate::cpu::Order;
 use crate::fault::{Bits, Defect, When};
 use crate::flash::{OptionCells, Pending, Started};
 use crate::memory::{FLASH, OTP_LENGTH, SavedFlash};
@@ -173,6 +174,17 @@ impl Board {
     /// The flash is whole again; what it holds stays.
     pub fn clear_defects(&mut self) {
         self.bus.models.flash.clear_defects();
+    }
+
+    /// From now on these bits of a byte of flash read as 0 or as 1 from one read to the next, as of a cell
+    /// that was hardly programmed, or has aged. False outside of flash.
+    pub fn weaken(&mut self, address: u32, bits: u8) -> bool {
+        let Bus { memory, orders, .. } = &mut self.bus;
+        let Some(offset) = memory.flash_offset(address) else { return false };
+        memory.flash.weaken(offset as usize, bits);
+        orders.push(Order::Invalidate(address & !3, (address & !3) + 4));
+        memory.flash.route(&mut |order| orders.push(order));
+        true
     }
 
     /// Which bits of the byte at an address are unstable; none outside of flash.

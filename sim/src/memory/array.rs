@@ -216,6 +216,12 @@ impl Flash {
         self.pages.bytes_mut()[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
     }
 
+    /// These bits of a byte read differently from one read to the next.
+    pub(crate) fn weaken(&mut self, at: usize, bits: u8) {
+        self.changed(at..at + 1);
+        self.weak.mark(at, bits, true);
+    }
+
     /// A reset: every unstable bit reads as it likes from now on.
     pub(crate) fn redraw(&mut self, seed: u64, orders: &mut Vec<Order>) {
         self.noise = Random::new(seed);
