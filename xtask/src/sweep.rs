@@ -55,6 +55,7 @@ pub struct Args {
 fn shard(text: &str) -> Result<(usize, usize)> {
     let (part, parts) = text.split_once('/').context("write it as 1/4")?;
     let (part, parts): (usize, usize) = (part.parse()?, parts.parse()?);
+    ensure!(parts > 0, "there is at least one part");
     ensure!((1..=parts).contains(&part), "parts of {parts} are numbered 1 to {parts}");
     Ok((part - 1, parts))
 }

@@ -68,7 +68,8 @@ const WRITE: &str = "Write protection of the bootloader's sector: neither a runa
     update can erase or program it any more; updates of the application go on as before. The option bytes \
     undo it, with a debug probe while read protection is not at level 2 (RM0090, 3.7.4).";
 const LEVEL_1: &str = "Read protection level 1: the flash cannot be read or changed with a debug probe, from RAM or \
-    through ST's ROM bootloader; from flash everything runs as before. Going back to level 0 erases the whole \
+    through ST's ROM bootloader; from flash everything runs as before. What is in it is no secret: over USB \
+    this bootloader reads it out to whoever asks. Going back to level 0 erases the whole \
     flash, the bootloader too. With a debugger connected it takes a power-on reset (RM0090, 3.7.3).";
 const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off for ever. \
     No level and no option byte can be changed any more, by anybody; if the bootloader is ever lost, the chip is \
@@ -136,8 +137,16 @@ fn supply_suffices(change: Change, board: Option<&Loaded>) -> Result<(), Problem
         Some(BrownOut::Medium) => 2630,
         Some(BrownOut::High) => 2920,
     };
-    let lowest = board.map(|b| b.board.supply.millivolts().0);
-    match lowest.filter(|lowest| *lowest < threshold) {
+    let Some(lowest) = board.map(|b| b.board.supply.millivolts().0) else {
+        return Err(Problem::new(
+            Exit::Input,
+            "protect.supply",
+            format!("the board's lowest supply is not known, the threshold is as high as {threshold} mV"),
+            "Below the threshold the chip is held in reset: such a board would not start, and nothing could take it back.",
+            "Name the board file with --board: its `voltage` tells.",
+        ));
+    };
+    match Some(lowest).filter(|lowest| *lowest < threshold) {
         None => Ok(()),
         Some(lowest) => Err(Problem::new(
             Exit::Input,

@@ -20,7 +20,7 @@ pub mod trace;
 mod tried;
 
 use anyhow::{Context, Result, ensure};
-use case::Case;
+use case::{Blow, Case, CutAt, FaultAt};
 use checks::Failure;
 use engine::{Depth, Recorded};
 use scenarios::Scenario;
@@ -118,7 +118,7 @@ impl Figures {
 
     /// True when nothing failed and something was tried.
     pub fn passed(&self) -> bool {
-        self.cuts > 0 && self.bricked == 0 && self.unaccepted == 0
+        self.cuts + self.faults > 0 && self.bricked == 0 && self.unaccepted == 0
     }
 
     fn fail(&mut self, case: &Case, failure: Failure) {
@@ -271,6 +271,13 @@ pub fn replay(case: &Case, firmware: Image, told: bool) -> Result<(Figures, Trac
     let mut board = bench::bare_board();
     let mut recorded = Recorded::new(scenario, firmware, &mut board)?;
     recorded.swap_board(&mut board);
+    let (Blow::Cut(CutAt { operation, .. }) | Blow::Fault(FaultAt { operation, .. })) = case.first;
+    let most = recorded.operations();
+    ensure!(
+        (1..=most).contains(&operation),
+        "{} has the operations 1 to {most}, not {operation}",
+        case.scenario
+    );
     recorded.trace = told.then(Trace::default);
     recorded.replay(case, &mut figures);
     Ok((figures, recorded.trace.unwrap_or_default()))
