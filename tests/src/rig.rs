@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{BLOCK_LEN, Config, FAMILY_F4, Policy, Slot};
+use surefoot_core::dfu::{State, request};
 use surefoot_core::image::Version;
 use surefoot_core::info::{self, Info};
 use surefoot_host::files::{self, Segments};
@@ -199,6 +200,22 @@ impl Rig {
         self.board.run_for(Nanos::millis(50));
         self.cable = Cable::plug(&mut self.board, &self.file.running_slots());
         self.attach()
+    }
+
+    /// One DNLOAD and its GETSTATUS, waited for as the device asks; bStatus and bState at the end.
+    pub fn download(&mut self, block: u8, data: &[u8]) -> Result<(u8, u8)> {
+        let second = Duration::from_secs(1);
+        let [low, high] = (data.len() as u16).to_le_bytes();
+        self.control_out([request::OUT, request::DNLOAD, block, 0, 0, 0, low, high], data, second)?;
+        loop {
+            let mut status = [0; 6];
+            let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
+            self.control_in(asked, &mut status, Duration::from_secs(5))?;
+            if status[4] != State::DownloadBusy as u8 {
+                return Ok((status[0], status[4]));
+            }
+            self.wait(Duration::from_millis(u32::from_le_bytes([status[1], status[2], status[3], 0]).into()));
+        }
     }
 
     /// What the bootloader says of itself.

@@ -24,20 +24,8 @@ fn waiting() -> Rig {
     on(Rig::new(F4_FULL, Policy::None).expect("the example board"))
 }
 
-/// One DNLOAD and its GETSTATUS, waited for as the device asks; bStatus and bState at the end.
 fn download(rig: &mut Rig, block: u8, data: &[u8]) -> (u8, u8) {
-    let second = Duration::from_secs(1);
-    let [low, high] = (data.len() as u16).to_le_bytes();
-    rig.control_out([request::OUT, request::DNLOAD, block, 0, 0, 0, low, high], data, second).expect("taken");
-    loop {
-        let mut status = [0; 6];
-        let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
-        rig.control_in(asked, &mut status, Duration::from_secs(5)).expect("GETSTATUS is always answered");
-        if status[4] != State::DownloadBusy as u8 {
-            return (status[0], status[4]);
-        }
-        rig.wait(Duration::from_millis(u32::from_le_bytes([status[1], status[2], status[3], 0]).into()));
-    }
+    rig.download(block, data).expect("GETSTATUS is always answered")
 }
 
 fn order(rig: &mut Rig, code: u8, address: u32) -> (u8, u8) {

@@ -3,7 +3,7 @@
 use object::{Object, ObjectSymbol};
 use std::time::Duration;
 use surefoot_core::config::Policy;
-use surefoot_core::dfu::{State, command, request};
+use surefoot_core::dfu::{command, request};
 use surefoot_core::image::manifest;
 use surefoot_host::job::Finish;
 use surefoot_host::link::Usb;
@@ -14,29 +14,13 @@ use surefoot_tests::rig::{Found, Rig};
 use surefoot_tests::sweep::bench::{App, Bench, DECISION, Recipe, Seen};
 use surefoot_tests::sweep::scenarios;
 
-/// One DNLOAD, waited for as the device asks.
-fn download(rig: &mut Rig, block: u8, data: &[u8]) {
-    let second = Duration::from_secs(1);
-    let [low, high] = (data.len() as u16).to_le_bytes();
-    rig.control_out([request::OUT, request::DNLOAD, block, 0, 0, 0, low, high], data, second).expect("taken");
-    loop {
-        let mut status = [0; 6];
-        let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
-        rig.control_in(asked, &mut status, Duration::from_secs(5)).expect("answered");
-        if status[4] != State::DownloadBusy as u8 {
-            assert_eq!(status[0], 0, "refused");
-            return;
-        }
-        rig.wait(Duration::from_millis(u32::from_le_bytes([status[1], status[2], status[3], 0]).into()));
-    }
-}
-
 /// Writes what stands there already and leaves: the image is proved once more.
 fn offers_it_again(bench: &mut Bench, base: u32, bytes: &[u8]) {
     let mut order = vec![command::SET_ADDRESS];
     order.extend(base.to_le_bytes());
-    download(&mut bench.rig, 0, &order);
-    download(&mut bench.rig, 2, bytes);
+    for (block, data) in [(0, &order[..]), (2, bytes)] {
+        assert_eq!(bench.rig.download(block, data).expect("answered").0, 0, "refused");
+    }
     let second = Duration::from_secs(1);
     let leave = [request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0];
     bench.rig.control_out(leave, &[], second).expect("taken");

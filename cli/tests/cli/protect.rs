@@ -81,6 +81,10 @@ fn a_threshold_above_the_boards_supply_is_refused() {
     let bench = ready("protect-supply");
     let error = bench.fails(&format!("protect --bor 3 --yes {HELD}"), 3, "protect.supply");
     assert!(error["what"].as_str().unwrap().contains("2700 mV"), "{error:#}");
+    // Without the board file nobody knows.
+    std::fs::rename(bench.path("board.toml"), bench.path("another.toml")).unwrap();
+    let error = bench.fails(&format!("protect --bor 2 --yes {HELD}"), 3, "protect.supply");
+    assert!(error["what"].as_str().unwrap().contains("not known"), "{error:#}");
     bench.fails(&format!("protect --bor 4 {HELD}"), 2, "usage");
     bench.fails(&format!("protect --level 3 {HELD}"), 2, "usage");
 }
