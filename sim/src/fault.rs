@@ -94,6 +94,13 @@ pub enum Failing {
         /// Bits that are 0 afterwards, where `ones` does not say otherwise.
         zeros: u32,
     },
+    /// Program operations in this word and erases of it: they leave cells that hold no clear level.
+    Weak {
+        /// Its address, a multiple of four.
+        address: u32,
+        /// Bits that read as 0 or as 1 from one read to the next afterwards.
+        bits: u32,
+    },
 }
 
 /// What a failed erase leaves.

@@ -196,6 +196,34 @@ fn a_word_that_fails_to_program_keeps_its_stuck_bits() {
     }
 }
 
+#[test]
+fn a_weak_word_holds_no_clear_level_until_an_operation_does_what_it_is_told() {
+    const READS: usize = 32;
+    let read = |script: Script| (0..READS).fold(script, |script, _| script.get(PLACE)).get(PLACE + 4);
+    let script = read(program(program(erase(), PLACE, VALUE), PLACE + 4, VALUE));
+    let script = read(idle(script.set(CR, EOPIE | ERRIE | SER_X32 | SECTOR | STRT)));
+    // Two operations on the word, and one more.
+    for (bits, times) in [(1 << 7, None), (3 << 30, None), (1 | 1 << 8, Some(2)), (0, None)] {
+        let mut board = board();
+        let what = Failing::Weak { address: PLACE, bits };
+        board.add_defect(Defect { what, told: Told::Nothing, times });
+        script.start(&mut board);
+        board.run_for(Nanos::secs(4));
+        let ran = script.ran(board);
+        let got = ran.clean();
+        let (programmed, erased) = got.split_at(READS + 1);
+        for (words, whole, weak) in
+            [(programmed, VALUE, bits), (erased, u32::MAX, if times.is_some() { 0 } else { bits })]
+        {
+            let (words, behind) = words.split_at(READS);
+            assert_eq!(behind, [whole], "the word behind it is whole");
+            let wrong = words.iter().map(|word| word ^ whole);
+            assert_eq!(wrong.clone().fold(0, |a, b| a | b), weak, "{words:x?}: {what:?}");
+            assert_eq!(wrong.fold(weak, |a, b| a & b), 0, "as both: {words:x?}: {what:?}");
+        }
+    }
+}
+
 // ---- option bytes ----
 
 fn options(value: u32) -> Script {

@@ -158,7 +158,7 @@ impl Board {
         use crate::fault::Failing;
         let there = match defect.what {
             Failing::Erase { sector, .. } => sector < self.bus.chip.sector_count(),
-            Failing::Word { address, .. } => {
+            Failing::Word { address, .. } | Failing::Weak { address, .. } => {
                 address.is_multiple_of(4) && self.bus.memory.flash_offset(address).is_some()
             }
         };

@@ -122,6 +122,13 @@ impl FlashInterface {
                 self.apply(operation, memory, orders);
                 memory.flash.force((address - FLASH) as usize, ones, zeros);
             }
+            (Failing::Weak { address, bits }, _) => {
+                self.apply(operation, memory, orders);
+                for (at, bits) in ((address - FLASH) as usize..).zip(bits.to_le_bytes()) {
+                    memory.flash.weaken(at, bits);
+                }
+                operation.invalidate(memory, orders);
+            }
         }
         match times {
             Some(0 | 1) => drop(self.defects.remove(at)),
@@ -238,9 +245,13 @@ impl Operation {
             (Failing::Word { address, zeros, .. }, Self::Erase { offset, length }) => {
                 zeros != 0 && (offset..offset + length).contains(&(address - FLASH))
             }
-            (Failing::Word { address, .. }, Self::Program { target: Target::Main(offset), .. }) => {
-                offset & !3 == address - FLASH
+            (Failing::Weak { address, .. }, Self::Erase { offset, length }) => {
+                (offset..offset + length).contains(&(address - FLASH))
             }
+            (
+                Failing::Word { address, .. } | Failing::Weak { address, .. },
+                Self::Program { target: Target::Main(offset), .. },
+            ) => offset & !3 == address - FLASH,
             _ => false,
         }
     }
