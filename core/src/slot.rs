@@ -27,7 +27,9 @@ use crate::image::manifest::{self, View};
 use crate::image::verify::{self, Demand, manifest_at};
 use crate::image::{ImageFault, SoftCrc32, VerifiedImage};
 use crate::journal::{Event, Journal, REJECTED, Record};
-use crate::port::{Flash, FlashFault, Memory, is_blank};
+#[cfg(feature = "backup")]
+use crate::port::is_blank;
+use crate::port::{Flash, FlashFault, Memory};
 
 /// Units that a boot of a trial costs, unless the supply was lost before it.
 pub const CHARGE: u8 = 8;
@@ -42,9 +44,8 @@ const LOOKS: usize = 8;
 #[cfg(feature = "backup")]
 const CHUNK: usize = 64;
 
-/// So often the confirmed image is copied to the backup slot, until the copy is good: a bit of it may read
-/// now so, now so, and a sector may fail once.
-#[cfg(feature = "backup")]
+/// So often the confirmed image is copied to the backup slot or back, until the copy is good: a bit of it may
+/// read now so, now so, and a sector may fail once.
 const COPIES: usize = 4;
 
 /// A board that can prove images and write its flash.
@@ -94,12 +95,17 @@ enum Look {
     Any,
 }
 
-/// Nothing is copied or given up because of some misreads, and a copy that fails once, or that a misread
-/// spoils, is made a second time.
-const ORDER: [Look; 1 + LOOKS + 3] = {
-    let mut order = [Look::Confirmed; 1 + LOOKS + 3];
+/// Nothing is copied or given up because of some misreads, and a copy that fails, or that a misread spoils,
+/// is made again.
+const ORDER: [Look; 1 + LOOKS + COPIES + 1] = {
+    let mut order = [Look::Confirmed; 1 + LOOKS + COPIES + 1];
     order[0] = Look::Candidate;
-    [order[LOOKS + 1], order[LOOKS + 2], order[LOOKS + 3]] = [Look::Restored, Look::Restored, Look::Any];
+    let mut copy = 0;
+    while copy < COPIES {
+        order[1 + LOOKS + copy] = Look::Restored;
+        copy += 1;
+    }
+    order[1 + LOOKS + COPIES] = Look::Any;
     order
 };
 
@@ -143,9 +149,9 @@ pub fn boot(
             };
             let id = if wanted != 0 || look == Look::Any { id(machine, slot) } else { 0 };
             let here = match look {
-                // A trial is on record by its image's id. What stands before a rejected image had its turn: two
-                // bad ones do not alternate for ever.
-                Look::Any if !asked || id == 0 && config.has_journal() => false,
+                // A trial is on record by its image's id, and the confirmed image, misread until now, is past
+                // it. What stands before a rejected image had its turn: two bad ones do not alternate for ever.
+                Look::Any if !asked || (id == 0 || id == state.confirmed()) && config.has_journal() => false,
                 Look::Any => {
                     let rejected = state.candidate();
                     rejected == 0 || rejected != id && rejected != self::id(machine, config.slot(1))
@@ -211,7 +217,7 @@ fn restore(journal: &mut Journal, machine: &mut impl Machine) {
     let confirmed = journal.state.confirmed();
     if confirmed != 0
         && journal.state.backup() == confirmed
-        && holds(machine, journal.config().slot(1), confirmed)
+        && (0..LOOKS).any(|_| holds(machine, journal.config().slot(1), confirmed))
         && !(0..LOOKS).all(|_| holds(machine, journal.config().slot(0), confirmed))
         && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
     {

@@ -163,12 +163,12 @@ fn show(receive: &mpsc::Receiver<(usize, u64)>, threads: usize, json: bool) {
 fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     let figures = |f: &Figures| {
-        let [update, confirmed, trial, plain] = f.found;
+        let [update, confirmed, trial, plain, missed] = f.found;
         serde_json::json!({
             "cuts": f.cuts, "second_cuts": f.second_cuts, "same_second_cuts": f.same, "starts": f.starts, "updates": f.updates, "faults": f.faults,
             "bricked": f.bricked, "unaccepted": f.unaccepted,
             "found_update_mode": update, "found_confirmed": confirmed, "found_trial": trial,
-            "found_without_journal": plain,
+            "found_without_journal": plain, "found_missed": missed,
         })
     };
     if args.json {
@@ -181,13 +181,13 @@ fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
         return;
     }
     println!(
-        "scenario                      operations     cuts   second   starts     s  update/confirmed/trial/plain"
+        "scenario                      operations     cuts   second   starts     s  update/confirmed/trial/plain/missed"
     );
     for Part { scenario, operations, figures: f, seconds } in parts {
-        let [update, confirmed, trial, plain] = f.found;
+        let [update, confirmed, trial, plain, missed] = f.found;
         let (cuts, second, starts) = (f.cuts, f.second_cuts, f.starts);
         println!(
-            "{scenario:<28} {operations:>11} {cuts:>8} {second:>8} {starts:>8} {seconds:>5.1}  {update}/{confirmed}/{trial}/{plain}"
+            "{scenario:<28} {operations:>11} {cuts:>8} {second:>8} {starts:>8} {seconds:>5.1}  {update}/{confirmed}/{trial}/{plain}/{missed}"
         );
     }
     let Figures { starts, updates, faults, same, .. } = all;

@@ -7,7 +7,6 @@
 use super::manifest::{self, Algorithm, ManifestFault, View};
 use crate::config::{Config, Policy, Slot};
 use crate::port::{Crc32, Memory};
-#[cfg(feature = "failsafe")]
 use core::hint::black_box;
 
 /// Why an image is not bootable. The numbers travel in [`crate::info::Info`]; they never change.
@@ -86,8 +85,8 @@ impl<'a> Demand<'a> {
 pub trait Crypto {
     /// False when the build has none of it.
     const AVAILABLE: bool = true;
-    /// SHA-256 of `bytes`, or `None` when the build has none.
-    fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]>;
+    /// SHA-256 of `head`, in blocks of 64 bytes, with `rest` behind it; `None` when the build has none.
+    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> Option<[u8; 32]>;
     /// True when `signature` is `key`'s Ed25519 signature of `message`.
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
 }
@@ -98,7 +97,7 @@ pub struct NoCrypto;
 
 impl Crypto for NoCrypto {
     const AVAILABLE: bool = false;
-    fn sha256(&mut self, _bytes: &[u8]) -> Option<[u8; 32]> {
+    fn sha256(&mut self, _head: &[u8], _rest: &[u8]) -> Option<[u8; 32]> {
         None
     }
     fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8], _signature: &[u8; 64]) -> bool {
@@ -129,7 +128,12 @@ impl VerifiedImage {
     }
 }
 
-/// Proves the image in `demand.slot` against the board's policy.
+/// An image's first bytes, a block of SHA-256: the vectors of the system exceptions (ARMv7-M, B1.5.2).
+const HEAD_LEN: usize = 64;
+type Head = [u8; HEAD_LEN];
+
+/// Proves the image in `demand.slot` against the board's policy. What starts it and what it is judged by is
+/// proved as it was read: flash may read otherwise the next time.
 pub fn verify<C: Crypto>(
     demand: Demand,
     memory: &impl Memory,
@@ -138,22 +142,24 @@ pub fn verify<C: Crypto>(
 ) -> Result<VerifiedImage, ImageFault> {
     let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
-    let image = vector_table(bytes, &config, slot)?;
+    let head = *bytes.first_chunk().ok_or(ImageFault::Length)?;
+    let head = black_box(&head);
+    let image = vector_table(head, &config, slot)?;
     let policy = config.policy();
     if policy == Policy::None {
         return Ok(image);
     }
     #[cfg(feature = "failsafe")]
-    let copy;
-    let (body, wanted, manifest) = match manifest::offset(bytes) {
+    let copy: [u8; manifest::LEN];
+    let (body, wanted, manifest) = match manifest::offset(head) {
         Some(offset) => {
-            let (body, manifest) = manifest_at(bytes, offset)?;
-            // What was signed is what is obeyed: flash may read otherwise the next time.
+            let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
             #[cfg(feature = "failsafe")]
-            let manifest = {
-                copy = black_box(*manifest.bytes());
-                View::check(&copy).map_err(|_| ImageFault::ManifestChecksum)?
+            let rest = {
+                copy = *rest.first_chunk().ok_or(ImageFault::NoManifest)?;
+                black_box(&copy)
             };
+            let manifest = manifest_in(rest, offset)?;
             identity(manifest, &demand)?;
             (body, manifest.crc(), Some(manifest))
         }
@@ -167,16 +173,18 @@ pub fn verify<C: Crypto>(
     if (image.reset_vector - slot.base) as usize > body.len() {
         return Err(ImageFault::ResetOutside);
     }
+    let rest = body.get(HEAD_LEN..).ok_or(ImageFault::Length)?;
     match manifest {
         Some(manifest) if policy == Policy::Signature => {
             if !C::AVAILABLE {
                 return Err(ImageFault::NoVerifier);
             }
-            signature(body, manifest, &demand, crypto)?;
+            signature(head, rest, manifest, &demand, crypto)?;
         }
         _ => {
             crc.start();
-            crc.update(body);
+            crc.update(head);
+            crc.update(rest);
             if crc.value() != wanted {
                 return Err(ImageFault::Crc);
             }
@@ -190,7 +198,7 @@ pub fn verify<C: Crypto>(
 pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Result<u32, ImageFault> {
     let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
-    let image = vector_table(bytes, &config, slot)?;
+    let image = vector_table(bytes.first_chunk().ok_or(ImageFault::Length)?, &config, slot)?;
     let (body, manifest) = manifest_at(bytes, manifest::offset(bytes).ok_or(ImageFault::NoManifest)?)?;
     identity(manifest, &demand)?;
     if (image.reset_vector - slot.base) as usize > body.len() {
@@ -206,9 +214,9 @@ pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Resu
 
 /// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
 /// vector inside the slot with the thumb bit.
-fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
-    let head: &[u8; 8] = bytes.first_chunk().ok_or(ImageFault::Length)?;
-    let both = u64::from_le_bytes(*head);
+fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
+    let [both, ..] = head.as_chunks().0 else { return Err(ImageFault::Length) };
+    let both = u64::from_le_bytes(*both);
     let (stack_pointer, reset_vector) = (both as u32, (both >> 32) as u32);
     if both == u64::MAX {
         return Err(ImageFault::Erased);
@@ -230,15 +238,17 @@ fn vector_table(bytes: &[u8], config: &Config, slot: Slot) -> Result<VerifiedIma
 #[inline(never)]
 pub fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), ImageFault> {
     let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
-    let manifest = View::check(rest).map_err(|fault| match fault {
+    Ok((body, manifest_in(rest, offset)?))
+}
+
+/// The manifest of an image of this length.
+fn manifest_in(bytes: &[u8], length: u32) -> Result<View<'_>, ImageFault> {
+    let manifest = View::check(bytes).map_err(|fault| match fault {
         ManifestFault::Missing => ImageFault::NoManifest,
         ManifestFault::Format | ManifestFault::Field => ImageFault::ManifestFormat,
         ManifestFault::Checksum => ImageFault::ManifestChecksum,
     })?;
-    if manifest.image_length() != offset {
-        return Err(ImageFault::Length);
-    }
-    Ok((body, manifest))
+    if manifest.image_length() == length { Ok(manifest) } else { Err(ImageFault::Length) }
 }
 
 fn identity(manifest: View, demand: &Demand) -> Result<(), ImageFault> {
@@ -273,7 +283,8 @@ fn last_word(bytes: &[u8]) -> Result<(&[u8], u32), ImageFault> {
 }
 
 fn signature(
-    body: &[u8],
+    head: &Head,
+    rest: &[u8],
     manifest: View,
     demand: &Demand,
     crypto: &mut impl Crypto,
@@ -285,7 +296,7 @@ fn signature(
     // A key that was revoked, or that this very image would revoke: it could not run a second time.
     let revoked = if cfg!(feature = "failsafe") { demand.revoked | manifest.revokes() } else { 0 };
     for (number, (key, sealed_as_revoked)) in demand.config.keys().enumerate() {
-        let id = crypto.sha256(key).ok_or(ImageFault::NoVerifier)?;
+        let id = crypto.sha256(&[], key).ok_or(ImageFault::NoVerifier)?;
         if id.starts_with(manifest.key_id()) {
             let revoked = sealed_as_revoked || revoked >> number & 1 != 0;
             known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
@@ -293,7 +304,7 @@ fn signature(
         }
     }
     let key = known?;
-    if crypto.sha256(body) != Some(*manifest.sha256()) {
+    if crypto.sha256(head, rest) != Some(*manifest.sha256()) {
         return Err(ImageFault::Hash);
     }
     if !crypto.ed25519(key, manifest.signed(), manifest.signature()) {

@@ -38,24 +38,30 @@ pub static START: [u64; 8] = [
     0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 ];
 
-/// SHA-256 of `message`, of less than 512 MiB.
-pub fn digest(message: &[u8]) -> [u8; 32] {
-    digest_with(message, compress)
+/// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it, of less than 512 MiB.
+pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
+    digest_with(head, message, compress)
 }
 
-/// The same with another compression, which takes the state and at least one whole block.
-pub fn digest_with(message: &[u8], mut compress: impl FnMut(&mut [u32; 8], &[[u8; 64]])) -> [u8; 32] {
+/// The same with another compression, which takes the state and at least one block.
+pub fn digest_with(
+    head: &[u8],
+    message: &[u8],
+    mut compress: impl FnMut(&mut [u32; 8], &[[u8; 64]]),
+) -> [u8; 32] {
     let mut state = START.map(upper);
-    let (blocks, rest) = message.as_chunks::<64>();
-    if !blocks.is_empty() {
-        compress(&mut state, blocks);
+    let (head, (blocks, rest)) = (head.as_chunks::<64>().0, message.as_chunks::<64>());
+    for blocks in [head, blocks] {
+        if !blocks.is_empty() {
+            compress(&mut state, blocks);
+        }
     }
     // FIPS 180-4, 5.1.1: a one, zeros, the length in bits.
     let mut tail = [[0; 64]; 2];
     tail[0][..rest.len()].copy_from_slice(rest);
     tail[0][rest.len()] = 0x80;
     let last = usize::from(rest.len() >= 56);
-    tail[last][60..].copy_from_slice(&(message.len() as u32 * 8).to_be_bytes());
+    tail[last][60..].copy_from_slice(&((head.as_flattened().len() + message.len()) as u32 * 8).to_be_bytes());
     compress(&mut state, &tail[..=last]);
     let mut out = [0; 32];
     for (to, word) in out.as_chunks_mut().0.iter_mut().zip(state) {

@@ -95,6 +95,8 @@ pub struct Known {
     pub slot: Slot,
     /// Its bytes, manifest and all.
     pub bytes: Vec<u8>,
+    /// Those of them that are instructions and constants.
+    pub program: u32,
 }
 
 impl Known {
@@ -131,6 +133,9 @@ pub struct Bench {
     pub every: u64,
     /// Bytes behind the program of images that do not say, where it is not their recipe's.
     pub filler: Option<usize>,
+    /// The word in which bits read as 0 or as 1 without any cut. A start may miss what stands there, not
+    /// every start.
+    pub weak: Option<u32>,
     tape: Arc<Mutex<Tape>>,
     programs: HashMap<(App, u32), Vec<u8>>,
 }
@@ -151,6 +156,7 @@ impl Bench {
             keys,
             every: 1,
             filler: None,
+            weak: None,
             tape: Arc::default(),
             programs: HashMap::new(),
         })
@@ -159,6 +165,11 @@ impl Bench {
     /// What an update does with the slots.
     pub fn strategy(&self) -> Strategy {
         self.rig.file.strategy
+    }
+
+    /// True for an address in the journal.
+    pub fn in_journal(&self, address: u32) -> bool {
+        self.journal.iter().any(|(base, length)| (*base..base + length).contains(&address))
     }
 
     // ---- images ----
@@ -176,6 +187,7 @@ impl Bench {
         }
         let slot = *self.slots.get(recipe.slot).context("no such slot")?;
         let mut body = self.program(recipe.app, slot)?;
+        let program = body.len() as u32;
         let mut noise = Random::new(u64::from(recipe.version) << 32 | u64::from(recipe.counter));
         body.extend(std::iter::repeat_with(|| noise.bits() as u8).take(recipe.filler));
         body.resize(body.len().next_multiple_of(4), 0xFF);
@@ -208,7 +220,7 @@ impl Bench {
         if !self.entries.contains(&entry) {
             self.entries.push(entry);
         }
-        self.images.push(Known { recipe, id, slot, bytes: body });
+        self.images.push(Known { recipe, id, slot, bytes: body, program });
         Ok(self.images.len() - 1)
     }
 

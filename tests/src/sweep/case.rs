@@ -4,6 +4,8 @@
 //! operation 123, which leaves bits that read differently each time, by seed 0x5f; then, in the
 //! start that follows, after operation 4. `ab-update/123:once:5f`: the part of the flash that
 //! operation 123 works on fails once, in a way that the seed decides; `always`: for good.
+//! `ab-update/123:ages:5f`: the supply is off before operation 123, or, by the number behind the last one,
+//! after the run, and somewhere in the flash a word has bits that read differently each time from then on.
 //! `ab-update/123:torn:5f/update/40:before:0`: after the start that follows a host comes with another
 //! update, and the supply fails once more, in that.
 
@@ -66,21 +68,37 @@ impl fmt::Display for CutAt {
     }
 }
 
+/// How flash fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// What an operation works on, once.
+    Once,
+    /// The same, for good.
+    Always,
+    /// What stands somewhere, without an operation.
+    Ages,
+}
+
+impl Fault {
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::Once, "once"), (Self::Always, "always"), (Self::Ages, "ages")];
+}
+
 /// A part of the flash that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FaultAt {
-    /// Number of an operation in a recorded run: what it works on is what fails.
+    /// Number of an operation in a recorded run: what it works on is what fails, or what stands there before it.
     pub operation: usize,
-    /// For good, instead of once.
-    pub always: bool,
-    /// Decides how.
+    /// What kind it is.
+    pub fault: Fault,
+    /// Decides the rest.
     pub seed: u64,
 }
 
 impl fmt::Display for FaultAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times = if self.always { "always" } else { "once" };
-        write!(f, "{}:{times}:{:x}", self.operation, self.seed)
+        let name = Fault::NAMES.iter().find(|(fault, _)| *fault == self.fault).map_or("?", |(_, name)| name);
+        write!(f, "{}:{name}:{:x}", self.operation, self.seed)
     }
 }
 
@@ -117,9 +135,9 @@ impl FromStr for Blow {
         if let Some((how, _)) = How::NAMES.iter().find(|(_, name)| *name == what) {
             return Ok(Self::Cut(CutAt { operation, how: *how, seed }));
         }
-        match what {
-            "once" | "always" => Ok(Self::Fault(FaultAt { operation, always: what == "always", seed })),
-            _ => bail!("{what:?} is none of before, torn, drifting, restless, after, once, always"),
+        match Fault::NAMES.iter().find(|(_, name)| *name == what) {
+            Some(&(fault, _)) => Ok(Self::Fault(FaultAt { operation, fault, seed })),
+            None => bail!("{what:?} is none of before, torn, drifting, restless, after, once, always, ages"),
         }
     }
 }
@@ -170,6 +188,9 @@ impl FromStr for Case {
             (_, None) => None,
             (Blow::Fault(_), Some(_)) => bail!("{text:?}: a fault has nothing behind it"),
             (_, Some(Blow::Cut(cut))) if update => Some(Second::Update(cut)),
+            (_, Some(Blow::Fault(FaultAt { fault: Fault::Ages, .. }))) => {
+                bail!("{text:?}: ages stands first")
+            }
             (_, Some(Blow::Fault(_))) if update => {
                 bail!("{text:?}: in an update after a cut there are only cuts")
             }
@@ -191,6 +212,7 @@ mod tests {
             "ab-update/123:drifting:5f/4:always:7",
             "ab-update/1:once:0",
             "ab-update/1:torn:0/update/7:before:3",
+            "ab-update/1:ages:9",
         ] {
             assert_eq!(text.parse::<Case>().expect("a case").to_string(), text);
         }
@@ -213,6 +235,8 @@ mod tests {
             "a/1:torn/update/2:once",
             "a/1:torn/update",
             "a/1:torn/start/2:torn",
+            "a/1:torn/2:ages",
+            "a/1:ages/2:torn",
         ] {
             assert!(text.parse::<Case>().is_err(), "{text}");
         }

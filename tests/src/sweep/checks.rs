@@ -4,7 +4,7 @@
 //! revoked, which image was confirmed. [`check`] holds a board that has started again against it.
 //! The state is read from the flash with [`surefoot_core::journal`], as the host tool reads it.
 
-use super::bench::{App, Bench, FLASH, Known, Seen};
+use super::bench::{Bench, FLASH, Known, Seen};
 use surefoot_core::config::{Config, OWNER_JOURNAL, Strategy};
 use surefoot_core::image::manifest::Override;
 use surefoot_core::journal::{RECORD_LEN, Record};
@@ -172,6 +172,8 @@ pub enum Kind {
     Trial,
     /// An image runs on a board without a journal.
     Plain,
+    /// It waits in update mode, since it misread the image that is to run.
+    Missed,
 }
 
 /// Holds a board that has just started, and shows `seen`, against what was promised.
@@ -196,38 +198,50 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
         if promise.revoked & !record.revoked() != 0 {
             return bricked("a revoked key came back".into());
         }
-        let itself = |known: &Known| known.id == record.confirmed() && known.recipe.app == App::Confirms;
-        let known = promise.confirmed.contains(&record.confirmed());
-        if !known && !bench.images.iter().any(itself) {
+        if !promise.confirmed.contains(&record.confirmed()) {
             let (was, is) = (&promise.confirmed, record.confirmed());
             return bricked(format!("the confirmed image was one of {was:08x?}, now it is {is:08x}"));
         }
     }
     let kind = match seen {
         Seen::Nothing => return bricked(format!("it does nothing, pc {:#010x}", board.pc())),
-        Seen::UpdateMode => {
-            let kept = bench.strategy() != Strategy::Single && !promise.confirmed.contains(&0);
-            if kept && !promise.confirmed.is_empty() {
-                return bricked("there was a confirmed image, and it does not run".into());
-            }
-            if is_whole(bench, &record) {
-                return bricked("the only image is whole, and it does not run".into());
-            }
-            Kind::UpdateMode
-        }
+        Seen::UpdateMode => match must_run(bench, promise, &record) {
+            Some(why) if !is_weak(bench, &record) => return bricked(why.into()),
+            Some(_) => Kind::Missed,
+            None => Kind::UpdateMode,
+        },
         Seen::Application(slot) => application(bench, promise, &record, slot)?,
     };
     Ok((kind, state))
 }
 
-/// True when the slot of a board that has one holds, in solid bits, an image that must run: the confirmed
-/// one, or any good one where nothing is confirmed.
-fn is_whole(bench: &Bench, record: &Record) -> bool {
-    let board = &bench.rig.board;
-    let Some(known) = bench.image_in(0).map(|image| &bench.images[image]) else { return false };
-    bench.strategy() == Strategy::Single
-        && board.unstable_bits(known.slot.base, known.bytes.len() as u32) == 0
-        && if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
+/// Why a board may not wait in update mode, if it may not.
+fn must_run(bench: &Bench, promise: &Promise, record: &Record) -> Option<&'static str> {
+    let one_slot = bench.strategy() == Strategy::Single;
+    if !one_slot && !promise.confirmed.contains(&0) && !promise.confirmed.is_empty() {
+        return Some("there was a confirmed image, and it does not run");
+    }
+    let known = image_in(bench, 0).map(|image| &bench.images[image]).filter(|_| one_slot)?;
+    let unstable = bench.rig.board.unstable_bits(known.slot.base, known.bytes.len() as u32);
+    (counts(bench, known, record) && (unstable == 0 || is_weak(bench, record)))
+        .then_some("the only image is whole, and it does not run")
+}
+
+/// True for an image that is to run where it is whole: the confirmed one, or any good one on a board that
+/// confirms none.
+fn counts(bench: &Bench, known: &Known, record: &Record) -> bool {
+    if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
+}
+
+/// True when a start may miss the image that is to run, for a word of it that reads now so, now so without
+/// any cut.
+fn is_weak(bench: &Bench, record: &Record) -> bool {
+    let Some(slot) = bench.weak.and_then(|at| bench.slots.iter().position(|slot| slot.contains(at, 1)))
+    else {
+        return false;
+    };
+    let backup = slot == 1 && bench.strategy() == Strategy::Backup && record.backup() == record.confirmed();
+    backup || image_in(bench, slot).is_some_and(|image| counts(bench, &bench.images[image], record))
 }
 
 /// An application runs: may it?

@@ -36,6 +36,8 @@ const UPDATES_CUT: [u64; 2] = [16, 64];
 const CUTS_OF_AN_UPDATE: usize = 8;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
+/// Most starts, and most tries of an update, that may fail in succession for a word that reads now so, now so.
+const PATIENCE: u32 = 32;
 
 /// A scenario that was run forward.
 pub struct Recorded {
@@ -49,6 +51,8 @@ pub struct Recorded {
     pub(super) promises: Vec<Promise>,
     /// The board when the tape began.
     pub(super) start: Moment,
+    /// What is left when it ends.
+    pub(super) end: Remains,
     /// Mean number of operations of a recovery.
     pub recovery: f64,
     /// The board and the images of the run, see [`Bench::world`].
@@ -87,11 +91,12 @@ impl Recorded {
         std::mem::swap(&mut bench.rig.board, board);
         let result = Self::record(scenario, &mut bench);
         let world = bench.world();
-        let made = result.map(|(scenario, start, tape, promises)| Self {
+        let made = result.map(|(scenario, start, tape, promises, end)| Self {
             scenario,
             world,
             bench,
             start,
+            end,
             tape,
             promises,
             recovery: 0.0,
@@ -103,7 +108,10 @@ impl Recorded {
         Ok(made)
     }
 
-    fn record(scenario: Scenario, bench: &mut Bench) -> Result<(Scenario, Moment, Tape, Vec<Promise>)> {
+    fn record(
+        scenario: Scenario,
+        bench: &mut Bench,
+    ) -> Result<(Scenario, Moment, Tape, Vec<Promise>, Remains)> {
         scenario.prepare(bench)?;
         let start = bench.rig.moment();
         bench.record();
@@ -112,7 +120,8 @@ impl Recorded {
         bench.rig.board.assert_no_violations(|_| false);
         let end = State::of(&bench.rig.board, &bench.journal);
         let promises = Promise::along(&tape.forks, end, &bench.journal);
-        Ok((scenario, start, tape, promises))
+        let end = bench.rig.board.remains();
+        Ok((scenario, start, tape, promises, end))
     }
 
     /// Works on this board from now on, or gives it back. What it holds does not matter: every case
@@ -182,7 +191,7 @@ impl Recorded {
 
     fn try_replay(&mut self, case: &Case, figures: &mut Figures) -> Result<(), Failure> {
         let cut = match case.first {
-            Blow::Fault(fault) => return self.fault_in_run(fault, figures),
+            Blow::Fault(fault) => return self.fault(fault, figures),
             Blow::Cut(cut) => cut,
         };
         figures.cuts += 1;
@@ -256,8 +265,24 @@ impl Recorded {
         Started { tape, promises }
     }
 
-    /// Starts the board and holds it against the promise.
+    /// Starts the board and holds it against the promise. An image that one start misses must run by another.
     pub(super) fn start(
+        &mut self,
+        how: Start,
+        promise: &Promise,
+        figures: &mut Figures,
+    ) -> Result<(Kind, State), Failure> {
+        let (mut kind, mut state) = self.start_once(how, promise, figures)?;
+        for _ in 1..PATIENCE {
+            if kind != Kind::Missed {
+                return Ok((kind, state));
+            }
+            (kind, state) = self.start_once(Start::PowerCycle, &Promise::after(&state), figures)?;
+        }
+        Err(Failure::Bricked(format!("{PATIENCE} starts in succession have missed the image that is to run")))
+    }
+
+    fn start_once(
         &mut self,
         how: Start,
         promise: &Promise,
@@ -433,7 +458,7 @@ impl Recorded {
             let (kind, state) = self.start(Start::Wait, &promise, figures)?;
             let record = state.newest.unwrap_or(Record::EMPTY);
             match kind {
-                Kind::Trial => {}
+                Kind::Trial | Kind::Missed => {}
                 Kind::Confirmed | Kind::Plain => return Ok(()),
                 Kind::UpdateMode if record.confirmed() == 0 || self.bench.strategy() == Strategy::Single => {
                     return Ok(());
@@ -452,6 +477,7 @@ impl Recorded {
     /// The host sends another image, and it runs.
     pub(super) fn takes_an_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
         figures.updates += 1;
+        let tries = if self.bench.weak.is_some() { PATIENCE } else { 1 };
         let mut update = || -> Result<usize> {
             let slot = self.bench.target_slot()?;
             let name = ["again", "again-b"][slot & 1];
@@ -459,7 +485,12 @@ impl Recorded {
             self.bench.send_to_run(image)?;
             Ok(slot)
         };
-        let slot = update().map_err(|e| Failure::Bricked(format!("an update is not taken: {e:#}")))?;
+        // What is misread ends an update as well as a start.
+        let mut taken = update();
+        for _ in 1..tries {
+            taken = taken.or_else(|_| update());
+        }
+        let slot = taken.map_err(|e| Failure::Bricked(format!("an update is not taken: {e:#}")))?;
         let state = State::of(&self.bench.rig.board, &self.bench.journal);
         self.judge(&Promise::after(&state), Seen::Application(slot), figures)?;
         Ok(())

@@ -1,4 +1,5 @@
-//! Flash that fails without a cut: sectors that do not erase, words that do not program.
+//! Flash that fails without a cut: sectors that do not erase, words that do not program, words that hold no
+//! clear level.
 //!
 //! In the run: the scenario is run once more from its start on a board one of whose operations'
 //! sectors or words fails, once or for good. In a recovery: the part that one operation of the
@@ -9,50 +10,61 @@
 //! image cannot come back there, and update mode is all that is left.
 
 use super::Figures;
-use super::case::{Blow, CutAt, FaultAt, Second};
-use super::checks::{Failure, Kind, Promise};
+use super::aging;
+use super::case::{Blow, CutAt, Fault, FaultAt, Second};
+use super::checks::{Failure, Promise, State};
 use super::engine::{Recorded, Start, Started};
 use surefoot_core::config::Strategy;
 use surefoot_sim::random::Random;
-use surefoot_sim::{Bits, Board, Defect, Failing, Leaves, Remains, Told};
+use surefoot_sim::{Bits, Board, Defect, Failing, Leaves, Remains, Started as Operation, Told};
 
 /// Of one in so many first cuts something fails in the start after it.
 const RECOVERIES: u64 = 12;
 
-/// What fails where this operation works, by the seed.
-fn defect(board: &Board, fork: &Remains, always: bool, seed: u64) -> Option<Defect> {
-    use surefoot_sim::Started;
-    let mut random = Random::new(seed);
-    let told =
-        [Told::Nothing, Told::Nothing, Told::WriteProtected, Told::Operation][random.below(4) as usize];
-    let what = match fork.operation()? {
-        Started::Erase { address, .. } => {
-            let leaves = match random.below(3) {
-                0 => Leaves::Old,
-                1 => Leaves::Torn(Bits::Solid, random.bits()),
-                _ => Leaves::Torn(Bits::Restless, random.bits()),
-            };
-            Failing::Erase { sector: board.chip().sector_at(address - super::bench::FLASH)?, leaves }
-        }
-        Started::Program { address, .. } => {
-            let bit = 1 << random.below(32);
-            let (ones, zeros) = match random.below(3) {
-                0 => (u32::MAX, 0),
-                1 => (bit, 0),
-                _ => (0, bit),
-            };
-            Failing::Word { address: address & !3, ones, zeros }
-        }
-        // Their cells are a matter of cuts.
-        Started::Options { .. } => return None,
-    };
-    Some(Defect { what, told, times: (!always).then_some(1) })
+impl Recorded {
+    /// What fails where this operation works, by the seed.
+    fn defect(&self, fork: &Remains, fault: FaultAt) -> Option<Defect> {
+        let board = &self.bench.rig.board;
+        let mut random = Random::new(fault.seed);
+        let told =
+            [Told::Nothing, Told::Nothing, Told::WriteProtected, Told::Operation][random.below(4) as usize];
+        let what = match fork.operation()? {
+            Operation::Erase { address, .. } => {
+                let leaves = match random.below(3) {
+                    0 => Leaves::Old,
+                    1 => Leaves::Torn(Bits::Solid, random.bits()),
+                    _ => Leaves::Torn(Bits::Restless, random.bits()),
+                };
+                Failing::Erase { sector: board.chip().sector_at(address - super::bench::FLASH)?, leaves }
+            }
+            Operation::Program { address, .. } => {
+                let (address, bit) = (address & !3, 1 << random.below(32));
+                match random.below(4) {
+                    0 => Failing::Word { address, ones: u32::MAX, zeros: 0 },
+                    1 => Failing::Word { address, ones: bit, zeros: 0 },
+                    2 => Failing::Word { address, ones: 0, zeros: bit },
+                    _ => Failing::Weak { address, bits: bit },
+                }
+            }
+            // Their cells are a matter of cuts.
+            Operation::Options { .. } => return None,
+        };
+        Some(Defect { what, told, times: (fault.fault != Fault::Always).then_some(1) })
+    }
+}
+
+/// The word whose bits read now so, now so.
+fn weak(defect: Defect) -> Option<u32> {
+    match defect.what {
+        Failing::Weak { address, .. } => Some(address),
+        _ => None,
+    }
 }
 
 /// The first address that fails.
 fn place(board: &Board, defect: Defect) -> u32 {
     match defect.what {
-        Failing::Word { address, .. } => address,
+        Failing::Word { address, .. } | Failing::Weak { address, .. } => address,
         Failing::Erase { sector, .. } => {
             super::bench::FLASH + board.chip().sector(sector).map_or(0, |(offset, _)| offset)
         }
@@ -60,33 +72,48 @@ fn place(board: &Board, defect: Defect) -> u32 {
 }
 
 impl Recorded {
-    /// Faults in the run, spread over its operations.
+    /// Faults in the run, spread over its operations, and words that age.
     pub fn faults(&mut self, count: usize, wanted: impl Fn(usize) -> bool, seed: u64, figures: &mut Figures) {
         let mut random = Random::new(seed ^ 0xFA);
-        for number in 0..count {
-            let operation = 1 + random.below(self.operations() as u64) as usize;
-            let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
+        let operations = self.operations();
+        let in_the_run = |random: &mut Random| {
+            let fault = if random.below(2) == 0 { Fault::Always } else { Fault::Once };
+            FaultAt { operation: 1 + random.below(operations as u64) as usize, fault, seed: random.bits() }
+        };
+        for number in 0..count + count * aging::WORDS {
+            let fault = match number < count {
+                true => in_the_run(&mut random),
+                false => aging::somewhere(operations, &mut random),
+            };
             if !wanted(number) {
                 continue;
             }
-            if let Err(failure) = self.fault_in_run(fault, figures) {
+            if let Err(failure) = self.fault(fault, figures) {
                 figures.fail(&self.case(Blow::Fault(fault), None), failure);
             }
         }
     }
 
+    /// A fault in the run, or a word that ages in it or after it.
+    pub(super) fn fault(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
+        match fault.fault {
+            Fault::Ages => self.aged(fault, figures),
+            Fault::Once | Fault::Always => {
+                let result = self.fault_in_run(fault, figures);
+                self.bench.weak = None;
+                result
+            }
+        }
+    }
+
     /// The run with a part of the flash that fails.
-    pub(super) fn fault_in_run(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
-        let Some(fork) = self.tape.forks.get(fault.operation.wrapping_sub(1)) else {
-            return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
-        };
-        let Some(defect) = defect(&self.bench.rig.board, fork, fault.always, fault.seed) else {
-            return Ok(());
-        };
+    fn fault_in_run(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
+        let Some(fork) = self.tape.forks.get(fault.operation - 1).cloned() else { return Ok(()) };
+        let Some(defect) = self.defect(&fork, fault) else { return Ok(()) };
         figures.faults += 1;
         self.bench.rig.back_to(&self.start);
         self.bench.rig.board.add_defect(defect);
-        let promise = self.lenient(defect, &self.promises[0].clone());
+        self.bench.weak = weak(defect);
         self.bench.record();
         // It may well fail.
         let ended = self.scenario.clone().run(&mut self.bench);
@@ -100,19 +127,30 @@ impl Recorded {
             trace.state(&self.bench);
         }
         self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
+        let promise = self.lenient(defect, &self.promised_by(tape));
         let (_, mut state) = self.start(Start::PowerCycle, &promise, figures)?;
         for how in [Start::Pin, Start::PowerCycle] {
             let promise = self.lenient(defect, &Promise::after(&state));
             (_, state) = self.start(how, &promise, figures)?;
         }
-        if self.hopeless(defect) {
+        if self.hopeless(defect) || weak(defect).is_some_and(|word| self.is_program(word)) {
             return Ok(());
         }
         self.trials_end(figures)?;
         // For good, the journal passes over places that do not take a record. A sector of it that does
         // not erase is the end of updates, though not of what is confirmed.
         let passed_over = matches!(defect.what, Failing::Word { zeros: 0, .. }) && self.in_journal(defect);
-        if fault.always && !passed_over { Ok(()) } else { self.takes_an_update(figures) }
+        if fault.fault == Fault::Always && !passed_over { Ok(()) } else { self.takes_an_update(figures) }
+    }
+
+    /// What holds at the end of a run, however it went: what its journal says, and no less than at its start.
+    fn promised_by(&self, tape: super::bench::Tape) -> Promise {
+        let before = &self.promises[0];
+        let end = State::of(&self.bench.rig.board, &self.bench.journal);
+        let mut promise = Promise::along(&tape.forks, end, &self.bench.journal).pop().unwrap_or_default();
+        promise.floor = promise.floor.max(before.floor);
+        promise.revoked |= before.revoked;
+        promise
     }
 
     pub(super) fn second_faults(
@@ -127,7 +165,8 @@ impl Recorded {
             return;
         }
         let operation = 1 + random.below(operations) as usize;
-        let fault = FaultAt { operation, always: random.below(2) == 0, seed: random.bits() };
+        let fault = if random.below(2) == 0 { Fault::Always } else { Fault::Once };
+        let fault = FaultAt { operation, fault, seed: random.bits() };
         if let Err(failure) = self.fault_in_recovery(first, started, fault, figures) {
             figures.fail(&self.case(Blow::Cut(first), Some(Second::Start(Blow::Fault(fault)))), failure);
         }
@@ -142,7 +181,7 @@ impl Recorded {
         figures: &mut Figures,
     ) -> Result<(), Failure> {
         let fork = started.tape.forks.get(fault.operation.wrapping_sub(1));
-        let defect = fork.and_then(|fork| defect(&self.bench.rig.board, fork, fault.always, fault.seed));
+        let defect = fork.and_then(|fork| self.defect(fork, fault));
         let (Some(defect), Some(whole)) = (defect, self.tape.forks.get(first.operation - 1).cloned()) else {
             return Ok(());
         };
@@ -152,20 +191,29 @@ impl Recorded {
         if let Some(trace) = &mut self.trace {
             trace.say(format!("            from here on: {defect:?}"));
         }
+        self.bench.weak = weak(defect);
+        let result = self.starts_with_a_defect(first, defect, figures);
+        self.bench.weak = None;
+        result
+    }
+
+    fn starts_with_a_defect(
+        &mut self,
+        first: CutAt,
+        defect: Defect,
+        figures: &mut Figures,
+    ) -> Result<(), Failure> {
         let promise = self.lenient(defect, &self.promises[first.operation - 1].clone());
         let (_, mut state) = self.start(Start::PowerOn, &promise, figures)?;
         for how in [Start::Pin, Start::PowerCycle] {
             let promise = self.lenient(defect, &Promise::after(&state));
-            let (kind, later) = self.start(how, &promise, figures)?;
-            debug_assert!(kind != Kind::Plain || self.bench.journal.is_empty());
-            state = later;
+            (_, state) = self.start(how, &promise, figures)?;
         }
         Ok(())
     }
 
     fn in_journal(&self, defect: Defect) -> bool {
-        let place = place(&self.bench.rig.board, defect);
-        self.bench.journal.iter().any(|(base, length)| (*base..base + length).contains(&place))
+        self.bench.in_journal(place(&self.bench.rig.board, defect))
     }
 
     /// The slot that runs is bad for good, and there is no other to run in.

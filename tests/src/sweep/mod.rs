@@ -8,8 +8,9 @@
 //! docs/INVARIANTS.md must hold ([`checks`]). A failure names its [`case::Case`], which can be run
 //! again by itself and be told as a timeline ([`trace`]).
 //!
-//! Counted are cuts that were run. Flash that fails without a cut ([`faults`]) is counted apart.
+//! Counted are cuts that were run. Flash that fails without a cut ([`faults`], [`aging`]) is counted apart.
 
+mod aging;
 pub mod bench;
 pub mod case;
 pub mod checks;
@@ -20,7 +21,7 @@ pub mod trace;
 mod tried;
 
 use anyhow::{Context, Result, ensure};
-use case::{Blow, Case, CutAt, FaultAt};
+use case::{Blow, Case, CutAt, Fault, FaultAt};
 use checks::Failure;
 use engine::{Depth, Recorded};
 use scenarios::Scenario;
@@ -88,8 +89,8 @@ pub struct Figures {
     /// Faults of the flash, in the run or in the start after a cut.
     pub faults: u64,
     /// Starts that ended in update mode, in the confirmed image, in one on trial, in an image on a
-    /// board without a journal.
-    pub found: [u64; 4],
+    /// board without a journal, and in update mode since the image that was to run was misread.
+    pub found: [u64; 5],
     /// Cases after which the board was of no use, or had lost what it must keep.
     pub bricked: u64,
     /// Cases after which it ran something that it must not run.
@@ -272,7 +273,8 @@ pub fn replay(case: &Case, firmware: Image, told: bool) -> Result<(Figures, Trac
     let mut recorded = Recorded::new(scenario, firmware, &mut board)?;
     recorded.swap_board(&mut board);
     let (Blow::Cut(CutAt { operation, .. }) | Blow::Fault(FaultAt { operation, .. })) = case.first;
-    let most = recorded.operations();
+    let ages = matches!(case.first, Blow::Fault(FaultAt { fault: Fault::Ages, .. }));
+    let most = recorded.operations() + usize::from(ages);
     ensure!(
         (1..=most).contains(&operation),
         "{} has the operations 1 to {most}, not {operation}",

@@ -90,7 +90,7 @@ impl Trace {
             }
         };
         if let Started::Program { address, .. } = started
-            && in_journal(bench, address)
+            && bench.in_journal(address)
         {
             let home = address & !(RECORD_LEN - 1);
             let bytes = match forks.get(range.end) {
@@ -152,19 +152,15 @@ fn follows(bench: &Bench, forks: &[Remains], at: usize) -> bool {
     let same_record = a / RECORD_LEN == b / RECORD_LEN;
     // What is blank in an image is not programmed.
     let near = b > a && b - a <= 4096;
-    if in_journal(bench, a) || in_journal(bench, b) {
+    if bench.in_journal(a) || bench.in_journal(b) {
         same_record
     } else {
         near && place(bench, a) == place(bench, b)
     }
 }
 
-fn in_journal(bench: &Bench, address: u32) -> bool {
-    bench.journal.iter().any(|(base, length)| (*base..base + length).contains(&address))
-}
-
 fn place(bench: &Bench, address: u32) -> String {
-    if in_journal(bench, address) {
+    if bench.in_journal(address) {
         return "journal".into();
     }
     let slot = bench.slots.iter().position(|slot| slot.contains(address, 1));

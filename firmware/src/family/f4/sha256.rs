@@ -13,9 +13,9 @@ unsafe extern "C" {
     fn surefoot_sha256_blocks(state: *mut u32, blocks: *const u8, count: usize, constants: *const u32);
 }
 
-/// SHA-256 of `message`.
-pub fn digest(message: &[u8]) -> [u8; 32] {
-    surefoot_sha256::digest_with(message, |state, blocks| {
+/// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it.
+pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
+    surefoot_sha256::digest_with(head, message, |state, blocks| {
         let constants = surefoot_sha256::K.as_ptr().cast::<u32>();
         // SAFETY: the three pointers are to live Rust objects of the lengths that the function
         // reads; the last word it reads of `K` is the upper half of its 64th element. Upper halves

@@ -1,0 +1,134 @@
+//! Flash that ages: a word that was whole has bits that read as 0 or as 1 from one read to the next,
+//! without an operation or a cut that did it.
+//!
+//! The supply goes off somewhere in the run, or after it, and when it comes on again a word of the journal
+//! or of a slot is weak. What it belongs to may be missed by a start, never by every start; nothing
+//! runs that must not, and what the journal says holds.
+
+use super::Figures;
+use super::bench::Known;
+use super::case::{CutAt, Fault, FaultAt, How};
+use super::checks::{Failure, Promise, image_in};
+use super::engine::{Recorded, Start};
+use surefoot_core::image::manifest;
+use surefoot_core::journal::{RECORD_LEN, Record};
+use surefoot_sim::random::Random;
+
+/// Words that age in each scenario, for each fault in its run: they cost less.
+pub const WORDS: usize = 10;
+/// Of one in so many cases the board takes an update.
+const UPDATES: u64 = 4;
+
+impl Recorded {
+    /// The flash before an operation of the run, or behind it, with a word that has aged.
+    pub(super) fn aged(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
+        let at = fault.operation - 1;
+        let fork = self.tape.forks.get(at).unwrap_or(&self.end).clone();
+        let mut random = Random::new(fault.seed);
+        if let Some(trace) = &mut self.trace {
+            trace.introduce(&self.bench);
+            trace.say("--- the run");
+            trace.tape(&self.bench, &self.tape, at);
+        }
+        let cut = CutAt { operation: fault.operation, how: How::BEFORE, seed: random.bits() };
+        self.revive(&fork, cut);
+        let Some(word) = self.word(&mut random) else { return Ok(()) };
+        figures.faults += 1;
+        // One bit, or two.
+        let bits = 1u32 << random.below(32) | 1 << random.below(32) & (random.bits() & random.bits()) as u32;
+        for (address, bits) in (word..).zip(bits.to_le_bytes()) {
+            self.bench.rig.board.weaken(address, bits);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.say(format!("            {word:#010x} ages: {bits:#010x} of it is read as 0 or as 1"));
+        }
+        self.bench.weak = Some(word);
+        let ended = self.starts_with_an_aged_word(word, self.promises[at].clone(), &mut random, figures);
+        self.bench.weak = None;
+        ended
+    }
+
+    fn starts_with_an_aged_word(
+        &mut self,
+        word: u32,
+        mut promise: Promise,
+        random: &mut Random,
+        figures: &mut Figures,
+    ) -> Result<(), Failure> {
+        for how in [Start::PowerOn, Start::Pin, Start::PowerCycle, Start::Pin] {
+            let (_, state) = self.start(how, &promise, figures)?;
+            promise = Promise::after(&state);
+        }
+        // What a program does with an instruction that changes is not the bootloader's.
+        if !self.is_program(word) {
+            self.trials_end(figures)?;
+            if random.below(UPDATES) == 0 || self.trace.is_some() {
+                self.takes_an_update(figures)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A word of the journal or of a slot: more likely than others one of a record that counts, or will be
+    /// written next, and of what a start looks at in an image.
+    fn word(&self, random: &mut Random) -> Option<u32> {
+        let journal = !self.bench.journal.is_empty() && random.below(2) == 0;
+        let (start, length) = if journal { self.some_record(random)? } else { self.part_of_an_image(random) };
+        Some(start + 4 * random.below(u64::from(length / 4)) as u32)
+    }
+
+    /// Where a record stands, or the next one will.
+    fn some_record(&self, random: &mut Random) -> Option<(u32, u32)> {
+        let board = &self.bench.rig.board;
+        let mut records = Vec::new();
+        for &(base, length) in &self.bench.journal {
+            for address in (base..base + length).step_by(RECORD_LEN as usize) {
+                let record = Record::check(board.read_memory(address, RECORD_LEN as usize)?);
+                records.extend(record.map(|record| (record.sequence(), address)));
+            }
+        }
+        records.sort_unstable();
+        let newest = records.last()?.1;
+        let back = random.below(4).min(records.len() as u64 - 1) as usize;
+        Some(match random.below(8) {
+            0 => (newest + RECORD_LEN, RECORD_LEN),
+            1 => (records[random.below(records.len() as u64) as usize].1, RECORD_LEN),
+            _ => (records[records.len() - 1 - back].1, RECORD_LEN),
+        })
+        .filter(|(address, _)| self.bench.in_journal(*address))
+    }
+
+    fn part_of_an_image(&self, random: &mut Random) -> (u32, u32) {
+        let slot = random.below(self.bench.slots.len() as u64) as usize;
+        let base = self.bench.slots[slot].base;
+        // A copy in a backup slot is linked for the other one.
+        let known = |known: &&Known| {
+            let there = self.bench.rig.board.read_memory(base, known.bytes.len());
+            there.is_some_and(|bytes| bytes == known.bytes)
+        };
+        let Some(known) = self.bench.images.iter().find(known) else { return (base, 1024) };
+        let length = known.bytes.len() as u32;
+        match random.below(4) {
+            0 => (base, 12),
+            1 => (base, length),
+            _ => (base + length - manifest::LEN as u32, manifest::LEN as u32),
+        }
+    }
+
+    /// True for a word of the program of an image, which changes what it does.
+    pub(super) fn is_program(&self, word: u32) -> bool {
+        let slot = self.bench.slots.iter().position(|slot| slot.contains(word, 1));
+        let known = slot.and_then(|slot| Some((slot, &self.bench.images[image_in(&self.bench, slot)?])));
+        known.is_some_and(|(slot, known)| word - self.bench.slots[slot].base < known.program)
+    }
+}
+
+/// Somewhere in a scenario of so many operations.
+pub(super) fn somewhere(operations: usize, random: &mut Random) -> FaultAt {
+    // Often behind the run: most of it is there then.
+    let operation = match random.below(4) {
+        0 => operations + 1,
+        _ => 1 + random.below(operations as u64 + 1) as usize,
+    };
+    FaultAt { operation, fault: Fault::Ages, seed: random.bits() }
+}
