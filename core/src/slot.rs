@@ -380,7 +380,8 @@ fn judge(
 ) -> Result<(), ImageFault> {
     match image {
         Ok(id) => {
-            journal.state.set_candidate(id);
+            // The confirmed image, written once more, has had its trial.
+            journal.state.set_candidate(if id == journal.state.confirmed() { 0 } else { id });
             journal.commit(flash, Event::Installed, 0).map_err(|_| ImageFault::Journal)
         }
         Err(fault) => {

@@ -1,33 +1,15 @@
 //! Cells of the flash that read now so, now so, without any cut: on the binary that ships.
 
 use object::{Object, ObjectSymbol};
-use std::time::Duration;
 use surefoot_core::config::Policy;
-use surefoot_core::dfu::{command, request};
 use surefoot_core::image::manifest;
 use surefoot_host::job::Finish;
-use surefoot_host::link::Usb;
 use surefoot_images::F4_FULL;
 use surefoot_sim::Nanos;
 use surefoot_tests::fixtures;
 use surefoot_tests::rig::{Found, Rig};
-use surefoot_tests::sweep::bench::{App, Bench, DECISION, Recipe, Seen};
+use surefoot_tests::sweep::bench::{App, DECISION, Recipe, Seen};
 use surefoot_tests::sweep::scenarios;
-
-/// Writes what stands there already and leaves: the image is proved once more.
-fn offers_it_again(bench: &mut Bench, base: u32, bytes: &[u8]) {
-    let mut order = vec![command::SET_ADDRESS];
-    order.extend(base.to_le_bytes());
-    for (block, data) in [(0, &order[..]), (2, bytes)] {
-        assert_eq!(bench.rig.download(block, data).expect("answered").0, 0, "refused");
-    }
-    let second = Duration::from_secs(1);
-    let leave = [request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0];
-    bench.rig.control_out(leave, &[], second).expect("taken");
-    let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
-    let _ = bench.rig.control_in(asked, &mut [0; 6], second);
-    let _ = bench.rig.departure(second);
-}
 
 /// What was signed is what is obeyed: a bit that reads as signed while it is hashed, and otherwise when it
 /// is obeyed, lowers nothing.
@@ -50,7 +32,7 @@ fn a_bit_of_the_manifest_that_reads_differently_each_time_makes_no_older_image_r
         assert!(bench.rig.board.weaken(manifest + offset, bit));
         for attempt in 0..150 {
             bench.into_update_mode().expect("by its button");
-            offers_it_again(&mut bench, image.slot.base, &image.bytes[..16]);
+            bench.offer_again(0).expect("taken");
             let seen = bench.look(DECISION);
             assert_ne!(seen, Seen::Application(0), "try {attempt}: {offset:#x} bit {bit}: below the floor");
         }

@@ -6,10 +6,11 @@
 //! runs that must not, and what the journal says holds.
 
 use super::Figures;
-use super::bench::Known;
+use super::bench::{DECISION, Known, Seen};
 use super::case::{CutAt, Fault, FaultAt, How};
-use super::checks::{Failure, Promise, image_in};
+use super::checks::{Failure, Promise, State, image_in};
 use super::engine::{Recorded, Start};
+use anyhow::bail;
 use surefoot_core::image::manifest;
 use surefoot_core::journal::{RECORD_LEN, Record};
 use surefoot_sim::random::Random;
@@ -18,6 +19,8 @@ use surefoot_sim::random::Random;
 pub const WORDS: usize = 10;
 /// Of one in so many cases the board takes an update.
 const UPDATES: u64 = 4;
+/// So often a host offers what is there.
+const OFFERS: usize = 4;
 
 impl Recorded {
     /// The flash before an operation of the run, or behind it, with a word that has aged.
@@ -62,9 +65,31 @@ impl Recorded {
         // What a program does with an instruction that changes is not the bootloader's.
         if !self.is_program(word) {
             self.trials_end(figures)?;
+            self.is_offered_again(figures)?;
             if random.below(UPDATES) == 0 || self.trace.is_some() {
                 self.takes_an_update(figures)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What stands in the slot that is open is offered again and again: it is no better for being misread.
+    fn is_offered_again(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+        for _ in 0..OFFERS {
+            let state = State::of(&self.bench.rig.board, &self.bench.journal);
+            let offered = self.bench.target_slot().and_then(|slot| match image_in(&self.bench, slot) {
+                Some(_) => self.bench.offer_again(slot),
+                None => bail!("only what is there can be written there once more"),
+            });
+            // A board that refuses it waits for the host's next try.
+            let runs = offered.is_ok() && self.bench.look(DECISION) != Seen::UpdateMode;
+            let how = if runs { Start::Look } else { Start::PowerCycle };
+            if let (Err(why), Some(trace)) = (offered, &mut self.trace) {
+                trace.say(format!("            not offered: {why:#}"));
+            }
+            // It is on trial now, if it is good, though it may have been rejected.
+            let promise = Promise { rejected: None, ..Promise::after(&state) };
+            self.start(how, &promise, figures)?;
         }
         Ok(())
     }
@@ -108,10 +133,14 @@ impl Recorded {
         };
         let Some(known) = self.bench.images.iter().find(known) else { return (base, 1024) };
         let length = known.bytes.len() as u32;
-        match random.below(4) {
+        let manifest = base + length - manifest::LEN as u32;
+        match random.below(8) {
             0 => (base, 12),
             1 => (base, length),
-            _ => (base + length - manifest::LEN as u32, manifest::LEN as u32),
+            // The security counter, and the leave to run below the floor.
+            2 => (manifest + 0x18, 4),
+            3 => (manifest + 0x50, 4),
+            _ => (manifest, manifest::LEN as u32),
         }
     }
 

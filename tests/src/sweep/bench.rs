@@ -12,8 +12,10 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use surefoot_board::Board as BoardFile;
 use surefoot_core::config::{Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
+use surefoot_core::dfu::{command, request};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
 use surefoot_core::journal::{Event, Journal};
@@ -22,6 +24,7 @@ use surefoot_core::slot;
 use surefoot_host::files::{self, Segments};
 use surefoot_host::image as host_image;
 use surefoot_host::job::{Change, Finish, JobError, Session};
+use surefoot_host::link::Usb;
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
@@ -366,6 +369,27 @@ impl Bench {
         );
         self.look(DECISION);
         ensure!(self.running() == Some(image), "another image runs than was sent");
+        Ok(())
+    }
+
+    /// The host writes what stands at the start of a slot already and leaves: without any new byte, what is
+    /// there is offered once more.
+    pub fn offer_again(&mut self, slot: usize) -> Result<()> {
+        self.note("the host offers what is there once more");
+        let base = self.slots[slot].base;
+        let bytes = self.rig.board.read_memory(base, 16).context("flash")?.to_vec();
+        let mut address = vec![command::SET_ADDRESS];
+        address.extend(base.to_le_bytes());
+        for (block, data) in [(0, &address), (2, &bytes)] {
+            let status = self.rig.download(block, data)?;
+            ensure!(status.0 == 0, "block {block} is refused: {status:?}");
+        }
+        let second = Duration::from_secs(1);
+        self.rig.control_out([request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0], &[], second)?;
+        let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
+        // It may be gone before it answers.
+        let _ = self.rig.control_in(asked, &mut [0; 6], second);
+        let _ = self.rig.departure(second);
         Ok(())
     }
 

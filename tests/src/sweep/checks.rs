@@ -286,6 +286,27 @@ fn application(bench: &Bench, promise: &Promise, record: &Record, slot: usize) -
     }
 }
 
+/// Holds an application whose first instruction is next against its vector table: it starts where that says,
+/// on the stack that it names.
+///
+/// # Errors
+/// [`Failure::Unaccepted`]
+pub fn entered(bench: &Bench, seen: Seen) -> Result<(), Failure> {
+    let Seen::Application(slot) = seen else { return Ok(()) };
+    let Some(known) = image_in(bench, slot).map(|image| &bench.images[image]) else { return Ok(()) };
+    let [stack, entry] =
+        [0, 4].map(|at| known.bytes[at..at + 4].iter().rev().fold(0, |word, &b| word << 8 | u32::from(b)));
+    let board = &bench.rig.board;
+    let (pc, sp) = (board.pc(), board.register(13));
+    if (pc, sp) == (entry & !1, stack) {
+        return Ok(());
+    }
+    let name = known.recipe.name;
+    Err(Failure::Unaccepted(format!(
+        "{name} starts at {pc:#010x} with stack {sp:#010x}, not at {entry:#010x} with {stack:#010x}"
+    )))
+}
+
 /// The known image in a slot, unstable bits aside: they read otherwise when it was proved.
 pub fn image_in(bench: &Bench, slot: usize) -> Option<usize> {
     if let Some(image) = bench.image_in(slot) {

@@ -8,7 +8,7 @@
 use super::Figures;
 use super::bench::{App, Bench, DECISION, Recipe, Seen, Tape};
 use super::case::{Blow, Case, CutAt, How, Second};
-use super::checks::{Failure, Kind, Promise, State, check};
+use super::checks::{Failure, Kind, Promise, State, check, entered};
 use super::scenarios::Scenario;
 use super::trace::Trace;
 use super::tried::Tried;
@@ -74,6 +74,8 @@ pub(super) enum Start {
     Pin,
     /// The application goes on, until the watchdog ends it if it hangs.
     Wait,
+    /// Whatever goes on already.
+    Look,
 }
 
 /// What a first cut led to.
@@ -247,6 +249,7 @@ impl Recorded {
         let seen = self.bench.power_on();
         let tape = self.bench.stop();
         self.tell(Start::PowerOn, &tape, seen);
+        entered(&self.bench, seen)?;
         self.judge(&promise, seen, figures)?;
         Ok(self.started(tape, &promise))
     }
@@ -255,10 +258,18 @@ impl Recorded {
     fn started(&self, tape: Tape, before: &Promise) -> Started {
         let state = State::of(&self.bench.rig.board, &self.bench.journal);
         let mut promises = Promise::along(&tape.forks, state, &self.bench.journal);
-        // Nothing that held before is forgotten by another cut.
+        let confirms = |id: &&u32| {
+            let mut images = self.bench.images.iter();
+            images.any(|known| known.id == **id && known.recipe.app == App::Confirms)
+        };
+        // Nothing that held before is forgotten by another cut, and a record by which an image was confirming
+        // itself when it was torn may read as whole until a newer one stands.
+        let torn: Vec<u32> = before.confirmed.iter().filter(confirms).copied().collect();
         for later in &mut promises {
             later.floor = later.floor.max(before.floor);
             later.revoked |= before.revoked;
+            let more = torn.iter().filter(|id| !later.confirmed.contains(id)).copied();
+            later.confirmed.extend(more.collect::<Vec<_>>());
         }
         promises.pop();
         promises.push(Promise::after(&state));
@@ -295,6 +306,7 @@ impl Recorded {
             Start::PowerOn => self.bench.power_on(),
             Start::PowerCycle => self.bench.power_cycle(),
             Start::Pin => self.bench.reset(),
+            Start::Look => self.bench.look(DECISION),
             Start::Wait => {
                 self.bench.run_for(Nanos::secs(1));
                 self.bench.look(DECISION)
@@ -303,6 +315,9 @@ impl Recorded {
         if self.trace.is_some() {
             let tape = self.bench.stop();
             self.tell(how, &tape, seen);
+        }
+        if matches!(how, Start::PowerOn | Start::PowerCycle | Start::Pin) {
+            entered(&self.bench, seen)?;
         }
         self.judge(promise, seen, figures)
     }
@@ -316,6 +331,7 @@ impl Recorded {
                 Start::PowerCycle => "the supply goes off and on",
                 Start::Pin => "a pulse on NRST",
                 Start::Wait => "a second passes",
+                Start::Look => "the board goes on",
             }
         ));
         trace.tape(&self.bench, tape, usize::MAX);
