@@ -289,6 +289,53 @@ fn an_image_whose_id_does_not_read_runs_on_no_trial() {
     assert!(ran >= 3 * 8, "{ran} runs");
 }
 
+/// A start that misreads it as often as it looks for it, and then not, has found the confirmed image.
+#[test]
+fn the_confirmed_image_is_no_trial_of_its_own_however_often_it_was_misread() {
+    for strategy in [Strategy::Single, Strategy::Backup, Strategy::Ab] {
+        let start = after(&SMALLEST, strategy, &[Act::Update("old"), Act::Rest]);
+        let base = start.kind.family.slot(0).base;
+        let (mut ran, mut waited) = (0, 0);
+        for address in [base + 4, base + 0x40, base + SMALLEST.body + 0x30] {
+            for wrong in 0..60 {
+                let mut board = start.clone();
+                board.flash.slip(address, 4, (1 << wrong) - 1);
+                board.known.faulty = true;
+                let started = board.boot(cause::PIN);
+                let state = Journal::load(board.kind.config, &board.flash).state;
+                assert_eq!(
+                    state.candidate(),
+                    0,
+                    "{strategy:?}, {address:x} wrong {wrong} times: {started:?}"
+                );
+                match started {
+                    Started::Image(_) => ran += 1,
+                    _ => waited += 1,
+                }
+            }
+        }
+        assert!(ran > 20 && waited > 20, "{strategy:?}: {ran} ran, {waited} did not");
+    }
+}
+
+#[test]
+fn the_confirmed_image_that_is_written_once_more_has_had_its_trial() {
+    for strategy in [Strategy::Single, Strategy::Backup] {
+        let mut board = after(&SMALLEST, strategy, &[Act::Update("old"), Act::Rest]);
+        let confirmed = board.known.confirmed;
+        board.update(recipe("old"), 100);
+        let state = Journal::load(board.kind.config, &board.flash).state;
+        assert_eq!((state.confirmed(), state.candidate()), (confirmed, 0), "{strategy:?}");
+        starts(&mut board, "old", "the next start");
+        // And with the trial of another image behind it.
+        board.update(recipe("new"), 100);
+        board.update(recipe("old"), 100);
+        let state = Journal::load(board.kind.config, &board.flash).state;
+        assert_eq!((state.confirmed(), state.candidate()), (confirmed, 0), "{strategy:?}");
+        assert!(board.broken.is_empty(), "{strategy:?}: {:?}", board.broken);
+    }
+}
+
 #[test]
 fn a_board_whose_confirmed_image_is_lost_takes_an_update() {
     for number in [0, 1] {

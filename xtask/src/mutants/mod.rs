@@ -3,7 +3,7 @@
 //!
 //! Two kinds of tests: those of the core alone, with the bugs of core/tests/failsafe/mutants.toml;
 //! and the sweep on the binary that ships ([`binary`]), with those of them that name a scenario and
-//! with the bugs of tests/src/sweep/mutants.toml, which are in the firmware's own code. A bug that does
+//! with the bugs of tests/src/sweep/mutants.toml, which only a binary shows. A bug that does
 //! not compile, or whose place in the source is gone, is an error of the list and no catch.
 
 mod binary;
@@ -19,10 +19,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// The bugs of the core with the tests that have to catch them, and those of the firmware; each list
-/// with the folder that its files are in.
+/// The bugs of the core with the tests that have to catch them, and those that only a binary shows; each
+/// list with the folder that its files are in.
 const LISTS: [(&str, &str); 2] =
-    [("core/tests/failsafe/mutants.toml", "core/src"), ("tests/src/sweep/mutants.toml", "firmware/src")];
+    [("core/tests/failsafe/mutants.toml", "core/src/"), ("tests/src/sweep/mutants.toml", "")];
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -83,9 +83,9 @@ fn jobs(root: &Path) -> Result<Vec<(Judge, Mutant)>> {
     for (list, folder) in LISTS {
         let text = fs::read_to_string(root.join(list)).with_context(|| list.to_owned())?;
         for mut mutant in toml::from_str::<List>(&text).with_context(|| list.to_owned())?.mutant {
-            mutant.file = format!("{folder}/{}", mutant.file);
+            mutant.file = format!("{folder}{}", mutant.file);
             mutant.applied(&fs::read_to_string(root.join(&mutant.file))?)?;
-            let in_core = folder.starts_with("core");
+            let in_core = !folder.is_empty();
             ensure!(in_core || mutant.sweep.is_some(), "{:?} names no scenario", mutant.name);
             let judges = [(in_core, Judge::Core), (mutant.sweep.is_some(), Judge::Sweep)];
             jobs.extend(judges.into_iter().filter(|(has, _)| *has).map(|(_, judge)| (judge, mutant.clone())));
