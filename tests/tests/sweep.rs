@@ -61,7 +61,12 @@ fn every_second_cut_is_tried_once_by_whoever_comes_to_its_place_first() {
 
 #[test]
 fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
-    for name in ["ab-update/60:restless:5f", "backup-update/9:torn:7/3:after:1", "ab-confirm/200:once:2"] {
+    for name in [
+        "ab-update/60:restless:5f",
+        "backup-update/9:torn:7/3:after:1",
+        "ab-confirm/200:once:2",
+        "ab-downgrade/181:ages:2",
+    ] {
         let case = name.parse().expect("a case");
         let (figures, trace) = sweep::replay(&case, F4_FULL, true).expect("the scenario runs");
         assert!(figures.bricked + figures.unaccepted == 0, "{name}: {:?}", figures.failures);
