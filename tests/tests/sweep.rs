@@ -77,6 +77,23 @@ fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
     }
 }
 
+#[test]
+fn a_case_of_an_operation_that_is_not_there_says_so_and_is_no_failure_of_the_board() {
+    for name in [
+        "ab-update/0:torn:1",
+        "ab-update/197:torn:1",
+        "ab-update/197:once:1",
+        "ab-update/198:ages:1",
+        "ab-update/60:torn:5/99:torn:1",
+        "ab-update/60:torn:5/99:always:1",
+        "ab-update/60:torn:5/update/9999:torn:1",
+    ] {
+        let case = name.parse().expect("a case");
+        let why = sweep::replay(&case, F4_FULL, false).expect_err("there is none").to_string();
+        assert!(why.starts_with(name) && why.contains("operations"), "{name}: {why}");
+    }
+}
+
 /// Cuts a scenario where the id of image one is written for the last time, in a way that leaves bits which
 /// change from read to read, by many seeds.
 fn id_torn(scenario: &str) -> Figures {
@@ -92,7 +109,7 @@ fn id_torn(scenario: &str) -> Figures {
     for seed in 0..120 {
         let cut = CutAt { operation, how: How::RESTLESS, seed };
         let case = Case { scenario: recorded.scenario.name.clone(), first: Blow::Cut(cut), second: None };
-        recorded.replay(&case, &mut figures);
+        recorded.replay(&case, &mut figures).expect("there is such an operation");
     }
     assert!(figures.passed(), "{:#?}", figures.failures);
     figures

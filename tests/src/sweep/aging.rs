@@ -25,8 +25,12 @@ const OFFERS: usize = 4;
 impl Recorded {
     /// The flash before an operation of the run, or behind it, with a word that has aged.
     pub(super) fn aged(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
-        let at = fault.operation - 1;
-        let fork = self.tape.forks.get(at).unwrap_or(&self.end).clone();
+        let at = fault.operation.wrapping_sub(1);
+        let fork = match self.tape.forks.get(at) {
+            Some(fork) => fork.clone(),
+            None if at == self.operations() => self.end.clone(),
+            None => return Err(self.lacks()),
+        };
         let mut random = Random::new(fault.seed);
         if let Some(trace) = &mut self.trace {
             trace.introduce(&self.bench);

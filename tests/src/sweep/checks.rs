@@ -17,13 +17,15 @@ pub enum Failure {
     Bricked(String),
     /// It runs something that it must not run.
     Unaccepted(String),
+    /// Nothing was tried: a case's name has an operation that is not there.
+    NoSuchPlace(String),
 }
 
 impl Failure {
     /// In words.
     pub fn why(&self) -> &str {
         match self {
-            Self::Bricked(why) | Self::Unaccepted(why) => why,
+            Self::Bricked(why) | Self::Unaccepted(why) | Self::NoSuchPlace(why) => why,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::scenarios::Scenario;
 use super::trace::Trace;
 use super::tried::Tried;
 use crate::rig::Moment;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use surefoot_core::config::Strategy;
 use surefoot_core::journal::{RECORD_LEN, REJECTED, Record};
 use surefoot_images::Image;
@@ -82,6 +82,13 @@ pub(super) enum Start {
 pub(super) struct Started {
     pub(super) tape: Tape,
     pub(super) promises: Vec<Promise>,
+}
+
+impl Started {
+    /// There is no operation of such a number.
+    pub(super) fn lacks(&self) -> Failure {
+        Failure::NoSuchPlace(format!("after the first cut there are {} operations", self.tape.forks.len()))
+    }
 }
 
 impl Recorded {
@@ -185,10 +192,16 @@ impl Recorded {
     }
 
     /// One case, as its name says; the end of trials and an update are always tried.
-    pub fn replay(&mut self, case: &Case, figures: &mut Figures) {
-        if let Err(failure) = self.try_replay(case, figures) {
-            figures.fail(case, failure);
+    ///
+    /// # Errors
+    /// The name is of an operation that is not there.
+    pub fn replay(&mut self, case: &Case, figures: &mut Figures) -> Result<()> {
+        match self.try_replay(case, figures) {
+            Err(Failure::NoSuchPlace(why)) => bail!("{case}: {why}"),
+            Err(failure) => figures.fail(case, failure),
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     fn try_replay(&mut self, case: &Case, figures: &mut Figures) -> Result<(), Failure> {
@@ -233,10 +246,15 @@ impl Recorded {
         Ok(started)
     }
 
+    /// The run has no operation of such a number.
+    pub(super) fn lacks(&self) -> Failure {
+        Failure::NoSuchPlace(format!("the run has the operations 1 to {}", self.operations()))
+    }
+
     /// The first cut and the start after it.
     pub(super) fn first(&mut self, cut: CutAt, figures: &mut Figures) -> Result<Started, Failure> {
         let Some(fork) = self.tape.forks.get(cut.operation.wrapping_sub(1)).cloned() else {
-            return Err(Failure::Bricked(format!("the run has {} operations", self.operations())));
+            return Err(self.lacks());
         };
         let promise = self.promises[cut.operation - 1].clone();
         if let Some(trace) = &mut self.trace {
@@ -423,12 +441,11 @@ impl Recorded {
     }
 
     fn second(&mut self, started: &Started, cut: CutAt, figures: &mut Figures) -> Result<(), Failure> {
+        let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
+            return Err(started.lacks());
+        };
         figures.cuts += 1;
         figures.second_cuts += 1;
-        let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
-            let most = started.tape.forks.len();
-            return Err(Failure::Bricked(format!("what comes after the first cut has {most} operations")));
-        };
         let promise = &started.promises[cut.operation - 1];
         self.revive(fork, cut);
         let (_, state) = self.start(Start::PowerOn, promise, figures)?;

@@ -108,7 +108,9 @@ impl Recorded {
 
     /// The run with a part of the flash that fails.
     fn fault_in_run(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
-        let Some(fork) = self.tape.forks.get(fault.operation - 1).cloned() else { return Ok(()) };
+        let Some(fork) = self.tape.forks.get(fault.operation.wrapping_sub(1)).cloned() else {
+            return Err(self.lacks());
+        };
         let Some(defect) = self.defect(&fork, fault) else { return Ok(()) };
         figures.faults += 1;
         self.bench.rig.back_to(&self.start);
@@ -180,8 +182,10 @@ impl Recorded {
         fault: FaultAt,
         figures: &mut Figures,
     ) -> Result<(), Failure> {
-        let fork = started.tape.forks.get(fault.operation.wrapping_sub(1));
-        let defect = fork.and_then(|fork| self.defect(fork, fault));
+        let Some(fork) = started.tape.forks.get(fault.operation.wrapping_sub(1)) else {
+            return Err(started.lacks());
+        };
+        let defect = self.defect(fork, fault);
         let (Some(defect), Some(whole)) = (defect, self.tape.forks.get(first.operation - 1).cloned()) else {
             return Ok(());
         };
