@@ -10,17 +10,17 @@ use surefoot_images::{F4_FULL, Image, make};
 use surefoot_tests::sweep::case::Case;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Tried, scenarios};
 
-/// Cuts that the run for CI aims at, and the full one with images that are not small.
+/// Cuts that the run for CI aims at, and the full one in the scenarios that are sampled.
 const CUTS: u64 = 98_000;
-const LARGE_CUTS: u64 = 60_000;
+const SAMPLED_CUTS: u64 = 60_000;
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Over a million cuts: every first one and, at every place that recoveries come to, every second one;
-    /// a sample of them only where images are large
+    /// a sample of them only where images are large, and of some with signed images
     #[arg(long)]
     full: bool,
-    /// Cuts to aim at; with --full: in the scenarios with large images
+    /// Cuts to aim at; with --full: in the scenarios that are sampled
     #[arg(long, value_name = "N")]
     cuts: Option<u64>,
     /// Decides all that is random
@@ -103,7 +103,7 @@ fn sweep_all(args: &Args) -> Result<Vec<Part>> {
         seeds: 1,
         last_words: 2,
         effort: match args.full {
-            true => Effort::Every(args.cuts.unwrap_or(LARGE_CUTS)),
+            true => Effort::Every(args.cuts.unwrap_or(SAMPLED_CUTS)),
             false => Effort::Spread(args.cuts.unwrap_or(CUTS)),
         },
         tried: tried.clone(),

@@ -6,7 +6,7 @@
 //! whether trials come to an end and whether an update is taken.
 
 use super::Figures;
-use super::bench::{App, Bench, DECISION, Recipe, Seen, Tape};
+use super::bench::{App, Bench, DECISION, Seen, Tape};
 use super::case::{Blow, Case, CutAt, How, Second};
 use super::checks::{Failure, Kind, Promise, State, check, entered};
 use super::scenarios::Scenario;
@@ -30,14 +30,10 @@ const UPDATES: u64 = 8;
 const AGAIN: u64 = 4;
 /// ... and after one in so many it takes an update.
 const SECOND_UPDATES: u64 = 1024;
-/// After one in so many first cuts an update is cut, where all cuts are tried and where a share of them is ...
-const UPDATES_CUT: [u64; 2] = [16, 64];
-/// ... at so many of its operations.
-const CUTS_OF_AN_UPDATE: usize = 8;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 /// Most starts, and most tries of an update, that may fail in succession for a word that reads now so, now so.
-const PATIENCE: u32 = 32;
+pub(super) const PATIENCE: u32 = 32;
 
 /// A scenario that was run forward.
 pub struct Recorded {
@@ -215,6 +211,7 @@ impl Recorded {
             None => {
                 self.restarts(&started, 2, figures)?;
                 self.trials_end(figures)?;
+                self.refuses_an_update(&mut Random::new(cut.seed), figures)?;
                 self.takes_an_update(figures)?;
                 self.trials_end(figures)
             }
@@ -238,6 +235,7 @@ impl Recorded {
         if random.below(TRIALS) == 0 {
             self.trials_end(figures)?;
             if random.below(UPDATES) == 0 {
+                self.refuses_an_update(random, figures)?;
                 self.takes_an_update(figures)?;
                 // And gives it up for the image that was confirmed, since it does not confirm itself.
                 self.trials_end(figures)?;
@@ -273,7 +271,7 @@ impl Recorded {
     }
 
     /// What the board did since `before` was promised.
-    fn started(&self, tape: Tape, before: &Promise) -> Started {
+    pub(super) fn started(&self, tape: Tape, before: &Promise) -> Started {
         let state = State::of(&self.bench.rig.board, &self.bench.journal);
         let mut promises = Promise::along(&tape.forks, state, &self.bench.journal);
         let confirms = |id: &&u32| {
@@ -405,42 +403,12 @@ impl Recorded {
         }
     }
 
-    /// A host comes after a cut, and the supply fails in its update.
-    fn cuts_of_an_update(&mut self, first: CutAt, random: &mut Random, depth: &Depth, figures: &mut Figures) {
-        if random.below(UPDATES_CUT[usize::from(depth.every.is_none())]) != 0 {
-            return;
-        }
-        // As when it is replayed: the board is right behind the start after the cut.
-        let updated = self.first(first, figures).and_then(|started| self.updated(&started, figures));
-        let updated = match updated {
-            Ok(updated) => updated,
-            Err(failure) => return figures.fail(&self.case(Blow::Cut(first), None), failure),
-        };
-        for _ in 0..CUTS_OF_AN_UPDATE {
-            let operation = 1 + random.below(updated.tape.forks.len() as u64) as usize;
-            let how = Depth::second_kinds(random)[random.below(3) as usize];
-            let cut = CutAt { operation, how, seed: random.bits() };
-            if let Err(failure) = self.second(&updated, cut, figures) {
-                figures.fail(&self.case(Blow::Cut(first), Some(Second::Update(cut))), failure);
-            }
-        }
-    }
-
-    /// An update after the start that `started` is about, whose board this still is.
-    fn updated(&mut self, started: &Started, figures: &mut Figures) -> Result<Started, Failure> {
-        let before = started.promises.last().cloned().unwrap_or_default();
-        self.bench.record();
-        let taken = self.takes_an_update(figures);
-        let tape = self.bench.stop();
-        taken?;
-        if let Some(trace) = &mut self.trace {
-            trace.say("--- the host comes again");
-            trace.tape(&self.bench, &tape, usize::MAX);
-        }
-        Ok(self.started(tape, &before))
-    }
-
-    fn second(&mut self, started: &Started, cut: CutAt, figures: &mut Figures) -> Result<(), Failure> {
+    pub(super) fn second(
+        &mut self,
+        started: &Started,
+        cut: CutAt,
+        figures: &mut Figures,
+    ) -> Result<(), Failure> {
         let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
             return Err(started.lacks());
         };
@@ -506,28 +474,6 @@ impl Recorded {
         }
         Err(Failure::Bricked(format!("a trial is not over after {MOST_TRIALS} starts")))
     }
-
-    /// The host sends another image, and it runs.
-    pub(super) fn takes_an_update(&mut self, figures: &mut Figures) -> Result<(), Failure> {
-        figures.updates += 1;
-        let tries = if self.bench.weak.is_some() { PATIENCE } else { 1 };
-        let mut update = || -> Result<usize> {
-            let slot = self.bench.target_slot()?;
-            let name = ["again", "again-b"][slot & 1];
-            let image = self.bench.image(Recipe { slot, counter: 9, ..Recipe::new(name, App::Silent, 9) })?;
-            self.bench.send_to_run(image)?;
-            Ok(slot)
-        };
-        // What is misread ends an update as well as a start.
-        let mut taken = update();
-        for _ in 1..tries {
-            taken = taken.or_else(|_| update());
-        }
-        let slot = taken.map_err(|e| Failure::Bricked(format!("an update is not taken: {e:#}")))?;
-        let state = State::of(&self.bench.rig.board, &self.bench.journal);
-        self.judge(&Promise::after(&state), Seen::Application(slot), figures)?;
-        Ok(())
-    }
 }
 
 /// How much is tried at each operation.
@@ -553,7 +499,7 @@ impl Depth {
     }
 
     /// Before, after, and inside in one of three ways.
-    fn second_kinds(random: &mut Random) -> [How; 3] {
+    pub(super) fn second_kinds(random: &mut Random) -> [How; 3] {
         let torn = [How::TORN, How::DRIFTING, How::RESTLESS][random.below(3) as usize];
         [How::BEFORE, torn, How::AFTER]
     }

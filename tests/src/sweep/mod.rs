@@ -19,6 +19,7 @@ mod faults;
 pub mod scenarios;
 pub mod trace;
 mod tried;
+mod updates;
 
 use anyhow::{Context, Result, ensure};
 use case::Case;
@@ -67,8 +68,8 @@ pub struct Options {
 pub enum Effort {
     /// About so many cuts, spread over the scenarios.
     Spread(u64),
-    /// Every first cut, and every second one after each of them, in the scenarios with a small image; in
-    /// the others about so many, spread.
+    /// Every first cut, and every second one after each of them, in the scenarios that are not
+    /// sampled; in the others about so many, spread.
     Every(u64),
 }
 
@@ -251,7 +252,7 @@ impl Options {
 
     /// True when every cut of this scenario is tried, instead of a share of them.
     fn tries_every(&self, scenario: &Scenario) -> bool {
-        matches!(self.effort, Effort::Every(_)) && scenario.is_small()
+        matches!(self.effort, Effort::Every(_)) && !scenario.sampled
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Scenario {
     pub about: String,
     /// The board.
     pub kind: Kind,
+    /// It takes too long to try every cut of it, and every second one behind it.
+    pub sampled: bool,
     script: &'static Script,
 }
 
@@ -87,11 +89,6 @@ impl Scenario {
             Kind::LargeBackup => 0.03,
             _ => 1.0,
         }
-    }
-
-    /// True when its images are small enough to try every cut, and every second one behind it.
-    pub fn is_small(&self) -> bool {
-        self.kind.large().is_none()
     }
 
     /// Its board, as it comes from the factory.
@@ -118,20 +115,21 @@ impl Scenario {
 /// Every scenario.
 pub fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
-    let mut add = |kind: Kind, scripts: &[&'static Script]| {
+    let mut add = |kind: Kind, sampled: bool, scripts: &[&'static Script]| {
         for script in scripts {
             let name = format!("{}-{}", kind.name(), script.name);
             let about = format!("{}: {}", board_in_words(kind), script.about);
-            all.push(Scenario { name, about, kind, script });
+            all.push(Scenario { name, about, kind, sampled, script });
         }
     };
-    add(Kind::Plain, &[&FIRST_INSTALL, &PLAIN_UPDATE]);
+    add(Kind::Plain, false, &[&FIRST_INSTALL, &PLAIN_UPDATE]);
     for kind in [Kind::Single, Kind::Backup, Kind::Ab] {
-        add(kind, SCRIPTS);
+        add(kind, false, SCRIPTS);
     }
-    add(Kind::Signed, &[&UPDATE, &REVOKED]);
-    add(Kind::Large, &[&UPDATE]);
-    add(Kind::LargeBackup, &[&UPDATE, &TRIAL_UNCONFIRMED]);
+    add(Kind::Signed, false, &[&UPDATE, &REVOKED]);
+    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &DOWNGRADE, &OVERRIDE]);
+    add(Kind::Large, true, &[&UPDATE]);
+    add(Kind::LargeBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED]);
     all
 }
 
