@@ -67,7 +67,7 @@ impl Recorded {
             promise = Promise::after(&state);
         }
         // What a program does with an instruction that changes is not the bootloader's.
-        if !self.is_program(word) {
+        if !self.is_executed(word) {
             self.trials_end(figures)?;
             self.is_offered_again(figures)?;
             if random.below(UPDATES) == 0 || self.trace.is_some() {
@@ -148,11 +148,11 @@ impl Recorded {
         }
     }
 
-    /// True for a word of the program of an image, which changes what it does.
-    pub(super) fn is_program(&self, word: u32) -> bool {
-        let slot = self.bench.slots.iter().position(|slot| slot.contains(word, 1));
-        let known = slot.and_then(|slot| Some((slot, &self.bench.images[image_in(&self.bench, slot)?])));
-        known.is_some_and(|(slot, known)| word - self.bench.slots[slot].base < known.program)
+    /// True where a program of the scenario's images is executed, with what it reads of itself: not its first
+    /// two vectors.
+    pub(super) fn is_executed(&self, address: u32) -> bool {
+        let mut images = self.bench.images.iter();
+        images.any(|known| (known.slot.base + 8..known.slot.base + known.program).contains(&address))
     }
 }
 
