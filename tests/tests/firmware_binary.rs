@@ -7,7 +7,7 @@ use surefoot_core::config::{
 use surefoot_host::job::Finish;
 use surefoot_images::{F4_CRC, F4_FULL, Image};
 use surefoot_sim::usb::Wire;
-use surefoot_sim::{Board, Nanos};
+use surefoot_sim::{Bits, Board, Nanos};
 use surefoot_tests::fixtures;
 use surefoot_tests::rig::{Found, Rig};
 
@@ -65,7 +65,7 @@ fn an_image_starts_where_its_proof_says_however_its_vector_table_reads() {
         rig.board.stop_at(&[entry & !1]);
         for (address, bit) in [(slot.base, 4), (slot.base + 1, 1), (slot.base + 4, 2), (slot.base + 5, 1)] {
             let byte = rig.board.read_memory(address, 1).expect("flash")[0];
-            assert!(rig.board.weaken(address, 1 << bit));
+            assert!(rig.board.weaken(address, 1 << bit, Bits::Restless));
             let (mut ran, mut waited) = (0, 0);
             for attempt in 0..60 {
                 rig.board.reset_pin();

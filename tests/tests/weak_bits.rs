@@ -5,7 +5,7 @@ use surefoot_core::config::Policy;
 use surefoot_core::image::manifest;
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::Nanos;
+use surefoot_sim::{Bits, Nanos};
 use surefoot_tests::fixtures;
 use surefoot_tests::rig::{Found, Rig};
 use surefoot_tests::sweep::bench::{App, DECISION, Recipe, Seen};
@@ -29,7 +29,7 @@ fn a_bit_of_the_manifest_that_reads_differently_each_time_makes_no_older_image_r
         assert!(bench.send(low).expect("sent").is_err(), "in solid bits it is refused");
         let image = bench.images[low].clone();
         let manifest = image.slot.base + (image.bytes.len() - manifest::LEN) as u32;
-        assert!(bench.rig.board.weaken(manifest + offset, bit));
+        assert!(bench.rig.board.weaken(manifest + offset, bit, Bits::Restless));
         for attempt in 0..150 {
             bench.into_update_mode().expect("by its button");
             bench.offer_again(0).expect("taken");

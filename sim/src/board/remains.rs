@@ -176,12 +176,12 @@ impl Board {
         self.bus.models.flash.clear_defects();
     }
 
-    /// From now on these bits of a byte of flash read as 0 or as 1 from one read to the next, as of a cell
-    /// that was hardly programmed, or has aged. False outside of flash.
-    pub fn weaken(&mut self, address: u32, bits: u8) -> bool {
+    /// From now on these bits of a byte of flash are unstable in this way, as those of a cell that was hardly
+    /// programmed, or has aged. False outside of flash.
+    pub fn weaken(&mut self, address: u32, bits: u8, left: Bits) -> bool {
         let Bus { memory, orders, .. } = &mut self.bus;
         let Some(offset) = memory.flash_offset(address) else { return false };
-        memory.flash.weaken(offset as usize, bits);
+        memory.flash.weaken(offset as usize, bits, left);
         orders.push(Order::Invalidate(address & !3, (address & !3) + 4));
         memory.flash.route(&mut |order| orders.push(order));
         true

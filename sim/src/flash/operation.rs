@@ -125,7 +125,7 @@ impl FlashInterface {
             (Failing::Weak { address, bits }, _) => {
                 self.apply(operation, memory, orders);
                 for (at, bits) in ((address - FLASH) as usize..).zip(bits.to_le_bytes()) {
-                    memory.flash.weaken(at, bits);
+                    memory.flash.weaken(at, bits, Bits::Restless);
                 }
                 operation.invalidate(memory, orders);
             }

@@ -216,10 +216,12 @@ impl Flash {
         self.pages.bytes_mut()[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
     }
 
-    /// These bits of a byte read differently from one read to the next.
-    pub(crate) fn weaken(&mut self, at: usize, bits: u8) {
+    /// These bits of a byte are unstable, if `left` says so.
+    pub(crate) fn weaken(&mut self, at: usize, bits: u8, left: Bits) {
         self.changed(at..at + 1);
-        self.weak.mark(at, bits, true);
+        if left != Bits::Solid {
+            self.weak.mark(at, bits, left == Bits::Restless);
+        }
     }
 
     /// A reset: every unstable bit reads as it likes from now on.

@@ -1,5 +1,5 @@
-//! Flash that ages: a word that was whole has bits that read as 0 or as 1 from one read to the next,
-//! without an operation or a cut that did it.
+//! Flash that ages: a word that was whole has bits that read as 0 or as 1, without an operation or a cut that
+//! did it: from one read to the next, or from one reset to the next.
 //!
 //! The supply goes off somewhere in the run, or after it, and when it comes on again a word of the journal
 //! or of a slot is weak. What it belongs to may be missed by a start, never by every start; nothing
@@ -13,6 +13,7 @@ use super::engine::{Recorded, Start};
 use anyhow::bail;
 use surefoot_core::image::manifest;
 use surefoot_core::journal::{RECORD_LEN, Record};
+use surefoot_sim::Bits;
 use surefoot_sim::random::Random;
 
 /// Words that age in each scenario, for each fault in its run: they cost less.
@@ -41,13 +42,18 @@ impl Recorded {
         self.revive(&fork, cut);
         let Some(word) = self.word(&mut random) else { return Ok(()) };
         figures.faults += 1;
-        // One bit, or two.
-        let bits = 1u32 << random.below(32) | 1 << random.below(32) & (random.bits() & random.bits()) as u32;
+        // One bit, or two that change with each read.
+        let [one, two] = [(); 2].map(|()| 1u32 << random.below(32));
+        let (bits, left, by) = match random.below(4) {
+            0 => (one, Bits::Drifting, "reset"),
+            1 => (one | two, Bits::Restless, "read"),
+            _ => (one, Bits::Restless, "read"),
+        };
         for (address, bits) in (word..).zip(bits.to_le_bytes()) {
-            self.bench.rig.board.weaken(address, bits);
+            self.bench.rig.board.weaken(address, bits, left);
         }
         if let Some(trace) = &mut self.trace {
-            trace.say(format!("            {word:#010x} ages: {bits:#010x} of it is read as 0 or as 1"));
+            trace.say(format!("            {word:#010x} ages: {bits:#010x} of it changes from {by} to {by}"));
         }
         self.bench.weak = Some(word);
         let ended = self.starts_with_an_aged_word(word, self.promises[at].clone(), &mut random, figures);

@@ -5,7 +5,7 @@
 //! start that follows, after operation 4. `ab-update/123:once:5f`: the part of the flash that
 //! operation 123 works on fails once, in a way that the seed decides; `always`: for good.
 //! `ab-update/123:ages:5f`: the supply is off before operation 123, or, by the number behind the last one,
-//! after the run, and somewhere in the flash a word has bits that read differently each time from then on.
+//! after the run, and somewhere in the flash a word has bits that change from then on, with each read or with each reset.
 //! `ab-update/123:torn:5f/update/40:before:0`: after the start that follows a host comes with another
 //! update, and the supply fails once more, in that.
 
