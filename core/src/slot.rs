@@ -24,12 +24,10 @@ use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
 #[cfg(feature = "backup")]
 use crate::image::crc32;
 use crate::image::manifest::{self, View};
-use crate::image::verify::{self, Demand, manifest_at};
+use crate::image::verify::{self, Demand, manifest_in};
 use crate::image::{ImageFault, SoftCrc32, VerifiedImage};
 use crate::journal::{Event, Journal, REJECTED, Record};
-#[cfg(feature = "backup")]
-use crate::port::is_blank;
-use crate::port::{Flash, FlashFault, Memory};
+use crate::port::{Flash, FlashFault, Memory, is_blank};
 
 /// Units that a boot of a trial costs, unless the supply was lost before it.
 pub const CHARGE: u8 = 8;
@@ -37,11 +35,14 @@ pub const CHARGE: u8 = 8;
 pub const SUPPLY: u8 = 1 << 0 | 1 << 2;
 /// Reset causes that show a hang: the independent and the window watchdog.
 pub const WATCHDOGS: u8 = 1 << 4 | 1 << 5;
-/// Looks at an image before it counts as not there or no good. A bit that reads wrong hides an image
-/// and makes none: one look that finds it outweighs those that do not.
-const LOOKS: usize = 8;
-/// Bytes that are copied at once between slots.
-#[cfg(feature = "backup")]
+/// Looks at an image before it counts as not there, or as no good where it may be overwritten then. A bit that
+/// reads wrong hides an image and makes none: one look that finds it outweighs those that do not.
+const LOOKS: usize = 32;
+/// Proofs of an image before a trial of it ends, or it is copied.
+const PROOFS: usize = 8;
+/// Proofs of the confirmed image before another one is looked for.
+const CONFIRMED: usize = 16;
+/// Bytes that are copied at once between slots, and looked at to see whether one is blank.
 const CHUNK: usize = 64;
 
 /// So often the confirmed image is copied to the backup slot or back, until the copy is good: a bit of it may
@@ -56,30 +57,29 @@ pub trait Machine: Flash {
     fn watch(&mut self);
 }
 
-/// The image in `slot` and its manifest, proved by nothing but the manifest's own checksum.
-fn image(memory: &impl Memory, slot: Slot) -> Option<(&[u8], View<'_>)> {
-    let image = memory.bytes(slot.base, slot.length)?;
-    manifest_at(image, manifest::offset(image)?).ok()
-}
-
-/// The manifest of the image in `slot`, proved by nothing but its own checksum.
-pub fn manifest(memory: &impl Memory, slot: Slot) -> Option<View<'_>> {
-    image(memory, slot).map(|(_, manifest)| manifest)
+/// One look at the image in `slot`: what `see` makes of its body and its manifest, which is proved by nothing
+/// but its own checksum. It is seen in a copy: flash may read otherwise the next time.
+fn look<T>(memory: &impl Memory, slot: Slot, see: impl FnOnce(&[u8], View) -> T) -> Option<T> {
+    // Each look reads the flash anew, whatever the compiler knows from the one before.
+    let bytes = memory.bytes(black_box(slot.base), slot.length)?;
+    let offset = manifest::offset(bytes)?;
+    let (body, rest) = bytes.split_at_checked(offset as usize)?;
+    let copy: [u8; manifest::LEN] = *rest.first_chunk()?;
+    manifest_in(black_box(&copy), offset).ok().map(|manifest| see(body, manifest))
 }
 
 /// True when the image `id` stands in `slot` as a whole, wherever it is linked for.
 #[cfg(feature = "backup")]
 fn holds(memory: &impl Memory, slot: Slot, id: u32) -> bool {
-    image(memory, slot).is_some_and(|(body, image)| image.id() == id && crc32(body) == image.crc())
+    look(memory, slot, |body, image| image.id() == id && crc32(body) == image.crc()).unwrap_or(false)
 }
 
 /// Id of the image in `slot`, 0 when it has none. One that is linked for another slot is none: it
 /// must not pass for the confirmed image, of which it may be a copy.
 #[inline(never)]
 pub fn id(memory: &impl Memory, slot: Slot) -> u32 {
-    // Each look reads the flash anew, whatever the compiler knows from the one before.
-    let look = |_| manifest(memory, black_box(slot)).filter(|m| m.load_address() == slot.base);
-    (0..LOOKS).find_map(look).map_or(0, View::id)
+    let seen = |image: View| if image.load_address() == slot.base { image.id() } else { 0 };
+    (0..LOOKS).find_map(|_| look(memory, slot, |_, image| seen(image))).unwrap_or(0)
 }
 
 /// Where [`boot`] looks for an image, in this order.
@@ -95,17 +95,16 @@ enum Look {
     Any,
 }
 
-/// Nothing is copied or given up because of some misreads, and a copy that fails, or that a misread spoils,
-/// is made again.
-const ORDER: [Look; 1 + LOOKS + COPIES + 1] = {
-    let mut order = [Look::Confirmed; 1 + LOOKS + COPIES + 1];
-    order[0] = Look::Candidate;
-    let mut copy = 0;
-    while copy < COPIES {
-        order[1 + LOOKS + copy] = Look::Restored;
-        copy += 1;
+/// Nothing is copied, rejected or given up because of some misreads, and a copy that fails, or that a misread
+/// spoils, is made again.
+const ORDER: [Look; PROOFS + CONFIRMED + COPIES + 1] = {
+    let mut order = [Look::Candidate; PROOFS + CONFIRMED + COPIES + 1];
+    let mut number = PROOFS;
+    while number < order.len() {
+        order[number] = if number < PROOFS + CONFIRMED { Look::Confirmed } else { Look::Restored };
+        number += 1;
     }
-    order[1 + LOOKS + COPIES] = Look::Any;
+    order[PROOFS + CONFIRMED + COPIES] = Look::Any;
     order
 };
 
@@ -133,7 +132,7 @@ pub fn boot(
     let asked = ![Event::UpdateBegun, Event::UpdateFault, Event::Refused]
         .map(|e| e as u8)
         .contains(&journal.state.event());
-    for look in ORDER {
+    for (number, look) in ORDER.into_iter().enumerate() {
         #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);
@@ -191,7 +190,7 @@ pub fn boot(
                 Err(_) => {}
             }
         }
-        if journal.state.on_trial() {
+        if number + 1 >= PROOFS && journal.state.on_trial() {
             journal.state.set_tries(REJECTED);
             // Nothing to report is an image that did not confirm itself.
             let _ = journal.commit(machine, Event::Rejected, fault as u8);
@@ -217,8 +216,8 @@ fn restore(journal: &mut Journal, machine: &mut impl Machine) {
     let confirmed = journal.state.confirmed();
     if confirmed != 0
         && journal.state.backup() == confirmed
-        && (0..LOOKS).any(|_| holds(machine, journal.config().slot(1), confirmed))
-        && !(0..LOOKS).all(|_| holds(machine, journal.config().slot(0), confirmed))
+        && (0..PROOFS).any(|_| holds(machine, journal.config().slot(1), confirmed))
+        && !(0..PROOFS).all(|_| holds(machine, journal.config().slot(0), confirmed))
         && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
     {
         let _ = journal.commit(machine, Event::Restored, 0);
@@ -295,7 +294,8 @@ fn proves(journal: &Journal, machine: &mut impl Machine, number: usize) -> bool 
 pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
     let (config, confirmed) = (journal.config(), journal.state.confirmed());
     let [first, second] = [0, 1].map(|number| id(memory, config.slot(number)));
-    let kept = first == confirmed || first == 0 && second != 0;
+    let blank = |slot: Slot| memory.bytes(slot.base, CHUNK as u32).is_some_and(is_blank);
+    let kept = first == confirmed || first == 0 && (second != 0 || blank(config.slot(1)));
     if confirmed != 0 && kept && second != confirmed { OWNER_SLOT1 } else { OWNER_SLOT0 }
 }
 
@@ -395,14 +395,12 @@ fn judge(
 /// trial of it, and it was not confirmed before.
 pub fn confirm(journal: &mut Journal, flash: &mut impl Flash, slot: Slot) -> Result<bool, FlashFault> {
     journal.settle(flash)?;
-    // What goes on record for good is checked in a copy: flash may read otherwise the next time.
-    let copy = manifest(flash, slot).map(|manifest| black_box(*manifest.bytes()));
-    let Some(own) = copy.as_ref().and_then(|copy| View::check(copy).ok()) else {
-        return Ok(false);
-    };
-    let (state, id) = (&mut journal.state, own.id());
+    let seen = |own: View| (own.id(), own.security_counter(), own.revokes());
+    let seen = (0..LOOKS).find_map(|_| look(flash, slot, |_, own| seen(own)));
+    let Some((id, counter, revokes)) = seen else { return Ok(false) };
+    let state = &mut journal.state;
     if state.on_trial() && state.candidate() == id {
-        state.set_confirmed(id, own.security_counter(), own.revokes());
+        state.set_confirmed(id, counter, revokes);
         journal.commit(flash, Event::Confirmed, 0)?;
     }
     Ok(journal.state.confirmed() == id)

@@ -29,7 +29,7 @@ use surefoot_core::decide::{Decision, Facts, Reason, decide};
 use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
 
 /// Looks at the sealed block before it counts as no good.
-const LOOKS: usize = 8;
+const LOOKS: usize = 32;
 
 #[entry]
 fn main() -> ! {
@@ -37,9 +37,9 @@ fn main() -> ! {
     time::init();
     clock::init();
     let reset_cause = chip::reset_cause();
-    let mut found = configuration();
+    let mut found = Err(ConfigFault::Missing);
     // A misread is no reason to stay in update mode with nothing to end it.
-    for _ in 1..LOOKS {
+    for _ in 0..LOOKS {
         if found.is_err() {
             found = configuration();
         }
@@ -70,7 +70,8 @@ fn main() -> ! {
 /// The sealed block, if it is good, for this chip, and within what this build can do.
 #[inline(never)]
 fn configuration() -> Result<Config<'static>, ConfigFault> {
-    let config = Config::parse(sealed::block(), sealed::HEADER.family)?;
+    // SAFETY: main calls this again only after an error, which refers to nothing.
+    let config = Config::parse(unsafe { sealed::copy() }, sealed::HEADER.family)?;
     let lacks_signature = config.policy() == Policy::Signature && !cfg!(feature = "signature");
     let lacks_backup = config.strategy() == Strategy::Backup && !cfg!(feature = "backup");
     if lacks_signature || lacks_backup {

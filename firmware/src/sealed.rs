@@ -3,6 +3,7 @@
 //! They stand where the vectors of interrupts would be, right behind the sixteen of the core:
 //! every interrupt stays disabled. Unsealed, the block reads as erased flash.
 
+use core::hint::black_box;
 use surefoot_core::config::{
     BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN,
 };
@@ -26,9 +27,12 @@ const fn feature(built_in: bool, bit: u16) -> u16 {
     if built_in { bit } else { 0 }
 }
 
+/// A configuration block.
+pub type Block = [u8; BLOCK_LEN];
+
 /// Header and unsealed block.
 #[repr(C, align(4))]
-pub struct Sealed([u8; HEADER_LEN], [u8; BLOCK_LEN]);
+pub struct Sealed([u8; HEADER_LEN], Block);
 
 // SAFETY: cortex-m-rt's name and section for what follows the core's vectors; none of it is ever
 // fetched as a vector, since no interrupt is enabled.
@@ -38,12 +42,21 @@ static __INTERRUPTS: Sealed = Sealed(HEADER.encode(), [0xFF; BLOCK_LEN]);
 
 // SAFETY: build.rs gives the symbol the address of the block in the sealed binary.
 unsafe extern "C" {
-    safe static surefoot_block: [u8; BLOCK_LEN];
+    safe static surefoot_block: Block;
 }
 
-/// The block as it is in flash: not the constant above, which the compiler would fold into the code.
-pub fn block() -> &'static [u8; BLOCK_LEN] {
-    &surefoot_block
+/// The block as it is in flash now (not the constant above, which the compiler would fold into the code), in
+/// RAM: what is checked there is what is obeyed, and flash may read otherwise the next time.
+///
+/// # Safety
+/// Nothing refers to what an earlier call gave out.
+pub unsafe fn copy() -> &'static Block {
+    static mut COPY: Block = [0; BLOCK_LEN];
+    // SAFETY: one thread, and no interrupts; the rest is the caller's.
+    unsafe {
+        (&raw mut COPY).copy_from_nonoverlapping(black_box(&surefoot_block), 1);
+        &*(&raw const COPY)
+    }
 }
 
 const fn number(text: &str) -> u8 {

@@ -85,6 +85,11 @@ pub enum Failing {
         /// What it holds afterwards.
         leaves: Leaves,
     },
+    /// Program operations in this sector: they change nothing.
+    Program {
+        /// The sector's number.
+        sector: u8,
+    },
     /// Program operations in this word, and erases of it that are to set a bit that stays 0.
     Word {
         /// Its address, a multiple of four.

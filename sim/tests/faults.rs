@@ -197,6 +197,23 @@ fn a_word_that_fails_to_program_keeps_its_stuck_bits() {
 }
 
 #[test]
+fn a_sector_that_takes_no_programming_stays_as_it_is_and_others_change() {
+    let other = PLACE - 4;
+    let script =
+        program(program(unlocked(), PLACE + 8, VALUE), other, VALUE).get(PLACE + 8).get(other).get(SR);
+    for (times, expected) in [(None, u32::MAX), (Some(1), u32::MAX)] {
+        let mut board = board();
+        let what = Failing::Program { sector: 5 };
+        board.add_defect(Defect { what, told: Told::Nothing, times });
+        script.start(&mut board);
+        board.run_for(Nanos::millis(5));
+        let ran = script.ran(board);
+        assert_eq!(ran.clean(), [expected, VALUE, 1], "{times:?}");
+        assert_eq!(ran.board.defects().len(), usize::from(times.is_none()));
+    }
+}
+
+#[test]
 fn a_weak_word_holds_no_clear_level_until_an_operation_does_what_it_is_told() {
     const READS: usize = 32;
     let read = |script: Script| (0..READS).fold(script, |script, _| script.get(PLACE)).get(PLACE + 4);

@@ -1,14 +1,15 @@
 //! Cells of the flash that read now so, now so, without any cut: on the binary that ships.
 
 use object::{Object, ObjectSymbol};
-use surefoot_core::config::Policy;
+use surefoot_core::config::{BinaryHeader, Policy};
 use surefoot_core::image::manifest;
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
 use surefoot_sim::{Bits, Nanos};
 use surefoot_tests::fixtures;
 use surefoot_tests::rig::{Found, Rig};
-use surefoot_tests::sweep::bench::{App, DECISION, Recipe, Seen};
+use surefoot_tests::sweep::bench::{App, Bench, DECISION, Known, Recipe, Seen};
+use surefoot_tests::sweep::checks::State;
 use surefoot_tests::sweep::scenarios;
 
 /// What was signed is what is obeyed: a bit that reads as signed while it is hashed, and otherwise when it
@@ -39,6 +40,114 @@ fn a_bit_of_the_manifest_that_reads_differently_each_time_makes_no_older_image_r
     }
 }
 
+/// A board on which a scenario was prepared, image one, and the address of its manifest.
+fn prepared(name: &str) -> (Bench, Known, u32) {
+    let scenario = scenarios::find(name).expect("a scenario");
+    let mut bench = scenario.bench(F4_FULL).expect("a board");
+    scenario.prepare(&mut bench).expect("prepared");
+    let one = bench.images[0].clone();
+    let manifest = one.slot.base + (one.bytes.len() - manifest::LEN) as u32;
+    (bench, one, manifest)
+}
+
+/// A bit of the only image that is confirmed reads now so, now so, while a host comes: it stays in its slot, or
+/// there is a copy of it first.
+#[test]
+fn no_session_opens_the_place_of_the_only_confirmed_image() {
+    for name in ["ab-update", "backup-update"] {
+        let (mut bench, one, manifest) = prepared(name);
+        let start = bench.rig.moment();
+        for word in [0, 4, 8, 0xC, 0x18, 0x20, 0x24, 0x50, 0xA0] {
+            for bit in 0..16 {
+                bench.rig.back_to(&start);
+                assert!(bench.rig.board.weaken(manifest + word + bit / 8, 1 << (bit % 8), Bits::Restless));
+                // Other noise each time.
+                for _ in 0..bit % 5 {
+                    bench.reset();
+                }
+                bench.into_update_mode().expect("by its button");
+                let state = State::of(&bench.rig.board, &bench.journal).newest.expect("a state");
+                let info = bench.rig.info().expect("it answers");
+                let closed = match name {
+                    "ab-update" => info.slot_base != one.slot.base,
+                    // Nothing is open when no copy was good.
+                    _ => {
+                        state.backup() == one.id
+                            || bench.rig.download(0, &[0x41, 0, 0xC0, 0, 8]).expect("answered").0 != 0
+                    }
+                };
+                assert!(closed, "{name}, word {word:#x}, bit {bit}: {state:?}");
+                assert_eq!(state.confirmed(), one.id);
+            }
+        }
+    }
+}
+
+/// A bit of the only image on trial, or of one with another behind it, reads now so, now so at one start.
+#[test]
+fn a_start_that_misreads_an_image_on_trial_does_not_reject_it() {
+    for name in
+        ["single-update", "single-first-install", "backup-first-install", "ab-first-install", "ab-update"]
+    {
+        let scenario = scenarios::find(name).expect("a scenario");
+        let mut bench = scenario.bench(F4_FULL).expect("a board");
+        scenario.prepare(&mut bench).expect("prepared");
+        scenario.run(&mut bench).expect("it runs");
+        let running = bench.running().expect("an image");
+        let image = bench.images[running].clone();
+        let start = bench.rig.moment();
+        for bit in 0..8 {
+            bench.rig.back_to(&start);
+            assert!(bench.rig.board.weaken(image.slot.base + image.program + 8, 1 << bit, Bits::Restless));
+            bench.power_cycle();
+            assert_eq!(bench.running().or(Some(running)), Some(running), "{name}, bit {bit}");
+            let state = State::of(&bench.rig.board, &bench.journal).newest.expect("a state");
+            assert!(state.on_trial() && state.candidate() == image.id, "{name}, bit {bit}: {state:?}");
+        }
+    }
+}
+
+/// The image before it stands in the other slot.
+#[test]
+fn the_confirmed_image_is_not_given_up_for_a_bit_that_reads_differently_each_time() {
+    let (mut bench, ..) = prepared("ab-update");
+    let two = bench.image(Recipe { slot: 1, ..Recipe::new("two", App::Confirms, 2) }).expect("made");
+    bench.update(two).expect("taken");
+    bench.confirms(two).expect("confirmed");
+    let two = bench.images[two].clone();
+    let manifest = two.slot.base + (two.bytes.len() - manifest::LEN) as u32;
+    let start = bench.rig.moment();
+    for at in [manifest, manifest + 0xC, manifest + 0x50, two.slot.base + two.program + 8] {
+        bench.rig.back_to(&start);
+        assert!(bench.rig.board.weaken(at, 1 << 1, Bits::Restless));
+        for attempt in 0..300 {
+            assert_eq!(bench.power_cycle(), Seen::Application(1), "{at:#x}, start {attempt}");
+        }
+    }
+}
+
+/// What the sealed block asks for is what was read when it was checked.
+#[test]
+fn a_bit_of_the_policy_that_reads_differently_each_time_accepts_nothing() {
+    let (mut bench, ..) = prepared("signed-update");
+    let block = BinaryHeader::find(&bench.rig.sealed).expect("a header").1 as u32;
+    let bad =
+        bench.image(Recipe { slot: 1, good: false, ..Recipe::new("bad", App::Silent, 7) }).expect("made");
+    bench.damage(bad);
+    bench.into_update_mode().expect("by its button");
+    assert!(bench.send(bad).expect("sent").is_err(), "in solid bits it is refused");
+    let (mut tried, policy) = (0, 0x0800_0000 + block + 0x18);
+    for mask in [1, 2, 3] {
+        assert!(bench.rig.board.weaken(policy, mask, Bits::Restless));
+        for attempt in 0..30 {
+            bench.into_update_mode().expect("by its button");
+            tried += u32::from(bench.offer_again(1).is_ok());
+            assert_ne!(bench.look(DECISION), Seen::Application(1), "mask {mask}, offer {attempt}");
+        }
+    }
+    assert!(tried > 60, "{tried} offers");
+}
+
 /// A board that has no configuration waits for ever; one that misread it has one.
 #[test]
 fn a_configuration_that_reads_wrong_at_first_is_read_again() {
@@ -49,7 +158,7 @@ fn a_configuration_that_reads_wrong_at_first_is_read_again() {
     let image = rig.image(&elf, [1, 0, 0], None).expect("fits");
     assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
     let sealed = rig.sealed.clone();
-    let block = surefoot_core::config::BinaryHeader::find(&sealed).expect("a header").1;
+    let block = BinaryHeader::find(&sealed).expect("a header").1;
     let elf = object::File::parse(F4_FULL.elf).expect("an ELF file");
     let look = elf.symbols().find(|s| s.name().is_ok_and(|name| name.contains("configuration")));
     let look = look.expect("the look has a name").address() as u32 & !1;

@@ -199,7 +199,9 @@ pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Resu
     let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
     let image = vector_table(bytes.first_chunk().ok_or(ImageFault::Length)?, &config, slot)?;
-    let (body, manifest) = manifest_at(bytes, manifest::offset(bytes).ok_or(ImageFault::NoManifest)?)?;
+    let offset = manifest::offset(bytes).ok_or(ImageFault::NoManifest)?;
+    let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
+    let manifest = manifest_in(rest, offset)?;
     identity(manifest, &demand)?;
     if (image.reset_vector - slot.base) as usize > body.len() {
         return Err(ImageFault::ResetOutside);
@@ -234,15 +236,9 @@ fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImag
     Ok(VerifiedImage { stack_pointer, reset_vector, base: slot.base })
 }
 
-/// The image before `offset` and the manifest at it.
-#[inline(never)]
-pub fn manifest_at(bytes: &[u8], offset: u32) -> Result<(&[u8], View<'_>), ImageFault> {
-    let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
-    Ok((body, manifest_in(rest, offset)?))
-}
-
 /// The manifest of an image of this length.
-fn manifest_in(bytes: &[u8], length: u32) -> Result<View<'_>, ImageFault> {
+#[cfg_attr(feature = "failsafe", inline(never))]
+pub(crate) fn manifest_in(bytes: &[u8], length: u32) -> Result<View<'_>, ImageFault> {
     let manifest = View::check(bytes).map_err(|fault| match fault {
         ManifestFault::Missing => ImageFault::NoManifest,
         ManifestFault::Format | ManifestFault::Field => ImageFault::ManifestFormat,

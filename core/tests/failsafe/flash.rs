@@ -75,11 +75,20 @@ pub struct Operation {
 struct Slip {
     at: usize,
     mask: u8,
-    /// Bit i: they do in the read after `i` others.
+    /// So many reads are right first.
+    after: u32,
+    /// Bit i: they do in the read after `i` others of the rest.
     wrong: u128,
     reads: Cell<u32>,
     /// The cells as a wrong read shows them.
     shown: OnceCell<Vec<u8>>,
+}
+
+impl Slip {
+    /// Its pattern from the read after `read` others on.
+    fn left(&self, read: u32) -> u128 {
+        self.wrong.checked_shr(read.saturating_sub(self.after)).unwrap_or(0)
+    }
 }
 
 /// The flash of one board.
@@ -160,13 +169,18 @@ impl Flash {
 
     /// These bits read wrong in some of the next reads: bit i of `wrong` is for the read after `i` others.
     pub fn slip(&mut self, address: u32, mask: u8, wrong: u128) {
+        self.slip_after(0, address, mask, wrong);
+    }
+
+    /// The same after so many reads that are right.
+    pub fn slip_after(&mut self, after: u32, address: u32, mask: u8, wrong: u128) {
         let at = (address - BASE) as usize;
-        self.slip = Some(Slip { at, mask, wrong, reads: Cell::new(0), shown: OnceCell::new() });
+        self.slip = Some(Slip { at, mask, after, wrong, reads: Cell::new(0), shown: OnceCell::new() });
     }
 
     /// True when they did for the last time.
     pub fn has_slipped(&self) -> bool {
-        self.slip.as_ref().is_some_and(|slip| slip.wrong.checked_shr(slip.reads.get()).is_none_or(|w| w == 0))
+        self.slip.as_ref().is_some_and(|slip| slip.left(slip.reads.get()) == 0)
     }
 
     /// A programmer writes `bytes` to erased cells; that is no operation of the board's.
@@ -202,7 +216,7 @@ impl Flash {
     /// What a read shows that touches the bits of `slip`.
     fn shown<'a>(&'a self, slip: &'a Slip) -> &'a [u8] {
         let read = slip.reads.replace(slip.reads.get() + 1);
-        if slip.wrong.checked_shr(read).is_none_or(|wrong| wrong & 1 == 0) {
+        if read < slip.after || slip.left(read) & 1 == 0 {
             return &self.cells;
         }
         slip.shown.get_or_init(|| {

@@ -157,7 +157,9 @@ impl Board {
     pub fn add_defect(&mut self, defect: Defect) {
         use crate::fault::Failing;
         let there = match defect.what {
-            Failing::Erase { sector, .. } => sector < self.bus.chip.sector_count(),
+            Failing::Erase { sector, .. } | Failing::Program { sector } => {
+                sector < self.bus.chip.sector_count()
+            }
             Failing::Word { address, .. } | Failing::Weak { address, .. } => {
                 address.is_multiple_of(4) && self.bus.memory.flash_offset(address).is_some()
             }

@@ -113,7 +113,7 @@ impl FlashInterface {
         };
         let Defect { what, told, times } = self.defects[at];
         match (what, operation) {
-            (Failing::Erase { leaves: Leaves::Old, .. }, _) => {}
+            (Failing::Erase { leaves: Leaves::Old, .. } | Failing::Program { .. }, _) => {}
             (Failing::Erase { leaves: Leaves::Torn(left, seed), .. }, _) => {
                 let random = &mut Random::new(seed ^ u64::from(times.unwrap_or(0)));
                 self.tear(Pending(operation), left, random, memory, orders);
@@ -240,6 +240,9 @@ impl Operation {
             (Failing::Erase { sector, .. }, Self::Erase { offset, length }) => {
                 let (start, _) = chip.sector(sector).unwrap_or((u32::MAX, 0));
                 (offset..offset + length).contains(&start)
+            }
+            (Failing::Program { sector }, Self::Program { target: Target::Main(offset), .. }) => {
+                chip.sector_at(offset) == Some(sector)
             }
             // An erase sets every bit: one that stays 1 is no fault of it.
             (Failing::Word { address, zeros, .. }, Self::Erase { offset, length }) => {

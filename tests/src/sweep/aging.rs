@@ -56,7 +56,9 @@ impl Recorded {
             trace.say(format!("            {word:#010x} ages: {bits:#010x} of it changes from {by} to {by}"));
         }
         self.bench.weak = Some(word);
-        let ended = self.starts_with_an_aged_word(word, self.promises[at].clone(), &mut random, figures);
+        let drifts = left == Bits::Drifting;
+        let ended =
+            self.starts_with_an_aged_word(word, drifts, self.promises[at].clone(), &mut random, figures);
         self.bench.weak = None;
         ended
     }
@@ -64,6 +66,7 @@ impl Recorded {
     fn starts_with_an_aged_word(
         &mut self,
         word: u32,
+        drifts: bool,
         mut promise: Promise,
         random: &mut Random,
         figures: &mut Figures,
@@ -75,12 +78,29 @@ impl Recorded {
         // What a program does with an instruction that changes is not the bootloader's.
         if !self.is_executed(word) {
             self.trials_end(figures)?;
-            self.is_offered_again(figures)?;
+            self.told("what is there is offered once more", |this| this.is_offered_again(figures))?;
             if random.below(UPDATES) == 0 || self.trace.is_some() {
-                self.takes_an_update(figures)?;
+                self.told("the host comes with an update", |this| this.takes_an_update(figures))?;
+                // What is confirmed is there for the case that the new image is no good, unless it read wrong as
+                // long as the session went on: then there was none to be seen.
+                if !drifts {
+                    self.trials_end(figures)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Puts what happens on a timeline, if there is one.
+    fn told<T>(&mut self, what: &str, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.bench.record();
+        let result = act(self);
+        let tape = self.bench.stop();
+        if let Some(trace) = &mut self.trace {
+            trace.say(format!("--- {what}"));
+            trace.tape(&self.bench, &tape, usize::MAX);
+        }
+        result
     }
 
     /// What stands in the slot that is open is offered again and again: it is no better for being misread.

@@ -39,7 +39,9 @@ impl Recorded {
             }
             Operation::Program { address, .. } => {
                 let (address, bit) = (address & !3, 1 << random.below(32));
-                match random.below(4) {
+                let sector = board.chip().sector_at(address - super::bench::FLASH)?;
+                match random.below(5) {
+                    4 => Failing::Program { sector },
                     0 => Failing::Word { address, ones: u32::MAX, zeros: 0 },
                     1 => Failing::Word { address, ones: bit, zeros: 0 },
                     // What a program does with an instruction that changes is not the bootloader's.
@@ -66,7 +68,7 @@ fn weak(defect: Defect) -> Option<u32> {
 fn place(board: &Board, defect: Defect) -> u32 {
     match defect.what {
         Failing::Word { address, .. } | Failing::Weak { address, .. } => address,
-        Failing::Erase { sector, .. } => {
+        Failing::Erase { sector, .. } | Failing::Program { sector } => {
             super::bench::FLASH + board.chip().sector(sector).map_or(0, |(offset, _)| offset)
         }
     }
