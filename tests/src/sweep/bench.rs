@@ -134,8 +134,8 @@ pub struct Bench {
     pub keys: Vec<SigningKey>,
     /// Of the program operations in a slot only every so many-th is put on tape.
     pub every: u64,
-    /// Bytes behind the program of images that do not say, where it is not their recipe's.
-    pub filler: Option<usize>,
+    /// Images fill their slots.
+    pub full: bool,
     /// The word in which bits read as 0 or as 1 without any cut. A start may miss what stands there, not
     /// every start.
     pub weak: Option<u32>,
@@ -158,7 +158,7 @@ impl Bench {
             entries: Vec::new(),
             keys,
             every: 1,
-            filler: None,
+            full: false,
             weak: None,
             tape: Arc::default(),
             programs: HashMap::new(),
@@ -182,15 +182,15 @@ impl Bench {
         if let Some(known) = self.images.iter().position(|known| known.recipe.name == recipe.name) {
             return Ok(known);
         }
-        if let Some(filler) = self.filler.filter(|_| recipe.filler != 0) {
-            recipe.filler = filler;
-        }
         if self.rig.file.policy == Policy::Signature {
             recipe.key = recipe.key.or(Some(0));
         }
         let slot = *self.slots.get(recipe.slot).context("no such slot")?;
         let mut body = self.program(recipe.app, slot)?;
         let program = body.len() as u32;
+        if self.full && recipe.filler != 0 {
+            recipe.filler = slot.length as usize - manifest::LEN - body.len();
+        }
         let mut noise = Random::new(u64::from(recipe.version) << 32 | u64::from(recipe.counter));
         body.extend(std::iter::repeat_with(|| noise.bits() as u8).take(recipe.filler));
         body.resize(body.len().next_multiple_of(4), 0xFF);

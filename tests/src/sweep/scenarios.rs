@@ -35,21 +35,16 @@ pub enum Kind {
     Ab,
     /// The same, and images are signed.
     Signed,
-    /// As `Ab`, with slots over many sectors and an image to match.
+    /// As `Ab`, with larger slots, one over several sectors, and images that fill them.
     Large,
-    /// As `Backup`, with slots over several sectors and an image to match.
+    /// As `Backup`, with larger slots, one over several sectors, and images that fill it.
     LargeBackup,
 }
 
 impl Kind {
-    /// The bytes behind the program of its images, and of the program operations in its slots every so
-    /// many-th that is put on tape, where images are large.
-    fn large(self) -> Option<(usize, u64)> {
-        match self {
-            Self::Large => Some((70_000, 211)),
-            Self::LargeBackup => Some((20_000, 53)),
-            _ => None,
-        }
+    /// Where images fill their slots: of the program operations there every so many-th is put on tape.
+    fn full(self) -> Option<u64> {
+        matches!(self, Self::Large | Self::LargeBackup).then_some(211)
     }
 
     /// What its scenarios' names begin with.
@@ -85,8 +80,8 @@ impl Scenario {
     pub fn weight(&self) -> f64 {
         match self.kind {
             Kind::Signed => 0.06,
-            Kind::Large => 0.12,
-            Kind::LargeBackup => 0.03,
+            Kind::Large => 0.08,
+            Kind::LargeBackup => 0.01,
             _ => 1.0,
         }
     }
@@ -95,8 +90,8 @@ impl Scenario {
     pub fn bench(&self, firmware: Image) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];
         let mut bench = Bench::new(firmware, board(self.kind)?, keys).context(self.name.clone())?;
-        if let Some((filler, every)) = self.kind.large() {
-            (bench.filler, bench.every) = (Some(filler), every);
+        if let Some(every) = self.kind.full() {
+            (bench.full, bench.every) = (true, every);
         }
         Ok(bench)
     }
@@ -367,7 +362,7 @@ fn confirmed_with(bench: &mut Bench, counter: u32) -> Result<()> {
 fn first(bench: &mut Bench, counter: u32) -> Result<usize> {
     empty(bench)?;
     // As small as can be, or as large as the board's others.
-    let filler = if bench.filler.is_some() { 1 } else { 0 };
+    let filler = usize::from(bench.full);
     let one = bench.image(Recipe { counter, filler, ..Recipe::new("one", App::Silent, 1) })?;
     bench.send_to_run(one)?;
     Ok(one)
@@ -443,12 +438,12 @@ fn board(kind: Kind) -> Result<BoardFile> {
              application-b = \"0x08010000 + 64K\""
         }
         Kind::LargeBackup => {
-            "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 208K\"\n\
-             backup = \"0x08040000 + 256K\""
+            "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 80K\"\n\
+             backup = \"0x08020000 + 128K\""
         }
         Kind::Large => {
-            "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000\"\n\
-             application-b = \"0x08060000\""
+            "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 80K\"\n\
+             application-b = \"0x08020000 + 128K\""
         }
     };
     let trials = if kind == Kind::Plain { "" } else { "trial-boots = 2\n" };
