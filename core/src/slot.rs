@@ -127,33 +127,37 @@ pub fn boot(
         0 => CHARGE,
         _ => 1,
     };
-    let mut fault = ImageFault::Rejected;
+    let (mut fault, mut unrecorded) = (ImageFault::Rejected, false);
     // What an update was to put there, and what was refused, may be there in part.
     let asked = ![Event::UpdateBegun, Event::UpdateFault, Event::Refused]
         .map(|e| e as u8)
         .contains(&journal.state.event());
+    let mut ids = [0; 2];
     for (number, look) in ORDER.into_iter().enumerate() {
         #[cfg(feature = "backup")]
         if look == Look::Restored {
             restore(journal, machine);
         }
-        for slot in config.slots() {
+        for (at, slot) in config.slots().enumerate() {
+            // What stands there does not change, but for a copy back.
+            if number == 0 || look == Look::Restored {
+                ids[at & 1] = id(machine, slot);
+            }
+            let id = ids[at & 1];
             let state = &mut journal.state;
             let tries = state.tries().wrapping_add(charge);
-            // An image is looked at only where it could be the one: looks take time.
             let wanted = match look {
                 Look::Candidate if state.on_trial() && tries <= allowed => state.candidate(),
                 Look::Candidate => 0,
                 _ => state.confirmed(),
             };
-            let id = if wanted != 0 || look == Look::Any { id(machine, slot) } else { 0 };
             let here = match look {
                 // A trial is on record by its image's id, and the confirmed image, misread until now, is past
                 // it. What stands before a rejected image had its turn: two bad ones do not alternate for ever.
                 Look::Any if !asked || (id == 0 || id == state.confirmed()) && config.has_journal() => false,
                 Look::Any => {
                     let rejected = state.candidate();
-                    rejected == 0 || rejected != id && rejected != self::id(machine, config.slot(1))
+                    rejected == 0 || rejected != id && rejected != ids[1]
                 }
                 _ => id != 0 && id == wanted,
             };
@@ -185,12 +189,13 @@ pub fn boot(
                         }
                         return Ok(image);
                     }
+                    unrecorded = true;
                 }
                 Err(reason) if fault == ImageFault::Rejected => fault = reason,
                 Err(_) => {}
             }
         }
-        if number + 1 >= PROOFS && journal.state.on_trial() {
+        if (unrecorded || number + 1 >= PROOFS) && journal.state.on_trial() {
             journal.state.set_tries(REJECTED);
             // Nothing to report is an image that did not confirm itself.
             let _ = journal.commit(machine, Event::Rejected, fault as u8);

@@ -12,7 +12,7 @@ use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Tried, scenari
 
 /// Cuts that the run for CI aims at, and the full one in the scenarios that are sampled.
 const CUTS: u64 = 98_000;
-const SAMPLED_CUTS: u64 = 60_000;
+const SAMPLED_CUTS: u64 = 24_000;
 
 #[derive(clap::Args)]
 pub struct Args {

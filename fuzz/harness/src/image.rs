@@ -59,8 +59,8 @@ const KEYS: [surefoot_core::config::Key; 2] = [
 struct Lenient;
 
 impl Crypto for Lenient {
-    fn sha256(&mut self, bytes: &[u8]) -> Option<[u8; 32]> {
-        let mut hash = [0; 32];
+    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> Option<[u8; 32]> {
+        let (mut hash, bytes) = ([0; 32], [head, rest].concat());
         hash[..4].copy_from_slice(&crc32(&bytes[..bytes.len() & !3]).to_le_bytes());
         Some(hash)
     }

@@ -1,13 +1,15 @@
 //! A case's name: which scenario, and where the supply fails in it. One line of text replays it.
 //!
-//! `ab-update/123:restless:5f/4:after:0` reads: in scenario `ab-update` the supply fails inside
-//! operation 123, which leaves bits that read differently each time, by seed 0x5f; then, in the
-//! start that follows, after operation 4. `ab-update/123:once:5f`: the part of the flash that
-//! operation 123 works on fails once, in a way that the seed decides; `always`: for good.
-//! `ab-update/123:ages:5f`: the supply is off before operation 123, or, by the number behind the last one,
-//! after the run, and somewhere in the flash a word has bits that change from then on, with each read or with each reset.
-//! `ab-update/123:torn:5f/update/40:before:0`: after the start that follows a host comes with another
-//! update, and the supply fails once more, in that.
+//! - `backup-update/200:restless:5f/4:after:0`: in scenario `backup-update` the supply fails inside
+//!   operation 200, which leaves bits that read differently each time, by seed 0x5f; then, in the start
+//!   that follows, after operation 4.
+//! - `ab-update/123:torn:5f/update/40:before:0`: after the start that follows a host comes with another
+//!   update, and the supply fails once more, in that.
+//! - `ab-update/123:once:5f`: the part of the flash that operation 123 works on fails once, in a way that
+//!   the seed decides; `always`: for good.
+//! - `ab-update/123:ages:5f`: the supply is off before operation 123, or, by the number behind the last one,
+//!   after the run, and somewhere in the flash a word has bits that change from then on, with each read or
+//!   with each reset.
 
 use anyhow::{Context, Result, bail};
 use std::fmt;
