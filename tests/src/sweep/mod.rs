@@ -53,7 +53,7 @@ pub struct Options {
     pub effort: Effort,
     /// The places of second cuts that were tried, by other threads too.
     pub tried: Tried,
-    /// Faults of the flash in each scenario's run.
+    /// Faults of the flash in each scenario's run, of which those that are sampled get a quarter.
     pub faults: usize,
     /// Only scenarios whose name contains this.
     pub only: Option<String>,
@@ -191,7 +191,8 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
                 break;
             }
         }
-        one.faults(options.faults, |number| options.works_on(number), seed, &mut figures);
+        let faults = if one.scenario.sampled { options.faults.div_ceil(4) } else { options.faults };
+        one.faults(faults, |number| options.works_on(number), seed, &mut figures);
         one.swap_board(&mut board);
         let seconds = one.seconds + started.elapsed().as_secs_f64();
         parts.push(Part {

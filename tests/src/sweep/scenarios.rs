@@ -81,7 +81,7 @@ impl Scenario {
         match self.kind {
             Kind::Signed => 0.06,
             Kind::Large => 0.08,
-            Kind::LargeBackup => 0.01,
+            Kind::LargeBackup => 0.004,
             _ => 1.0,
         }
     }
@@ -121,8 +121,8 @@ pub fn all() -> Vec<Scenario> {
     for kind in [Kind::Single, Kind::Backup, Kind::Ab] {
         add(kind, false, SCRIPTS);
     }
-    add(Kind::Signed, false, &[&UPDATE, &REVOKED]);
-    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &DOWNGRADE, &OVERRIDE]);
+    add(Kind::Signed, false, &[&UPDATE]);
+    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &DOWNGRADE, &OVERRIDE, &REVOKED]);
     add(Kind::Large, true, &[&UPDATE]);
     add(Kind::LargeBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED]);
     all
