@@ -125,6 +125,7 @@ fn a_command_beside_a_served_board_says_that_it_waits_and_loses_nobodys_changes(
     other.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(said.contains("another command has the virtual board in board.state"), "{said}");
+    std::thread::sleep(Duration::from_millis(300));
     drop(guest);
     assert_eq!(end(child).0, Some(0));
     let between = age(&bench);

@@ -75,7 +75,9 @@ pub struct Operation {
 struct Slip {
     at: usize,
     mask: u8,
-    /// So many reads are right first.
+    /// So many reads are wrong first ...
+    first: u32,
+    /// ... or so many are right.
     after: u32,
     /// Bit i: they do in the read after `i` others of the rest.
     wrong: u128,
@@ -175,7 +177,15 @@ impl Flash {
     /// The same after so many reads that are right.
     pub fn slip_after(&mut self, after: u32, address: u32, mask: u8, wrong: u128) {
         let at = (address - BASE) as usize;
-        self.slip = Some(Slip { at, mask, after, wrong, reads: Cell::new(0), shown: OnceCell::new() });
+        let (reads, shown) = (Cell::new(0), OnceCell::new());
+        self.slip = Some(Slip { at, mask, first: 0, after, wrong, reads, shown });
+    }
+
+    /// They read wrong so many times.
+    pub fn slip_first(&mut self, address: u32, mask: u8, first: u32) {
+        let at = (address - BASE) as usize;
+        let (reads, shown) = (Cell::new(0), OnceCell::new());
+        self.slip = Some(Slip { at, mask, first, after: 0, wrong: 0, reads, shown });
     }
 
     /// True when they did for the last time.
@@ -216,7 +226,7 @@ impl Flash {
     /// What a read shows that touches the bits of `slip`.
     fn shown<'a>(&'a self, slip: &'a Slip) -> &'a [u8] {
         let read = slip.reads.replace(slip.reads.get() + 1);
-        if read < slip.after || slip.left(read) & 1 == 0 {
+        if read >= slip.first && (read < slip.after || slip.left(read) & 1 == 0) {
             return &self.cells;
         }
         slip.shown.get_or_init(|| {
