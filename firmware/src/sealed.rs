@@ -54,8 +54,9 @@ pub unsafe fn copy() -> &'static Block {
     static mut COPY: Block = [0; BLOCK_LEN];
     // SAFETY: one thread, and no interrupts; the rest is the caller's.
     unsafe {
-        (&raw mut COPY).copy_from_nonoverlapping(black_box(&surefoot_block), 1);
-        &*(&raw const COPY)
+        let copy = &raw mut COPY;
+        copy.copy_from_nonoverlapping(black_box(&surefoot_block), 1);
+        &*copy
     }
 }
 
