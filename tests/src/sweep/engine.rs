@@ -81,9 +81,12 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// There is no operation of such a number.
-    pub(super) fn lacks(&self) -> Failure {
-        Failure::NoSuchPlace(format!("after the first cut there are {} operations", self.tape.forks.len()))
+    /// The flash before the operation of this number.
+    pub(super) fn fork(&self, operation: usize) -> Result<&Remains, Failure> {
+        let forks = &self.tape.forks;
+        let lacks =
+            || Failure::NoSuchPlace(format!("after the first cut there are {} operations", forks.len()));
+        forks.get(operation.wrapping_sub(1)).ok_or_else(lacks)
     }
 }
 
@@ -409,9 +412,7 @@ impl Recorded {
         cut: CutAt,
         figures: &mut Figures,
     ) -> Result<(), Failure> {
-        let Some(fork) = started.tape.forks.get(cut.operation.wrapping_sub(1)) else {
-            return Err(started.lacks());
-        };
+        let fork = started.fork(cut.operation)?;
         figures.cuts += 1;
         figures.second_cuts += 1;
         let promise = &started.promises[cut.operation - 1];

@@ -185,10 +185,7 @@ impl Recorded {
         fault: FaultAt,
         figures: &mut Figures,
     ) -> Result<(), Failure> {
-        let Some(fork) = started.tape.forks.get(fault.operation.wrapping_sub(1)) else {
-            return Err(started.lacks());
-        };
-        let defect = self.defect(fork, fault);
+        let defect = self.defect(started.fork(fault.operation)?, fault);
         let (Some(defect), Some(whole)) = (defect, self.tape.forks.get(first.operation - 1).cloned()) else {
             return Ok(());
         };
