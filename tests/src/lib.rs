@@ -5,4 +5,5 @@ pub mod fixtures;
 pub mod needs;
 pub mod rig;
 pub mod rules;
+pub mod serial;
 pub mod sweep;

@@ -12,16 +12,11 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Cut, Defect, Failing, Leaves, Line, Nanos, Parity, ResetCause, Told, When};
+use surefoot_sim::{Cut, Defect, Failing, Leaves, Nanos, ResetCause, Told, When};
 use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
 use surefoot_tests::needs;
 use surefoot_tests::rig::{Found, Rig, example_key};
-
-const USART2: usize = 2;
-const LINE: Line = Line { baud: 115_200, parity: Parity::None };
-/// The blinkies trust themselves after four changes of the LED.
-const PERIOD_MS: u32 = 50;
-const PROOF: Nanos = Nanos::millis(4 * 50 + 20);
+use surefoot_tests::serial::{PERIOD_MS, PROOF, ask, upload};
 
 /// Which blinky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,51 +91,6 @@ fn records(rig: &Rig) -> Vec<Record> {
 
 fn newest(rig: &Rig) -> Record {
     *records(rig).last().expect("a record")
-}
-
-/// The board's answer within `limit`, once it has so many bytes or stops sending.
-fn answer(rig: &mut Rig, length: usize, limit: Nanos) -> Vec<u8> {
-    let mut got = Vec::new();
-    let end = rig.board.now() + limit;
-    while got.len() < length && rig.board.now() < end && rig.board.is_powered() {
-        // Less than a frame, so that no byte too many comes along.
-        rig.board.run_for(Nanos::micros(50));
-        got.extend(rig.board.uart_tx(USART2).iter().map(|sent| sent.seen_by(LINE).unwrap()));
-    }
-    got
-}
-
-fn send(rig: &mut Rig, bytes: &[u8]) {
-    rig.board.uart_rx(USART2, LINE, bytes);
-}
-
-/// In place of an error's number: no answer.
-const SILENCE: u32 = u32::MAX;
-
-/// Asks for an update; the address that the board wants the image for.
-fn ask(rig: &mut Rig) -> Result<u32, u32> {
-    send(rig, b"U");
-    let answer = answer(rig, 5, Nanos::secs(2));
-    if answer.len() < 5 {
-        return Err(SILENCE);
-    }
-    let word = u32::from_le_bytes(answer[1..].try_into().unwrap());
-    if answer[0] == b'k' { Ok(word) } else { Err(word) }
-}
-
-/// Sends the pieces of an image and the end of it.
-fn upload(rig: &mut Rig, image: &[u8]) -> Result<(), u32> {
-    for piece in image.chunks(255).chain([&[][..]]) {
-        send(rig, &[piece.len() as u8]);
-        send(rig, piece);
-        let first = answer(rig, 1, Nanos::secs(10));
-        match first[..] {
-            [b'k'] => {}
-            [b'e'] => return Err(u32::from_le_bytes(answer(rig, 4, Nanos::secs(1)).try_into().unwrap())),
-            _ => return Err(SILENCE),
-        }
-    }
-    Ok(())
 }
 
 /// The slot whose application runs, within two seconds.

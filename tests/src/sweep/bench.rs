@@ -6,6 +6,7 @@
 use super::checks::{State, journal_sectors};
 use crate::fixtures::{self, Trial};
 use crate::rig::{self, Rig};
+use crate::serial;
 use anyhow::{Context, Result, ensure};
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
@@ -42,6 +43,8 @@ pub enum App {
     Silent,
     /// It hangs.
     Hangs,
+    /// The Rust blinky: it confirms itself, and takes an update over its serial line while it runs.
+    Updates,
 }
 
 /// An image to make.
@@ -231,12 +234,14 @@ impl Bench {
         if let Some(bytes) = self.programs.get(&(app, slot.base)) {
             return Ok(bytes.clone());
         }
-        let what = match app {
-            App::Confirms => Trial::Confirms,
-            App::Silent => Trial::Silent,
-            App::Hangs => Trial::Hangs,
+        let trial = |what| fixtures::trial(what, 100, slot.base);
+        let elf = match app {
+            App::Confirms => trial(Trial::Confirms),
+            App::Silent => trial(Trial::Silent),
+            App::Hangs => trial(Trial::Hangs),
+            App::Updates => fixtures::blinky_rust(serial::PERIOD_MS, slot.base),
         };
-        let elf = files::read(&fixtures::trial(what, 100, slot.base)?, None)?;
+        let elf = files::read(&elf?, None)?;
         let flat = host_image::flat(&elf.segments, slot)?;
         self.programs.insert((app, slot.base), flat.clone());
         Ok(flat)
@@ -367,6 +372,21 @@ impl Bench {
             "{}: {finish:?}",
             self.images[image].recipe.name
         );
+        self.look(DECISION);
+        ensure!(self.running() == Some(image), "another image runs than was sent");
+        Ok(())
+    }
+
+    /// The application that runs takes an image, which must run then.
+    pub fn update_in_application(&mut self, image: usize) -> Result<()> {
+        let Known { recipe, slot, bytes, .. } = self.images[image].clone();
+        self.note(format!("the application takes {} over its serial line", recipe.name));
+        let resets = self.rig.board.resets();
+        let wanted = serial::ask(&mut self.rig);
+        ensure!(wanted == Ok(slot.base), "the application wants no such image: {wanted:x?}");
+        let taken = serial::upload(&mut self.rig, &bytes);
+        ensure!(taken == Ok(()), "the application does not take {}: {taken:x?}", recipe.name);
+        self.rig.board.run_until(|board| board.resets() > resets, Nanos::secs(1));
         self.look(DECISION);
         ensure!(self.running() == Some(image), "another image runs than was sent");
         Ok(())

@@ -30,6 +30,8 @@ const UPDATES: u64 = 8;
 const AGAIN: u64 = 4;
 /// ... and after one in so many it takes an update.
 const SECOND_UPDATES: u64 = 1024;
+/// Seeds for each kind of torn option byte operation.
+const OPTION_SEEDS: u8 = 32;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 /// Most starts, and most tries of an update, that may fail in succession for a word that reads now so, now so.
@@ -158,7 +160,12 @@ impl Recorded {
 
     /// All first cuts at one operation, each with its share of second cuts.
     pub fn cuts_at(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
-        let seeds = if self.completes_a_record(operation) { depth.last_words } else { depth.seeds };
+        let seeds = match self.tape.forks[operation - 1].operation() {
+            // Few, and torn ones come out in many ways.
+            Some(Operation::Options { .. }) => OPTION_SEEDS,
+            _ if self.completes_a_record(operation) => depth.last_words,
+            _ => depth.seeds,
+        };
         for (kind, how) in Depth::first_kinds(seeds).enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
             if depth.every.is_none() && random.bits() >> 32 >= depth.first {
@@ -480,7 +487,7 @@ impl Recorded {
 /// How much is tried at each operation.
 #[derive(Clone, Debug, Default)]
 pub struct Depth {
-    /// Seeds for each kind of torn operation.
+    /// Seeds for each kind of torn operation of flash.
     pub seeds: u8,
     /// The same for the last words of records.
     pub last_words: u8,
@@ -505,7 +512,7 @@ impl Depth {
         [How::BEFORE, torn, How::AFTER]
     }
 
-    /// First cuts at one operation, the last words of records aside.
+    /// First cuts at one operation, the last words of records and option bytes aside.
     pub fn first_cuts(&self) -> u64 {
         2 + 3 * u64::from(self.seeds)
     }

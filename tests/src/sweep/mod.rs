@@ -44,7 +44,7 @@ pub struct Options {
     pub shards: usize,
     /// This thread of so many that share the shard.
     pub thread: (usize, usize),
-    /// Seeds for each kind of torn operation.
+    /// Seeds for each kind of torn operation of flash.
     pub seeds: u8,
     /// The same for the last words of the journal's records: such a word makes a record count, and one
     /// that reads well at first and badly later is rare.

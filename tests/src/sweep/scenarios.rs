@@ -121,8 +121,9 @@ pub fn all() -> Vec<Scenario> {
     for kind in [Kind::Single, Kind::Backup, Kind::Ab] {
         add(kind, false, SCRIPTS);
     }
-    add(Kind::Signed, false, &[&UPDATE]);
-    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &DOWNGRADE, &OVERRIDE, &REVOKED]);
+    add(Kind::Ab, false, &[&APP_UPDATE]);
+    add(Kind::Signed, false, &[&UPDATE, &DOWNGRADE, &REVOKED]);
+    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &OVERRIDE]);
     add(Kind::Large, true, &[&UPDATE]);
     add(Kind::LargeBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED]);
     all
@@ -209,6 +210,21 @@ static UPDATE_ON_TRIAL: Script = Script {
     run: |bench| {
         let three = bench.image(Recipe { counter: 2, ..spare(bench, "three", App::Silent, 3) })?;
         bench.update(three)
+    },
+};
+
+static APP_UPDATE: Script = Script {
+    name: "app-update",
+    about: "another image, which the application takes while it runs",
+    prepare: |bench| {
+        empty(bench)?;
+        let one = bench.image(Recipe::new("one", App::Updates, 1))?;
+        bench.send_to_run(one)?;
+        bench.confirms(one)
+    },
+    run: |bench| {
+        let two = bench.image(Recipe { counter: 2, ..spare(bench, "two", App::Silent, 2) })?;
+        bench.update_in_application(two)
     },
 };
 
