@@ -8,8 +8,9 @@
  *
  * Link with libsurefoot.a (built from app/c for your core) and -Wl,--gc-sections. Nothing here needs
  * an initialisation, an interrupt or a heap. What is needed of the board beyond surefoot_board_t is read
- * from the bootloader's own configuration in flash. Call it from thread mode, privileged. Keep the first SUREFOOT_HANDOFF_LENGTH bytes of RAM out
- * of your linker script's RAM region; the scripts that `surefoot layout` writes do.
+ * from the bootloader's own configuration in flash into RAM: 672 bytes, on the stack, or for good once an
+ * update was begun. Call it from thread mode, privileged. Keep the first SUREFOOT_HANDOFF_LENGTH bytes of RAM
+ * out of your linker script's RAM region; the scripts that `surefoot layout` writes do.
  */
 #ifndef SUREFOOT_H
 #define SUREFOOT_H

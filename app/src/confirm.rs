@@ -8,7 +8,7 @@ use surefoot_core::port::FlashFault;
 use surefoot_core::slot;
 
 use crate::board::Board;
-use crate::home::Home;
+use crate::home::{self, Home};
 
 /// Confirms the running image. Call it once the application knows that it works, and that the next
 /// update can reach it.
@@ -24,7 +24,8 @@ use crate::home::Home;
 /// # Errors
 /// [`FlashFault`]: the journal could not be written. The image is still on trial.
 pub fn confirm(board: &Board) -> Result<bool, FlashFault> {
-    let Some(mut home) = Home::find(board) else { return Ok(false) };
+    let mut copy = home::NONE;
+    let Some(mut home) = Home::find(board, &mut copy) else { return Ok(false) };
     let mut journal = Journal::load(home.config, &home.flash);
     slot::confirm(&mut journal, &mut home.flash, home.slot)
 }

@@ -3,20 +3,76 @@
 //! Nothing of it is written down a second time: what the library writes to, and how, is read from the
 //! block that the bootloader itself goes by.
 
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, HEADER_LEN, OWNER_SLOT0, Slot};
 use surefoot_core::handoff::Record;
 
 use crate::board::{Board, Family};
 use crate::flash::{self, FlashF4};
-use crate::registers::{flash, read};
+use crate::registers::read;
 use crate::rom::VTOR;
 
 /// Where the header stands in a bootloader: right behind the core's sixteen vectors.
 const HEADER: u32 = flash::BASE + 16 * 4;
+/// Looks at header and block before there is no bootloader: a bit that reads wrong hides them.
+const LOOKS: usize = 32;
+
+/// Header and block as they read when they were checked: what is obeyed must not read otherwise by then, or
+/// the wrong sector is erased.
+pub(crate) type Copy = [u8; HEADER_LEN + BLOCK_LEN];
+
+/// No copy yet.
+pub(crate) const NONE: Copy = [0; HEADER_LEN + BLOCK_LEN];
+
+/// The configuration, if a bootloader for this family stands at the start of flash.
+fn look(copy: &mut Copy, family: u16) -> Option<Config<'_>> {
+    for _ in 0..LOOKS {
+        for (word, at) in copy.as_chunks_mut().0.iter_mut().zip((HEADER..).step_by(4)) {
+            *word = read(at).to_le_bytes();
+        }
+        if checked(copy, family).is_some() {
+            break;
+        }
+    }
+    checked(copy, family)
+}
+
+fn checked(copy: &Copy, family: u16) -> Option<Config<'_>> {
+    let (header, at) = BinaryHeader::find(copy)?;
+    let config = Config::parse(copy[at..].first_chunk()?, family).ok()?;
+    (header.family == family).then_some(config)
+}
+
+/// A copy for good.
+struct Kept {
+    whole: AtomicBool,
+    copy: UnsafeCell<Copy>,
+}
+
+// SAFETY: the copy is written with interrupts off, on chips with one core, and only until it is whole; it is
+// referred to only afterwards.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    fn config(&'static self, family: u16) -> Option<Config<'static>> {
+        cortex_m::interrupt::free(|_| {
+            if !self.whole.load(Ordering::Relaxed) {
+                // SAFETY: interrupts are off, and what is not whole nobody refers to.
+                let whole = look(unsafe { &mut *self.copy.get() }, family).is_some();
+                self.whole.store(whole, Ordering::Relaxed);
+            }
+        });
+        // SAFETY: once it is whole nobody writes it.
+        let copy = self.whole.load(Ordering::Relaxed).then(|| unsafe { &*self.copy.get() })?;
+        checked(copy, family)
+    }
+}
 
 /// What the library needs for its work on slots and journal.
-pub(crate) struct Home {
-    pub(crate) config: Config<'static>,
+pub(crate) struct Home<'a> {
+    pub(crate) config: Config<'a>,
     /// The running slot ...
     pub(crate) slot: Slot,
     /// ... and its owner mask.
@@ -24,17 +80,24 @@ pub(crate) struct Home {
     pub(crate) flash: FlashF4,
 }
 
-impl Home {
+impl Home<'static> {
+    /// [`Home::find`] for whoever needs it for long. It costs 672 bytes of RAM.
+    pub(crate) fn keep(board: &Board) -> Option<Self> {
+        static KEPT: Kept = Kept { whole: AtomicBool::new(false), copy: UnsafeCell::new(NONE) };
+        let Family::F4 = board.family;
+        Self::of(board, KEPT.config(board.family as u16)?)
+    }
+}
+
+impl<'a> Home<'a> {
     /// `None`: no bootloader with a sealed block stands at the start of flash, or what runs is in none
     /// of its slots.
-    pub(crate) fn find(board: &Board) -> Option<Self> {
+    pub(crate) fn find(board: &Board, copy: &'a mut Copy) -> Option<Self> {
         let Family::F4 = board.family;
-        let place = flash(HEADER, (HEADER_LEN + BLOCK_LEN) as u32);
-        let (header, at) = BinaryHeader::find(place)?;
-        let config = Config::parse(place[at..].first_chunk()?, board.family as u16).ok()?;
-        if header.family != board.family as u16 {
-            return None;
-        }
+        Self::of(board, look(copy, board.family as u16)?)
+    }
+
+    fn of(board: &Board, config: Config<'a>) -> Option<Self> {
         // The vector table tells, unless the application has moved it to RAM.
         let running = |address| {
             let mut slots = config.slots().zip([OWNER_SLOT0, OWNER_SLOT0 << 1]);

@@ -9,7 +9,8 @@
 //!
 //! Every function is polled and needs no set-up; an application pays for those that it calls. What
 //! [`confirm`], [`state`], [`events`] and [`Updater`] must know of the board they read from the
-//! bootloader's own block in flash, and what they record is the bootloader's own code
+//! bootloader's own block in flash, into RAM: 672 bytes, on the stack, or for good once an [`Updater`] has
+//! begun. What they record is the bootloader's own code
 //! ([`surefoot_core::slot`], [`surefoot_core::journal`]); for the rest there is one [`Board`] value.
 //! The same functions stand in `include/surefoot.h` for C, built from `app/c`.
 //!

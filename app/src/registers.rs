@@ -52,7 +52,6 @@ pub(crate) fn store(address: u32, unit: &[u8]) {
 /// The flash at `address`, which the chip has to have.
 pub(crate) fn flash<'a>(address: u32, length: u32) -> &'a [u8] {
     // SAFETY: memory-mapped flash of this chip. It changes only by `store` and by an erase, both in
-    // `crate::flash`, which takes the driver for itself meanwhile: `bytes` borrows it. What is kept
-    // for longer is the bootloader's own sector, which nothing here writes.
+    // `crate::flash`, which takes the driver for itself meanwhile: `bytes` borrows it.
     unsafe { core::slice::from_raw_parts(with_exposed_provenance(address as usize), length as usize) }
 }

@@ -10,7 +10,7 @@ use surefoot_core::slot::{self, CHARGE};
 
 use crate::board::Board;
 use crate::error::Error;
-use crate::home::Home;
+use crate::home::{self, Home};
 
 /// What the running image is to the bootloader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ pub struct State {
 /// # Errors
 /// [`Error::NoBootloader`] and [`Error::NoJournal`].
 pub fn state(board: &Board) -> Result<State, Error> {
-    let home = Home::find(board).ok_or(Error::NoBootloader)?;
+    let mut copy = home::NONE;
+    let home = Home::find(board, &mut copy).ok_or(Error::NoBootloader)?;
     if !home.config.has_journal() {
         return Err(Error::NoJournal);
     }
@@ -87,7 +88,8 @@ pub fn state(board: &Board) -> Result<State, Error> {
 /// # Errors
 /// As [`state`].
 pub fn events(board: &Board, into: &mut [Record]) -> Result<usize, Error> {
-    let home = Home::find(board).ok_or(Error::NoBootloader)?;
+    let mut copy = home::NONE;
+    let home = Home::find(board, &mut copy).ok_or(Error::NoBootloader)?;
     let config = home.config.with_open(OWNER_JOURNAL);
     let mut sectors = 0;
     let mut count = 0;

@@ -48,7 +48,7 @@ impl Updater<'static> {
     /// [`Error::NoBootloader`], [`Error::Strategy`], [`Error::OnTrial`], [`Error::NotOpen`];
     /// [`Error::Flash`]: the journal could not be written. Nothing was erased then.
     pub fn begin(board: &Board) -> Result<Self, Error> {
-        let home = Home::find(board).ok_or(Error::NoBootloader)?;
+        let home = Home::keep(board).ok_or(Error::NoBootloader)?;
         let device = home.device();
         Self::begin_with(home.flash, home.config, home.owner, device)
     }

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use surefoot_app::{Error, Event, FlashFault, ImageFault};
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{OWNER_JOURNAL, Slot};
+use surefoot_core::config::{BinaryHeader, OWNER_JOURNAL, Slot};
 use surefoot_core::image::Version;
 use surefoot_core::journal::{self, Record};
 use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Cut, Defect, Failing, Leaves, Nanos, ResetCause, Told, When};
+use surefoot_sim::{Bits, Cut, Defect, Failing, Leaves, Nanos, ResetCause, Told, When};
 use surefoot_tests::fixtures::{Trial, blinky_c, blinky_rust, root, state_c, trial};
 use surefoot_tests::needs;
 use surefoot_tests::rig::{Found, Rig, example_key};
@@ -348,4 +348,42 @@ fn a_cut_while_the_application_updates_leaves_the_running_image_or_the_whole_new
         }
     }
     assert!(found.iter().all(|count| *count > 0), "{found:?}");
+}
+
+/// A bit of the bootloader's block that reads now so, now so while an application obeys it: nothing is erased or
+/// programmed but the journal and the slot that does not run.
+#[test]
+fn an_update_in_the_application_stays_where_it_belongs_however_the_block_reads() {
+    const REGIONS: usize = 0xA0;
+    const REGION: usize = 16;
+    const TRIES: usize = 3;
+    let [a, b] = slots();
+    let mut rig = running(blinky(In::Rust, a, 1));
+    rig.board.run_for(PROOF);
+    let (_, block) = BinaryHeader::find(&rig.sealed).unwrap();
+    let old = rig.board.read_memory(a.base, a.length as usize).unwrap().to_vec();
+    let new = signed(&trial(Trial::Silent, 100, b.base).unwrap(), b, 2);
+    let before = rig.moment();
+    let (mut begun, count) = (0, rig.config().regions().count());
+    // Where a region begins, its first sector's number, and whose it is.
+    for byte in [1, 2, 3, 10, 11] {
+        for (region, bit) in (0..count).flat_map(|region| (0..8).map(move |bit| (region, bit))) {
+            let at = (block + REGIONS + region * REGION + byte) as u32;
+            rig.back_to(&before);
+            assert!(rig.board.weaken(0x0800_0000 + at, 1 << bit, Bits::Restless));
+            for _ in 0..TRIES {
+                if ask(&mut rig).is_ok() {
+                    begun += 1;
+                    let _ = upload(&mut rig, &new);
+                }
+                rig.board.run_for(Nanos::millis(1200));
+            }
+            let what = format!("byte {byte} of region {region}, bit {bit}");
+            let bootloader = rig.board.flash().iter().zip(&rig.sealed).zip(0x0800_0000..);
+            let same = |((is, was), at): ((&u8, &u8), u32)| (is ^ was) & !rig.board.unstable_mask(at) == 0;
+            assert!(bootloader.into_iter().all(same), "{what}: the bootloader");
+            assert_eq!(rig.board.read_memory(a.base, old.len()).unwrap(), old, "{what}: the running slot");
+        }
+    }
+    assert!(begun > 100, "{begun} updates");
 }

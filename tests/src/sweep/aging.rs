@@ -1,8 +1,8 @@
 //! Flash that ages: a word that was whole has bits that read as 0 or as 1, without an operation or a cut that
 //! did it: from one read to the next, or from one reset to the next.
 //!
-//! The supply goes off somewhere in the run, or after it, and when it comes on again a word of the journal
-//! or of a slot is weak. What it belongs to may be missed by a start, never by every start; nothing
+//! The supply goes off somewhere in the run, or after it, and when it comes on again a word of the journal,
+//! of a slot or of the sealed block is weak. What it belongs to may be missed by a start, never by every start; nothing
 //! runs that must not, and what the journal says holds.
 
 use super::Figures;
@@ -11,6 +11,7 @@ use super::case::{CutAt, Fault, FaultAt, How};
 use super::checks::{Failure, Promise, State, image_in};
 use super::engine::{Recorded, Start};
 use anyhow::bail;
+use surefoot_core::config::BLOCK_LEN;
 use surefoot_core::image::manifest;
 use surefoot_core::journal::{RECORD_LEN, Record};
 use surefoot_sim::Bits;
@@ -124,11 +125,15 @@ impl Recorded {
         Ok(())
     }
 
-    /// A word of the journal or of a slot: more likely than others one of a record that counts, or will be
+    /// A word of the journal, of a slot or of the sealed block: more likely than others one of a record that counts, or will be
     /// written next, and of what a start looks at in an image.
     fn word(&self, random: &mut Random) -> Option<u32> {
-        let journal = !self.bench.journal.is_empty() && random.below(2) == 0;
-        let (start, length) = if journal { self.some_record(random)? } else { self.part_of_an_image(random) };
+        let has_journal = !self.bench.journal.is_empty();
+        let (start, length) = match random.below(16) {
+            0 => (self.bench.block, BLOCK_LEN as u32),
+            1..=8 if has_journal => self.some_record(random)?,
+            _ => self.part_of_an_image(random),
+        };
         Some(start + 4 * random.below(u64::from(length / 4)) as u32)
     }
 

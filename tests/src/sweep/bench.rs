@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
+use surefoot_core::config::{BinaryHeader, Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
 use surefoot_core::dfu::{command, request};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
@@ -129,6 +129,8 @@ pub struct Bench {
     pub slots: Vec<Slot>,
     /// The journal's sectors, base and length.
     pub journal: Vec<(u32, u32)>,
+    /// Where the sealed block stands.
+    pub block: u32,
     /// The images made so far.
     pub images: Vec<Known>,
     /// The addresses of their first instructions.
@@ -153,7 +155,9 @@ impl Bench {
         let rig = Rig::with(firmware, file)?;
         let config = rig.config();
         let journal = journal_sectors(config);
+        let (_, block) = BinaryHeader::find(&rig.sealed).context("no header")?;
         Ok(Self {
+            block: FLASH + block as u32,
             rig,
             slots,
             journal,

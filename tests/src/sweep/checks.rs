@@ -5,7 +5,7 @@
 //! The state is read from the flash with [`surefoot_core::journal`], as the host tool reads it.
 
 use super::bench::{Bench, FLASH, Known, Seen};
-use surefoot_core::config::{Config, OWNER_JOURNAL, Strategy};
+use surefoot_core::config::{BLOCK_LEN, Config, OWNER_JOURNAL, Strategy};
 use surefoot_core::image::manifest::Override;
 use surefoot_core::journal::{RECORD_LEN, Record};
 use surefoot_sim::{Board, Remains, Started};
@@ -186,7 +186,7 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
     let board = &bench.rig.board;
     let bricked = |why: String| Err(Failure::Bricked(why));
     let state = State::of(board, &bench.journal);
-    if !board.flash().starts_with(&bench.rig.sealed) {
+    if !stands(board, FLASH, &bench.rig.sealed) {
         return bricked("the bootloader has changed".into());
     }
     if let Some(broken) = board.violations().first() {
@@ -235,13 +235,14 @@ fn counts(bench: &Bench, known: &Known, record: &Record) -> bool {
     if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
 }
 
-/// True when a start may miss the image that is to run, for a word of it that reads now so, now so without
+/// True when a start may miss the image that is to run, for a word of it, or of the sealed block, that reads now so, now so without
 /// any cut.
 fn is_weak(bench: &Bench, record: &Record) -> bool {
-    let Some(slot) = bench.weak.and_then(|at| bench.slots.iter().position(|slot| slot.contains(at, 1)))
-    else {
-        return false;
-    };
+    let Some(at) = bench.weak else { return false };
+    if (bench.block..bench.block + BLOCK_LEN as u32).contains(&at) {
+        return true;
+    }
+    let Some(slot) = bench.slots.iter().position(|slot| slot.contains(at, 1)) else { return false };
     let backup = slot == 1 && bench.strategy() == Strategy::Backup && record.backup() == record.confirmed();
     backup || image_in(bench, slot).is_some_and(|image| counts(bench, &bench.images[image], record))
 }
@@ -314,14 +315,18 @@ pub fn image_in(bench: &Bench, slot: usize) -> Option<usize> {
     if let Some(image) = bench.image_in(slot) {
         return Some(image);
     }
-    let board = &bench.rig.board;
     let base = bench.slots[slot].base;
-    let flash = board.flash().get((base - FLASH) as usize..)?;
-    let like = |image: &[u8]| {
-        let mut pairs = image.iter().zip(flash).zip(base..);
-        pairs.all(|((a, b), address)| (a ^ b) & !board.unstable_mask(address) == 0)
-    };
-    bench.images.iter().position(|known| known.slot.base == base && like(&known.bytes))
+    bench
+        .images
+        .iter()
+        .position(|known| known.slot.base == base && stands(&bench.rig.board, base, &known.bytes))
+}
+
+/// True when these bytes stand at this address of the flash, unstable bits aside.
+fn stands(board: &Board, address: u32, bytes: &[u8]) -> bool {
+    let Some(flash) = board.flash().get((address - FLASH) as usize..) else { return false };
+    let mut pairs = bytes.iter().zip(flash).zip(address..);
+    flash.starts_with(bytes) || pairs.all(|((a, b), at)| (a ^ b) & !board.unstable_mask(at) == 0)
 }
 
 /// The chip's unique id, as a manifest names it.
