@@ -76,24 +76,24 @@ fn place(board: &Board, defect: Defect) -> u32 {
 
 impl Recorded {
     /// Faults in the run, spread over its operations, and words that age.
-    pub fn faults(&mut self, count: usize, wanted: impl Fn(usize) -> bool, seed: u64, figures: &mut Figures) {
+    pub fn list_of_faults(&self, count: usize, seed: u64) -> Vec<FaultAt> {
         let mut random = Random::new(seed ^ 0xFA);
         let operations = self.operations();
         let in_the_run = |random: &mut Random| {
             let fault = if random.below(2) == 0 { Fault::Always } else { Fault::Once };
             FaultAt { operation: 1 + random.below(operations as u64) as usize, fault, seed: random.bits() }
         };
-        for number in 0..count + count * aging::WORDS {
-            let fault = match number < count {
-                true => in_the_run(&mut random),
-                false => aging::somewhere(operations, &mut random),
-            };
-            if !wanted(number) {
-                continue;
-            }
-            if let Err(failure) = self.fault(fault, figures) {
-                figures.fail(&self.case(Blow::Fault(fault), None), failure);
-            }
+        let one = |number| match number < count {
+            true => in_the_run(&mut random),
+            false => aging::somewhere(operations, &mut random),
+        };
+        (0..count + count * aging::WORDS).map(one).collect()
+    }
+
+    /// One of these.
+    pub fn try_fault(&mut self, fault: FaultAt, figures: &mut Figures) {
+        if let Err(failure) = self.fault(fault, figures) {
+            figures.fail(&self.case(Blow::Fault(fault), None), failure);
         }
     }
 

@@ -187,12 +187,20 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
             one.cuts_at(operation, &depth, seed, &mut figures);
             done += figures.cuts - before;
             progress(done);
-            if options.until_failure && !figures.failures.is_empty() {
+            if options.is_enough(&figures) {
                 break;
             }
         }
         let faults = if one.scenario.sampled { options.faults.div_ceil(4) } else { options.faults };
-        one.faults(faults, |number| options.works_on(number), seed, &mut figures);
+        for (number, fault) in one.list_of_faults(faults, seed).into_iter().enumerate() {
+            if options.is_enough(&figures) {
+                break;
+            }
+            if options.works_on(number) {
+                one.try_fault(fault, &mut figures);
+            }
+        }
+        let enough = options.is_enough(&figures);
         one.swap_board(&mut board);
         let seconds = one.seconds + started.elapsed().as_secs_f64();
         parts.push(Part {
@@ -201,6 +209,9 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
             figures,
             seconds,
         });
+        if enough {
+            break;
+        }
     }
     Ok(parts)
 }
@@ -249,6 +260,11 @@ impl Options {
         [(self.shard, self.shards), self.thread]
             .into_iter()
             .all(|(n, of)| random.below(of as u64) == n as u64)
+    }
+
+    /// True when what was looked for is found.
+    fn is_enough(&self, figures: &Figures) -> bool {
+        self.until_failure && !figures.failures.is_empty()
     }
 
     /// True when every cut of this scenario is tried, instead of a share of them.
