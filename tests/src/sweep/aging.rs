@@ -2,8 +2,8 @@
 //! did it: from one read to the next, or from one reset to the next.
 //!
 //! The supply goes off somewhere in the run, or after it, and when it comes on again a word of the journal,
-//! of a slot or of the sealed block is weak. What it belongs to may be missed by a start, never by every start; nothing
-//! runs that must not, and what the journal says holds.
+//! of a slot or of the sealed block is weak. What it belongs to may be missed by a start, never by every
+//! start; nothing runs that must not, and what the journal says holds.
 
 use super::Figures;
 use super::bench::{DECISION, Known, Seen};
@@ -125,8 +125,8 @@ impl Recorded {
         Ok(())
     }
 
-    /// A word of the journal, of a slot or of the sealed block: more likely than others one of a record that counts, or will be
-    /// written next, and of what a start looks at in an image.
+    /// A word of the journal, of a slot or of the sealed block: more likely than others one of a record that
+    /// counts, or will be written next, and of what a start looks at in an image.
     fn word(&self, random: &mut Random) -> Option<u32> {
         let has_journal = !self.bench.journal.is_empty();
         let (start, length) = match random.below(16) {

@@ -235,8 +235,8 @@ fn counts(bench: &Bench, known: &Known, record: &Record) -> bool {
     if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
 }
 
-/// True when a start may miss the image that is to run, for a word of it, or of the sealed block, that reads now so, now so without
-/// any cut.
+/// True when a start may miss the image that is to run, for a word of it, or of the sealed block, that reads
+/// now so, now so without any cut.
 fn is_weak(bench: &Bench, record: &Record) -> bool {
     let Some(at) = bench.weak else { return false };
     if (bench.block..bench.block + BLOCK_LEN as u32).contains(&at) {
