@@ -88,6 +88,7 @@ typedef uint32_t surefoot_result_t;
 #define SUREFOOT_IMAGE_DOWNGRADE 20u
 #define SUREFOOT_IMAGE_REJECTED 21u
 #define SUREFOOT_IMAGE_JOURNAL 22u
+#define SUREFOOT_IMAGE_NOT_ERASED 23u
 
 /* Chip families with a Surefoot bootloader: surefoot_board_t.family. */
 #define SUREFOOT_FAMILY_F4 0x00F4u
@@ -166,9 +167,10 @@ void surefoot_reset(void) __attribute__((noreturn));
  * is not on trial. SUREFOOT_FLASH_FAULT + ...: the journal could not be written, the image is still on
  * trial.
  *
- * May be called at every start: it writes only what is not on record. Interrupts are off, and on a chip
- * with one flash bank the core stands still, for each of at most 32 program operations (16 us each) and
- * for the erase of a journal sector when the one in use is full (250 ms for 16K; DS8626, "Flash memory
+ * May be called at every start: it writes only what is not on record. Interrupts are off while a record
+ * is written, 32 bytes: 0.13 ms, or 0.5 ms where the supply allows only bytes. There are two, or four when
+ * a cut had left a state half recorded. On a chip with one flash bank the core stands still meanwhile, and
+ * also for the erase of a journal sector when the one in use is full (250 ms for 16K; DS8626, "Flash memory
  * programming").
  */
 surefoot_result_t surefoot_confirm(const surefoot_board_t *board);

@@ -6,7 +6,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, HEADER_LEN, OWNER_SLOT0, Slot};
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, HEADER_LEN, HEADER_MAGIC, OWNER_SLOT0, Slot};
 use surefoot_core::handoff::Record;
 
 use crate::board::{Board, Family};
@@ -32,7 +32,9 @@ fn look(copy: &mut Copy, family: u16) -> Option<Config<'_>> {
         for (word, at) in copy.as_chunks_mut().0.iter_mut().zip((HEADER..).step_by(4)) {
             *word = read(at).to_le_bytes();
         }
-        if checked(copy, family).is_some() {
+        // A bit that reads wrong spoils one half of the header's first bytes at most.
+        let [one, two] = [0..8, 8..16].map(|half| copy[half.clone()] == HEADER_MAGIC[half]);
+        if checked(copy, family).is_some() || !(one || two) {
             break;
         }
     }
@@ -98,12 +100,14 @@ impl<'a> Home<'a> {
     }
 
     fn of(board: &Board, config: Config<'a>) -> Option<Self> {
-        // The vector table tells, unless the application has moved it to RAM.
+        // Where this very code stands; if that is in RAM, the vector table tells, unless it was moved there too.
+        let here = look as for<'c> fn(&'c mut Copy, u16) -> Option<Config<'c>> as usize as u32;
         let running = |address| {
             let mut slots = config.slots().zip([OWNER_SLOT0, OWNER_SLOT0 << 1]);
             slots.find(|(slot, _)| slot.contains(address, 4))
         };
-        let (slot, owner) = running(read(VTOR))
+        let (slot, owner) = running(here & !1)
+            .or_else(|| running(read(VTOR)))
             .or_else(|| running(crate::status::record(board).map(|record: Record| record.slot)?))?;
         Some(Self { config, slot, owner, flash: FlashF4::new(config) })
     }

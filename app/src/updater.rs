@@ -12,7 +12,7 @@
 use surefoot_core::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
 use surefoot_core::journal::Journal;
 use surefoot_core::port::{Flash, FlashFault};
-use surefoot_core::slot;
+use surefoot_core::slot::{self, Erased};
 
 use crate::board::Board;
 use crate::error::Error;
@@ -33,8 +33,9 @@ pub struct Updater<'a, F = FlashF4> {
     device: [u8; 12],
     /// Where the next byte goes.
     next: u32,
-    /// End of what was erased.
-    erased: u32,
+    erased: Erased,
+    /// End of it.
+    end: u32,
     /// What is not programmed yet of the unit at `next`.
     unit: [u8; UNIT as usize],
     failed: Option<FlashFault>,
@@ -93,7 +94,8 @@ impl<'a, F: Flash> Updater<'a, F> {
             slot,
             device,
             next: slot.base,
-            erased: slot.base,
+            erased: Erased::none(slot),
+            end: slot.base,
             unit: [0xFF; UNIT as usize],
             failed: None,
         })
@@ -138,8 +140,8 @@ impl<'a, F: Flash> Updater<'a, F> {
     /// image stays. [`Error::Flash`]: the end of the image could not be written.
     pub fn finish(mut self) -> Result<(), Error> {
         self.fill(self.next.next_multiple_of(UNIT))?;
-        let Self { mut journal, mut flash, slot, device, .. } = self;
-        slot::propose(&mut journal, &mut flash, slot, &device).map_err(Error::Image)
+        let Self { mut journal, mut flash, slot, erased, device, .. } = self;
+        slot::propose(&mut journal, &mut flash, slot, erased, &device).map_err(Error::Image)
     }
 
     /// Gives the update up, as dropping it does: the slot then holds no image that anybody starts.
@@ -172,10 +174,11 @@ impl<'a, F: Flash> Updater<'a, F> {
     /// Programs the unit that has just become full, after the erase of its sector.
     fn program(&mut self) -> Result<(), FlashFault> {
         let at = self.next - UNIT;
-        if at >= self.erased {
+        if at >= self.end {
             let sector = self.config.sector_from(at).ok_or(FlashFault::WriteProtected)?;
             self.flash.erase(self.config, &sector)?;
-            self.erased = sector.end();
+            self.erased.add(&sector);
+            self.end = sector.end();
         }
         self.flash.program(self.config, at, &self.unit)
     }

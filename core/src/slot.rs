@@ -20,7 +20,7 @@
 
 use core::hint::black_box;
 
-use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Slot, Strategy};
+use crate::config::{Config, OWNER_SLOT0, OWNER_SLOT1, Sector, Slot, Strategy};
 #[cfg(feature = "backup")]
 use crate::image::crc32;
 use crate::image::manifest::{self, View};
@@ -352,11 +352,41 @@ pub fn failed(journal: &mut Journal, flash: &mut impl Flash, fault: FlashFault) 
     }
 }
 
+/// How far a slot was erased for an update, from its base on.
+#[derive(Clone, Copy, Debug)]
+pub struct Erased(u32);
+
+impl Erased {
+    /// Nothing of this slot.
+    pub fn none(slot: Slot) -> Self {
+        Self(slot.base)
+    }
+
+    /// This sector was, too: upwards, and none left out.
+    pub fn add(&mut self, sector: &Sector) {
+        if sector.base <= self.0 {
+            self.0 = self.0.max(sector.end());
+        }
+    }
+
+    /// True for an image that was written in it as a whole: what an update has left that was cut, weak bits and
+    /// all, is offered by nobody.
+    fn holds(self, memory: &impl Memory, slot: Slot) -> bool {
+        let offset = memory.bytes(slot.base, slot.length).and_then(manifest::offset);
+        offset.is_some_and(|offset| slot.base + offset + manifest::LEN as u32 <= self.0)
+    }
+}
+
 /// An update ended: the image in `slot` is proved and becomes the candidate.
 #[inline(never)]
-pub fn install(journal: &mut Journal, machine: &mut impl Machine, slot: Slot) -> Result<(), ImageFault> {
+pub fn install(
+    journal: &mut Journal,
+    machine: &mut impl Machine,
+    slot: Slot,
+    erased: Erased,
+) -> Result<(), ImageFault> {
     let proved = machine.prove(journal.config(), slot, &journal.state).map(|_| id(machine, slot));
-    judge(journal, machine, proved)
+    judge(journal, machine, slot, erased, proved)
 }
 
 /// An update that the running application wrote has ended: the image in `slot` becomes the candidate
@@ -366,6 +396,7 @@ pub fn propose(
     journal: &mut Journal,
     flash: &mut impl Flash,
     slot: Slot,
+    erased: Erased,
     device: &[u8; 12],
 ) -> Result<(), ImageFault> {
     let (floor, revoked) = (journal.state.floor(), journal.state.revoked());
@@ -374,26 +405,34 @@ pub fn propose(
     // Another slot's image has another link address and so another id: this one was forged.
     let whole = whole
         .and_then(|id| if id == journal.state.confirmed() { Err(ImageFault::Signature) } else { Ok(id) });
-    judge(journal, flash, whole)
+    judge(journal, flash, slot, erased, whole)
 }
 
 /// Puts on record what became of an update.
 fn judge(
     journal: &mut Journal,
     flash: &mut impl Flash,
+    slot: Slot,
+    erased: Erased,
     image: Result<u32, ImageFault>,
 ) -> Result<(), ImageFault> {
     match image {
+        // Without a journal any image that is good runs, and none needs a manifest.
+        Ok(_) if journal.config().has_journal() && !erased.holds(flash, slot) => {
+            refuse(journal, flash, ImageFault::NotErased)
+        }
         Ok(id) => {
             // The confirmed image, written once more, has had its trial.
             journal.state.set_candidate(if id == journal.state.confirmed() { 0 } else { id });
             journal.commit(flash, Event::Installed, 0).map_err(|_| ImageFault::Journal)
         }
-        Err(fault) => {
-            let _ = journal.commit(flash, Event::Refused, fault as u8);
-            Err(fault)
-        }
+        Err(fault) => refuse(journal, flash, fault),
     }
+}
+
+fn refuse(journal: &mut Journal, flash: &mut impl Flash, fault: ImageFault) -> Result<(), ImageFault> {
+    let _ = journal.commit(flash, Event::Refused, fault as u8);
+    Err(fault)
 }
 
 /// The running application, in `slot`, confirms itself. True: it is confirmed. False: there is no

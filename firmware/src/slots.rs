@@ -13,7 +13,7 @@ use surefoot_core::port::FlashFault;
 use surefoot_core::{
     journal::{Journal, Record},
     port::{Flash, Memory},
-    slot::{self, Machine},
+    slot::{self, Erased, Machine},
 };
 
 /// Proves the image in `slot`, at full speed where there is something to compute.
@@ -56,6 +56,7 @@ pub struct Slots {
     cause: u8,
     /// An update has begun, and nobody has looked at its image yet.
     begun: bool,
+    erased: Erased,
     /// How often no image was found to start since the last update began.
     failures: u8,
 }
@@ -74,7 +75,8 @@ impl Slots {
         if config.has_journal() {
             chip::forget_reset_cause();
         }
-        Self { config, journal: Journal::load(config, &memory::Flash), cause, begun: false, failures: 0 }
+        let (journal, erased) = (Journal::load(config, &memory::Flash), Erased::none(config.first_slot()));
+        Self { config, journal, cause, begun: false, erased, failures: 0 }
     }
 
     /// The image to start.
@@ -86,6 +88,7 @@ impl Slots {
     pub fn open(&mut self) -> Result<(), FlashFault> {
         let open = slot::open(&mut self.journal, &mut Board);
         self.config = self.config.with_open(open.unwrap_or(0));
+        self.erased = Erased::none(self.config.target_slot());
         open.map(drop)
     }
 
@@ -100,7 +103,7 @@ impl Slots {
     /// chosen anew.
     pub fn end(&mut self) -> Result<VerifiedImage, ImageFault> {
         if core::mem::take(&mut self.begun) {
-            slot::install(&mut self.journal, &mut Board, self.config.target_slot())?;
+            slot::install(&mut self.journal, &mut Board, self.config.target_slot(), self.erased)?;
         }
         if self.failures >= MOST_FAILURES {
             return Err(ImageFault::Rejected);
@@ -114,6 +117,9 @@ impl Slots {
     pub fn erase(&mut self, sector: &Sector) -> Result<(), FlashFault> {
         self.begin()?;
         let result = flash::erase(self.config, sector);
+        if result.is_ok() {
+            self.erased.add(sector);
+        }
         self.note(result)
     }
 

@@ -25,7 +25,7 @@ const fn text(name: &'static str, what: &'static str, remedy: &'static str) -> T
 }
 
 /// All image faults, in the order of their numbers.
-pub const IMAGE_FAULTS: [ImageFault; 22] = {
+pub const IMAGE_FAULTS: [ImageFault; 23] = {
     use ImageFault::*;
     [
         Erased,
@@ -50,6 +50,7 @@ pub const IMAGE_FAULTS: [ImageFault; 22] = {
         Downgrade,
         Rejected,
         Journal,
+        NotErased,
     ]
 };
 
@@ -236,6 +237,11 @@ pub fn image_fault(fault: ImageFault) -> Text {
             "journal",
             "the journal cannot be written, so no image can be put on trial",
             "try again; if that does not help, the flash is damaged",
+        ),
+        NotErased => text(
+            "not-erased",
+            "not all of its sectors were erased for it, so bits of an update that was cut may be left in it",
+            "erase its sectors, one after the other, and write all of it, as `surefoot flash` and dfu-util do",
         ),
     }
 }
@@ -430,7 +436,8 @@ mod tests {
         assert_eq!(image_fault_by_number(0), None);
         assert_eq!(image_fault_by_number(20), Some(ImageFault::Downgrade));
         assert_eq!(image_fault_by_number(22), Some(ImageFault::Journal));
-        assert_eq!(image_fault_by_number(23), None, "a fault without words");
+        assert_eq!(image_fault_by_number(23), Some(ImageFault::NotErased));
+        assert_eq!(image_fault_by_number(24), None, "a fault without words");
         assert_eq!(image_fault_by_number(200), None);
     }
 }

@@ -24,7 +24,7 @@ fn a_trial_application_sleeps_at_once_and_blinks_unless_it_hangs() {
         board.run_for(Nanos::millis(5));
         assert!(board.asleep(), "{what:?}: {:#010x}", board.pc());
         // Looking for a bootloader, which is not there, takes a little longer.
-        let most = if what == Trial::Confirms { 1000 } else { 60 };
+        let most = if what == Trial::Confirms { 2500 } else { 60 };
         assert!(board.instructions() < most, "{what:?}: {}", board.instructions());
         assert!(board.pin(LED), "{what:?}");
         board.run_for(Nanos::secs(1));

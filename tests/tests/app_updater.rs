@@ -387,3 +387,43 @@ fn an_update_in_the_application_stays_where_it_belongs_however_the_block_reads()
     }
     assert!(begun > 100, "{begun} updates");
 }
+
+/// What a cut update has left may have weak bits, and what was rejected was rejected: neither is there to be
+/// offered without a byte written.
+#[test]
+fn an_update_that_writes_nothing_offers_nothing() {
+    for language in languages() {
+        let [a, b] = slots();
+        let mut rig = running(blinky(language, a, 1));
+        rig.board.run_for(PROOF);
+        assert!(rig.board.write_flash(b.base, &blinky(language, b, 2)));
+        let refused = Err(Error::Image(ImageFault::NotErased).number());
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        assert_eq!(upload(&mut rig, &[]), refused, "{language:?}");
+        assert_eq!((newest(&rig).event(), newest(&rig).detail()), (Event::Refused as u8, 23));
+        assert_eq!(ask(&mut rig), Ok(b.base));
+        assert_eq!(upload(&mut rig, &blinky(language, b, 2)), Ok(()), "{language:?}");
+        assert_eq!(runs(&mut rig), Some(b));
+    }
+}
+
+/// An application that runs on the vector table of the other slot is still the one that it is.
+#[test]
+fn an_image_confirms_itself_wherever_its_vector_table_is() {
+    if !needs::whole(needs::C) {
+        return;
+    }
+    let [a, b] = slots();
+    let mut rig = running(blinky(In::C, a, 1));
+    rig.board.run_for(PROOF);
+    assert_eq!(ask(&mut rig), Ok(b.base));
+    assert_eq!(upload(&mut rig, &signed(&state_c(b.base).unwrap(), b, 2)), Ok(()));
+    assert_eq!(runs(&mut rig), Some(b));
+    rig.board.run_for(Nanos::millis(100));
+    let id = newest(&rig).candidate();
+    assert!(rig.board.write_memory(0x2000_1004 + 4 * 6, &a.base.to_le_bytes()));
+    assert!(rig.board.write_memory(0x2000_1000, &2_u32.to_le_bytes()));
+    rig.board.run_for(Nanos::millis(100));
+    assert_eq!((newest(&rig).event(), newest(&rig).confirmed()), (Event::Confirmed as u8, id));
+    assert_eq!(rig.board.read_word(0x2000_1020).map(|word| word as u8), Some(1), "it says so");
+}

@@ -3,9 +3,10 @@
 use object::{Object, ObjectSymbol};
 use surefoot_core::config::{BinaryHeader, Policy};
 use surefoot_core::image::manifest;
+use surefoot_core::journal::Event;
 use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
-use surefoot_sim::{Bits, Nanos};
+use surefoot_sim::{Bits, Board, Nanos};
 use surefoot_tests::fixtures;
 use surefoot_tests::rig::{Found, Rig};
 use surefoot_tests::sweep::bench::{App, Bench, DECISION, Known, Recipe, Seen};
@@ -30,10 +31,10 @@ fn a_bit_of_the_manifest_that_reads_differently_each_time_makes_no_older_image_r
         assert!(bench.send(low).expect("sent").is_err(), "in solid bits it is refused");
         let image = bench.images[low].clone();
         let manifest = image.slot.base + (image.bytes.len() - manifest::LEN) as u32;
-        assert!(bench.rig.board.weaken(manifest + offset, bit, Bits::Restless));
         for attempt in 0..150 {
             bench.into_update_mode().expect("by its button");
-            bench.offer_again(0).expect("taken");
+            let ages = |board: &mut Board| assert!(board.weaken(manifest + offset, bit, Bits::Restless));
+            bench.offer(0, &image.bytes, ages).expect("taken");
             let seen = bench.look(DECISION);
             assert_ne!(seen, Seen::Application(0), "try {attempt}: {offset:#x} bit {bit}: below the floor");
         }
@@ -134,6 +135,7 @@ fn a_bit_of_the_policy_that_reads_differently_each_time_accepts_nothing() {
     let bad =
         bench.image(Recipe { slot: 1, good: false, ..Recipe::new("bad", App::Silent, 7) }).expect("made");
     bench.damage(bad);
+    let image = bench.images[bad].clone();
     bench.into_update_mode().expect("by its button");
     assert!(bench.send(bad).expect("sent").is_err(), "in solid bits it is refused");
     let (mut tried, policy) = (0, 0x0800_0000 + block + 0x18);
@@ -141,11 +143,37 @@ fn a_bit_of_the_policy_that_reads_differently_each_time_accepts_nothing() {
         assert!(bench.rig.board.weaken(policy, mask, Bits::Restless));
         for attempt in 0..30 {
             bench.into_update_mode().expect("by its button");
-            tried += u32::from(bench.offer_again(1).is_ok());
+            tried += u32::from(bench.offer(1, &image.bytes, |_| {}).is_ok());
             assert_ne!(bench.look(DECISION), Seen::Application(1), "mask {mask}, offer {attempt}");
         }
     }
     assert!(tried > 60, "{tried} offers");
+}
+
+/// What stands in the open slot may have the weak bits of a cut: a host cannot offer it without writing it anew,
+/// whatever it writes of it.
+#[test]
+fn what_is_there_already_is_not_installed_without_an_erase() {
+    for name in ["ab-update", "backup-update", "single-update"] {
+        let (mut bench, one, _) = prepared(name);
+        bench.into_update_mode().expect("by its button");
+        let slot = bench.slots.iter().position(|s| s.base == bench.rig.info().expect("an answer").slot_base);
+        let slot = slot.expect("a slot");
+        let two = bench.image(Recipe { slot, ..Recipe::new("two", App::Confirms, 2) }).expect("made");
+        let (base, bytes) = (bench.images[two].slot.base, bench.images[two].bytes.clone());
+        let length = bench.images[two].slot.length as usize;
+        assert!(
+            bench.rig.board.write_flash(base, &[bytes.clone(), vec![0xFF; length - bytes.len()]].concat())
+        );
+        bench.offer_what_is_there(slot).expect("taken");
+        assert_eq!(bench.look(DECISION), Seen::UpdateMode, "{name}");
+        let state = State::of(&bench.rig.board, &bench.journal).newest.expect("a state");
+        assert_eq!((state.event(), state.detail()), (Event::Refused as u8, 23), "{name}");
+        assert!(!state.on_trial() && state.confirmed() == one.id, "{name}");
+        bench.into_update_mode().expect("by its button");
+        bench.offer(slot, &bytes, |_| {}).expect("taken");
+        assert_eq!(bench.look(DECISION), Seen::Application(slot), "{name}");
+    }
 }
 
 /// A board that has no configuration waits for ever; one that misread it has one.

@@ -109,6 +109,7 @@ fn a_layout_that_cannot_be_found_is_refused_with_a_proof_and_what_would_do() {
     assert_eq!(error["remedy"], "These would do: strategy \"single\"; STM32F401CD with the same pins.");
     for (words, exit, code) in [
         ("--chip F407VG --strategy ab --application 4095M", 3, "layout.impossible"),
+        ("--chip F401CB --application 100K", 3, "layout.impossible"),
         ("--chip F407VG --strategy ab --dual-bank", 3, "layout.impossible"),
         ("--chip F407VG --strategy ab --bootloader 2M", 3, "layout.impossible"),
         ("--chip F407VH", 3, "layout.chip"),

@@ -57,6 +57,9 @@ pub enum ImageFault {
     Rejected = 21,
     /// The journal cannot be written, so no image can be put on trial.
     Journal = 22,
+    /// The image was offered without its sectors' having been erased for it: bits of an update that was cut
+    /// may be left in it.
+    NotErased = 23,
 }
 
 /// What the board demands, from its configuration.

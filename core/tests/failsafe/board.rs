@@ -11,7 +11,7 @@ use surefoot_core::image::verify::{Demand, verify};
 use surefoot_core::image::{ImageFault, SoftCrc32, VerifiedImage};
 use surefoot_core::journal::{Journal, RECORD_LEN, Record};
 use surefoot_core::port::{Flash as Port, FlashFault, Memory};
-use surefoot_core::slot::{self, Machine};
+use surefoot_core::slot::{self, Erased, Machine};
 
 /// Reset causes, as in `handoff::Record::reset_cause`.
 pub mod cause {
@@ -332,14 +332,17 @@ impl Board {
         self.act(&journal);
         self.expect(if share == 100 { image.id } else { 0 });
         let config = self.kind.config.with_open(open);
-        if let Err(fault) = self.write(config, image, share) {
-            slot::failed(&mut journal, self, fault);
-            return None;
-        }
+        let erased = match self.write(config, image, share) {
+            Ok(erased) => erased,
+            Err(fault) => {
+                slot::failed(&mut journal, self, fault);
+                return None;
+            }
+        };
         if share < 100 {
             return Some(Started::Off);
         }
-        match slot::install(&mut journal, self, config.target_slot()) {
+        match slot::install(&mut journal, self, config.target_slot(), erased) {
             _ if self.flash.off => None,
             Ok(()) => {
                 self.act(&journal);
@@ -358,21 +361,22 @@ impl Board {
         self.known.charged.clear();
     }
 
-    fn write(&mut self, config: Config<'static>, image: &Image, share: usize) -> Result<(), FlashFault> {
+    fn write(&mut self, config: Config<'static>, image: &Image, share: usize) -> Result<Erased, FlashFault> {
         self.known.touched = true;
         let slot = self.kind.family.slot(image.slot);
-        let mut at = slot.base;
+        let (mut at, mut erased) = (slot.base, Erased::none(slot));
         // A torn unit behind the image would trap: hosts erase the whole slot.
         while at < slot.end() {
             let sector = config.sector_from(at).ok_or(FlashFault::WriteProtected)?;
             self.erase(config, &sector)?;
+            erased.add(&sector);
             at = sector.end();
         }
         let length = (image.bytes.len() * share / 100).next_multiple_of(32);
         for (i, block) in image.bytes[..length].chunks(2048).enumerate() {
             self.program(config, image.base + 2048 * i as u32, block)?;
         }
-        Ok(())
+        Ok(erased)
     }
 
     /// The running application writes the other slot and proposes what it wrote (A/B only).
@@ -384,8 +388,8 @@ impl Board {
         slot::begin(&mut journal, self).ok()?;
         self.act(&journal);
         self.expect(image.id);
-        self.write(self.kind.config.with_open(open), image, 100).ok()?;
-        let result = slot::propose(&mut journal, self, self.kind.family.slot(number), &DEVICE);
+        let erased = self.write(self.kind.config.with_open(open), image, 100).ok()?;
+        let result = slot::propose(&mut journal, self, self.kind.family.slot(number), erased, &DEVICE);
         if self.flash.off {
             return None;
         }

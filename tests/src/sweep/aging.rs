@@ -10,12 +10,12 @@ use super::bench::{DECISION, Known, Seen};
 use super::case::{CutAt, Fault, FaultAt, How};
 use super::checks::{Failure, Promise, State, image_in};
 use super::engine::{Recorded, Start};
-use anyhow::bail;
-use surefoot_core::config::BLOCK_LEN;
+use anyhow::Context;
+use surefoot_core::config::{BLOCK_LEN, Slot};
 use surefoot_core::image::manifest;
 use surefoot_core::journal::{RECORD_LEN, Record};
-use surefoot_sim::Bits;
 use surefoot_sim::random::Random;
+use surefoot_sim::{Bits, Board};
 
 /// Words that age in each scenario, for each fault in its run: they cost less.
 pub const WORDS: usize = 10;
@@ -23,6 +23,22 @@ pub const WORDS: usize = 10;
 const UPDATES: u64 = 4;
 /// So often a host offers what is there.
 const OFFERS: usize = 4;
+
+/// A word that has aged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aged {
+    word: u32,
+    bits: u32,
+    left: Bits,
+}
+
+impl Aged {
+    fn weaken(self, board: &mut Board) {
+        for (address, bits) in (self.word..).zip(self.bits.to_le_bytes()) {
+            board.weaken(address, bits, self.left);
+        }
+    }
+}
 
 impl Recorded {
     /// The flash before an operation of the run, or behind it, with a word that has aged.
@@ -50,24 +66,20 @@ impl Recorded {
             1 => (one | two, Bits::Restless, "read"),
             _ => (one, Bits::Restless, "read"),
         };
-        for (address, bits) in (word..).zip(bits.to_le_bytes()) {
-            self.bench.rig.board.weaken(address, bits, left);
-        }
+        Aged { word, bits, left }.weaken(&mut self.bench.rig.board);
         if let Some(trace) = &mut self.trace {
             trace.say(format!("            {word:#010x} ages: {bits:#010x} of it changes from {by} to {by}"));
         }
         self.bench.weak = Some(word);
-        let drifts = left == Bits::Drifting;
-        let ended =
-            self.starts_with_an_aged_word(word, drifts, self.promises[at].clone(), &mut random, figures);
+        let aged = Aged { word, bits, left };
+        let ended = self.starts_with_an_aged_word(aged, self.promises[at].clone(), &mut random, figures);
         self.bench.weak = None;
         ended
     }
 
     fn starts_with_an_aged_word(
         &mut self,
-        word: u32,
-        drifts: bool,
+        aged: Aged,
         mut promise: Promise,
         random: &mut Random,
         figures: &mut Figures,
@@ -77,14 +89,14 @@ impl Recorded {
             promise = Promise::after(&state);
         }
         // What a program does with an instruction that changes is not the bootloader's.
-        if !self.is_executed(word) {
+        if !self.is_executed(aged.word) {
             self.trials_end(figures)?;
-            self.told("what is there is offered once more", |this| this.is_offered_again(figures))?;
+            self.told("what is there is offered once more", |this| this.is_offered_again(aged, figures))?;
             if random.below(UPDATES) == 0 || self.trace.is_some() {
                 self.told("the host comes with an update", |this| this.takes_an_update(figures))?;
                 // What is confirmed is there for the case that the new image is no good, unless it read wrong as
                 // long as the session went on: then there was none to be seen.
-                if !drifts {
+                if aged.left != Bits::Drifting {
                     self.trials_end(figures)?;
                 }
             }
@@ -104,13 +116,21 @@ impl Recorded {
         result
     }
 
-    /// What stands in the slot that is open is offered again and again: it is no better for being misread.
-    fn is_offered_again(&mut self, figures: &mut Figures) -> Result<(), Failure> {
+    /// What stands in the slot that is open is written once more and ages anew, again and again: it is no better
+    /// for being misread.
+    fn is_offered_again(&mut self, aged: Aged, figures: &mut Figures) -> Result<(), Failure> {
         for _ in 0..OFFERS {
             let state = State::of(&self.bench.rig.board, &self.bench.journal);
-            let offered = self.bench.target_slot().and_then(|slot| match image_in(&self.bench, slot) {
-                Some(_) => self.bench.offer_again(slot),
-                None => bail!("only what is there can be written there once more"),
+            let offered = self.bench.target_slot().and_then(|slot| {
+                let image =
+                    image_in(&self.bench, slot).context("only what is there can be written once more")?;
+                let Known { bytes, slot: Slot { base, length }, .. } = self.bench.images[image].clone();
+                let ages = |board: &mut Board| {
+                    if (base..base + length).contains(&aged.word) {
+                        aged.weaken(board);
+                    }
+                };
+                self.bench.offer(slot, &bytes, ages)
             });
             // A board that refuses it waits for the host's next try.
             let runs = offered.is_ok() && self.bench.look(DECISION) != Seen::UpdateMode;

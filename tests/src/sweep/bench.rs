@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{BinaryHeader, Config, FAMILY_F4, Policy, Sector, Slot, Strategy};
+use surefoot_core::config::{BinaryHeader, Config, FAMILY_F4, OWNER_SLOT0, Policy, Sector, Slot, Strategy};
 use surefoot_core::dfu::{command, request};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
 use surefoot_core::image::{Version, crc32};
@@ -133,6 +133,8 @@ pub struct Bench {
     pub block: u32,
     /// The images made so far.
     pub images: Vec<Known>,
+    /// The images that were confirmed from outside.
+    pub confirmed: Vec<u32>,
     /// The addresses of their first instructions.
     entries: Vec<u32>,
     /// The private halves of the board's keys.
@@ -162,6 +164,7 @@ impl Bench {
             slots,
             journal,
             images: Vec::new(),
+            confirmed: Vec::new(),
             entries: Vec::new(),
             keys,
             every: 1,
@@ -396,18 +399,51 @@ impl Bench {
         Ok(())
     }
 
-    /// The host writes what stands at the start of a slot already and leaves: without any new byte, what is
-    /// there is offered once more.
-    pub fn offer_again(&mut self, slot: usize) -> Result<()> {
-        self.note("the host offers what is there once more");
+    /// The host erases a slot as far as these bytes go, writes them there and leaves; right before it does, the
+    /// flash ages.
+    pub fn offer(&mut self, slot: usize, bytes: &[u8], ages: impl FnOnce(&mut Board)) -> Result<()> {
+        self.note("the host writes what is there once more");
+        let (base, config) = (self.slots[slot].base, self.rig.config().with_open(OWNER_SLOT0 << slot));
+        let (mut sectors, mut end, size) = (Vec::new(), base, config.transfer_size().into());
+        while end < base + bytes.len() as u32 {
+            let sector = config.sector_from(end).context("no sector")?;
+            sectors.push(sector.base);
+            end = sector.end();
+        }
+        for sector in sectors {
+            self.command(command::ERASE, sector)?;
+        }
+        self.command(command::SET_ADDRESS, base)?;
+        for (number, data) in (2..).zip(bytes.chunks(size)) {
+            self.takes(number, data)?;
+        }
+        ages(&mut self.rig.board);
+        self.leave()
+    }
+
+    /// The host writes what stands at the start of a slot already and leaves, without an erase.
+    pub fn offer_what_is_there(&mut self, slot: usize) -> Result<()> {
+        self.note("the host offers what is there");
         let base = self.slots[slot].base;
         let bytes = self.rig.board.read_memory(base, 16).context("flash")?.to_vec();
-        let mut address = vec![command::SET_ADDRESS];
-        address.extend(base.to_le_bytes());
-        for (block, data) in [(0, &address), (2, &bytes)] {
-            let status = self.rig.download(block, data)?;
-            ensure!(status.0 == 0, "block {block} is refused: {status:?}");
-        }
+        self.command(command::SET_ADDRESS, base)?;
+        self.takes(2, &bytes)?;
+        self.leave()
+    }
+
+    fn command(&mut self, command: u8, address: u32) -> Result<()> {
+        let mut data = vec![command];
+        data.extend(address.to_le_bytes());
+        self.takes(0, &data)
+    }
+
+    fn takes(&mut self, block: u8, data: &[u8]) -> Result<()> {
+        let status = self.rig.download(block, data)?;
+        ensure!(status.0 == 0, "block {block} is refused: {status:?}");
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<()> {
         let second = Duration::from_secs(1);
         self.rig.control_out([request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0], &[], second)?;
         let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
@@ -442,6 +478,7 @@ impl Bench {
         let confirmed = slot::confirm(&mut journal, &mut cells, slot);
         ensure!(confirmed == Ok(true), "{} is not confirmed: {confirmed:?}", self.images[image].recipe.name);
         ensure!(journal.state.confirmed() == id, "another image is confirmed");
+        self.confirmed.push(id);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! revoked, which image was confirmed. [`check`] holds a board that has started again against it.
 //! The state is read from the flash with [`surefoot_core::journal`], as the host tool reads it.
 
-use super::bench::{Bench, FLASH, Known, Seen};
+use super::bench::{App, Bench, FLASH, Known, Seen};
 use surefoot_core::config::{BLOCK_LEN, Config, OWNER_JOURNAL, Strategy};
 use surefoot_core::image::manifest::Override;
 use surefoot_core::journal::{RECORD_LEN, Record};
@@ -204,6 +204,12 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
             let (was, is) = (&promise.confirmed, record.confirmed());
             return bricked(format!("the confirmed image was one of {was:08x?}, now it is {is:08x}"));
         }
+        if record.confirmed() != 0 && !confirms_itself(bench, record.confirmed()) {
+            return bricked(format!(
+                "image {:08x} is confirmed, which never confirms itself",
+                record.confirmed()
+            ));
+        }
     }
     let kind = match seen {
         Seen::Nothing => return bricked(format!("it does nothing, pc {:#010x}", board.pc())),
@@ -215,6 +221,12 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
         Seen::Application(slot) => application(bench, promise, &record, slot)?,
     };
     Ok((kind, state))
+}
+
+/// True for an image that calls for its confirmation, or was confirmed from outside.
+fn confirms_itself(bench: &Bench, id: u32) -> bool {
+    let calls = |known: &Known| known.id == id && matches!(known.recipe.app, App::Confirms | App::Updates);
+    bench.confirmed.contains(&id) || bench.images.iter().any(calls)
 }
 
 /// Why a board may not wait in update mode, if it may not.

@@ -245,7 +245,8 @@ impl Recorded {
         if random.below(TRIALS) == 0 {
             self.trials_end(figures)?;
             if random.below(UPDATES) == 0 {
-                self.refuses_an_update(random, figures)?;
+                // As when it is replayed.
+                self.refuses_an_update(&mut Random::new(cut.seed), figures)?;
                 self.takes_an_update(figures)?;
                 // And gives it up for the image that was confirmed, since it does not confirm itself.
                 self.trials_end(figures)?;
@@ -462,7 +463,7 @@ impl Recorded {
             return Ok(());
         }
         for _ in 0..MOST_TRIALS {
-            // Long enough for the watchdog of an image that hangs, and to confirm.
+            // Long enough to confirm.
             let promise = Promise::after(&State::of(&self.bench.rig.board, &self.bench.journal));
             let (kind, state) = self.start(Start::Wait, &promise, figures)?;
             let record = state.newest.unwrap_or(Record::EMPTY);

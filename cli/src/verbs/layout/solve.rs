@@ -169,7 +169,7 @@ pub fn run(question: &Question, chip: &str, out: Option<&Path>) -> Result<Report
                 "Give --strategy single, backup or ab.",
             ));
         }
-        return Ok(side_by_side(&asked));
+        return side_by_side(&asked);
     };
     if question.no_journal && name != StrategyName::Single {
         return Err(Problem::new(
@@ -273,7 +273,8 @@ fn to_text(asked: &Asked, plan: &Plan, written: &[PathBuf]) -> String {
 }
 
 /// All strategies, with what each holds.
-fn side_by_side(asked: &Asked) -> Report {
+fn side_by_side(asked: &Asked) -> Result<Report, Problem> {
+    let mut fits = false;
     let mut table = Table::default();
     let mut all = Vec::new();
     for which in [Strategy::Single, Strategy::Backup, Strategy::Ab] {
@@ -283,6 +284,7 @@ fn side_by_side(asked: &Asked) -> Report {
                 let took = asked.effort(&plan).map_or(0, |e| e.update.max);
                 table.row(word, format!("{} bytes, update {} at most", plan.room(), seconds(took)));
                 all.push(to_json(asked, &plan, &[]));
+                fits = true;
             }
             Err(problem) => {
                 table.row(word, problem.what.clone());
@@ -290,5 +292,9 @@ fn side_by_side(asked: &Asked) -> Report {
             }
         }
     }
-    Report::new(json!({ "chip": asked.chip.name, "strategies": all }), table.text())
+    if !fits {
+        // What one slot has no room for has none in two.
+        asked.plan(Strategy::Single)?;
+    }
+    Ok(Report::new(json!({ "chip": asked.chip.name, "strategies": all }), table.text()))
 }
