@@ -7,9 +7,10 @@ use super::board::{Board, Kind, Started, cause};
 use super::family::{FAMILIES, Family, SMALLEST};
 use super::image::recipe;
 use super::scenario::{self, Act};
-use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Strategy};
+use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Sector, Strategy};
+use surefoot_core::image::ImageFault;
 use surefoot_core::journal::{Event, Journal, REJECTED};
-use surefoot_core::slot;
+use surefoot_core::slot::{self, Erased};
 
 /// A board after these acts, with power on.
 fn after(family: &'static Family, strategy: Strategy, acts: &[Act]) -> Board {
@@ -134,6 +135,35 @@ fn a_bit_that_reads_differently_each_time_leaves_a_backup_that_can_be_copied_bac
         }
     }
     assert!(tried > 500 && begun > tried * 3 / 4, "{begun} updates begun of {tried}");
+}
+
+/// What stands in a slot may have the weak bits of a cut, or was rejected: it is not offered again but in sectors
+/// that were erased for it, all of them, from the first on.
+#[test]
+fn an_image_whose_sectors_were_not_erased_for_it_is_refused() {
+    for family in FAMILIES.iter() {
+        let start = after(family, Strategy::Ab, &[Act::Update("old"), Act::Rest, Act::Update("next")]);
+        let slot = family.slot(1);
+        let mut sectors = Vec::new();
+        let config = start.kind.config.with_open(OWNER_SLOT1);
+        while let Some(sector) = config.sector_from(sectors.last().map_or(slot.base, Sector::end)) {
+            sectors.push(sector);
+        }
+        let offered = |erased: &[Sector]| {
+            let mut board = start.clone();
+            let mut journal = Journal::load(board.kind.config, &board.flash);
+            let mut to = Erased::none(slot);
+            erased.iter().for_each(|sector| to.add(sector));
+            assert_eq!(slot::begin(&mut journal, &mut board), Ok(()));
+            let taken = slot::install(&mut journal, &mut board, slot, to);
+            assert_eq!(journal.state.on_trial(), taken.is_ok(), "{}", family.name);
+            taken
+        };
+        let refused = Err(ImageFault::NotErased);
+        assert_eq!(offered(&[]), refused, "{}", family.name);
+        assert_eq!(offered(&sectors[1..]), refused, "{}: the first one was not", family.name);
+        assert_eq!(offered(&sectors), Ok(()), "{}", family.name);
+    }
 }
 
 /// Both the session with a host and the application's updater get this slot.
