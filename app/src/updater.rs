@@ -137,7 +137,8 @@ impl<'a, F: Flash> Updater<'a, F> {
     ///
     /// # Errors
     /// [`Error::Image`]: the bootloader would refuse it, so it is refused here already, and the running
-    /// image stays. [`Error::Flash`]: the end of the image could not be written.
+    /// image stays; so is what stood there before and was not written by this update. [`Error::Flash`]:
+    /// the end of the image could not be written.
     pub fn finish(mut self) -> Result<(), Error> {
         self.fill(self.next.next_multiple_of(UNIT))?;
         let Self { mut journal, mut flash, slot, erased, device, .. } = self;
