@@ -34,8 +34,6 @@ pub struct Updater<'a, F = FlashF4> {
     /// Where the next byte goes.
     next: u32,
     erased: Erased,
-    /// End of it.
-    end: u32,
     /// What is not programmed yet of the unit at `next`.
     unit: [u8; UNIT as usize],
     failed: Option<FlashFault>,
@@ -95,7 +93,6 @@ impl<'a, F: Flash> Updater<'a, F> {
             device,
             next: slot.base,
             erased: Erased::none(slot),
-            end: slot.base,
             unit: [0xFF; UNIT as usize],
             failed: None,
         })
@@ -175,11 +172,10 @@ impl<'a, F: Flash> Updater<'a, F> {
     /// Programs the unit that has just become full, after the erase of its sector.
     fn program(&mut self) -> Result<(), FlashFault> {
         let at = self.next - UNIT;
-        if at >= self.end {
+        if at >= self.erased.end() {
             let sector = self.config.sector_from(at).ok_or(FlashFault::WriteProtected)?;
             self.flash.erase(self.config, &sector)?;
             self.erased.add(&sector);
-            self.end = sector.end();
         }
         self.flash.program(self.config, at, &self.unit)
     }

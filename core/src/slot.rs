@@ -362,6 +362,11 @@ impl Erased {
         Self(slot.base)
     }
 
+    /// What is before this is erased.
+    pub fn end(self) -> u32 {
+        self.0
+    }
+
     /// This sector was, too: upwards, and none left out.
     pub fn add(&mut self, sector: &Sector) {
         if sector.base <= self.0 {
