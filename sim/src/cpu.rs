@@ -20,6 +20,8 @@ use crate::device::Width;
 
 /// Bytes of a page: mappings and invalidations are in whole pages or parts of them.
 pub const PAGE: usize = 4096;
+/// What [`Order::Route`] is about: the core's page_size.
+pub const ROUTED: usize = 1024;
 
 /// An access that plain memory did not answer.
 #[derive(Clone, Copy, Debug)]
