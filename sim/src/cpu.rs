@@ -20,8 +20,6 @@ use crate::device::Width;
 
 /// Bytes of a page: mappings and invalidations are in whole pages or parts of them.
 pub const PAGE: usize = 4096;
-/// What [`Order::Route`] is about: the core's page_size.
-pub const ROUTED: usize = 1024;
 
 /// An access that plain memory did not answer.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +163,8 @@ impl Cpu for Core {
     }
 
     fn run(&mut self, budget: u32, bus: &mut dyn CpuBus) -> (Exit, u64) {
-        let (exit, ran) = self.0.run(budget, &mut Adapter(bus));
+        let page = self.0.page_size();
+        let (exit, ran) = self.0.run(budget, &mut Adapter { bus, page });
         let exit = match exit {
             rig::Exit::Waiting => Exit::Asleep,
             rig::Exit::Lockup => Exit::Lockup,
@@ -187,7 +186,8 @@ impl Cpu for Core {
         self.0.pass_breakpoint(pc);
     }
     fn order(&mut self, order: Order) {
-        self.0.ask(queued(order));
+        let page = self.0.page_size();
+        queued(order, page, &mut |queued| self.0.ask(queued));
     }
     fn retired(&self) -> u64 {
         self.0.retired()
@@ -230,21 +230,28 @@ impl Cpu for Core {
     }
 }
 
-fn queued(order: Order) -> Queued {
-    match order {
+/// An order as rigless takes it, which sends smaller pages over the bus than ours.
+fn queued(order: Order, page: u64, each: &mut dyn FnMut(Queued)) {
+    each(match order {
         Order::Line(line, high) => {
             let line = InterruptLine::new(line).expect("a chip has fewer than 1024 lines");
             Queued::Line(line, if high { Level::High } else { Level::Low })
         }
         Order::Invalidate(start, end) => Queued::Invalidate(u64::from(start), u64::from(end)),
-        Order::Route(address, true) => Queued::Route(u64::from(address)),
-        Order::Route(address, false) => Queued::Unroute(u64::from(address)),
+        Order::Route(address, routed) => {
+            let start = u64::from(address);
+            let kind = if routed { Queued::Route } else { Queued::Unroute };
+            return (start..start + PAGE as u64).step_by(page as usize).map(kind).for_each(each);
+        }
         Order::Return => Queued::Return,
-    }
+    });
 }
 
 /// Our bus as rigless wants it.
-struct Adapter<'a>(&'a mut dyn CpuBus);
+struct Adapter<'a> {
+    bus: &'a mut dyn CpuBus,
+    page: u64,
+}
 
 impl CoreBus for Adapter<'_> {
     fn access(&mut self, access: rig::Access, _from_code: bool) -> Option<u64> {
@@ -261,15 +268,18 @@ impl CoreBus for Adapter<'_> {
             pc: access.program_counter.unwrap_or(0) as u32,
             retired: access.instruction_count,
         };
-        self.0.access(access).map(u64::from)
+        self.bus.access(access).map(u64::from)
     }
     fn time(&self, instructions: u64) -> VirtualNanos {
-        VirtualNanos(self.0.cycles(instructions))
+        VirtualNanos(self.bus.cycles(instructions))
     }
     fn queued(&mut self) -> Vec<Queued> {
-        self.0.orders().into_iter().map(queued).collect()
+        let mut all = Vec::new();
+        let orders = self.bus.orders();
+        orders.into_iter().for_each(|order| queued(order, self.page, &mut |queued| all.push(queued)));
+        all
     }
     fn carry_on(&mut self, instructions: u64, event: Option<VirtualNanos>) -> Option<u32> {
-        self.0.carry_on(instructions, event.map(|e| e.0))
+        self.bus.carry_on(instructions, event.map(|e| e.0))
     }
 }

@@ -51,7 +51,12 @@ fn cut(script: &Script, old: u8, left: Bits, seed: u64) -> Board {
 
 /// Reads the place `count` times.
 fn read_often(board: &mut Board, count: u32) -> Vec<u32> {
-    let script = (0..count).fold(Script::new(), |script, _| script.get(PLACE));
+    read_there(board, PLACE, count)
+}
+
+/// Reads a word `count` times.
+fn read_there(board: &mut Board, address: u32, count: u32) -> Vec<u32> {
+    let script = (0..count).fold(Script::new(), |script, _| script.get(address));
     board.load(0x0800_0000, &script.image(0x0800_0000)).unwrap();
     board.power_on();
     board.run_for(Nanos::millis(5));
@@ -75,6 +80,23 @@ fn a_torn_word_reads_the_same_or_differs_by_reset_or_by_read_as_asked() {
         assert_eq!(runs.iter().any(|words| differ(words)), by_read, "{left:?}");
         let firsts: Vec<u32> = runs.iter().map(|words| words[0]).collect();
         assert_eq!(differ(&firsts), by_reset, "{left:?}");
+    }
+}
+
+#[test]
+fn a_word_that_ages_differs_by_read_wherever_it_is_in_the_array() {
+    // The core's pages, and those of the map, are parts of this.
+    for at in (0..8 << 10).step_by(512).chain([(128 << 10) - 4]) {
+        let mut board = board();
+        for (left, by_read) in [(Bits::Drifting, false), (Bits::Restless, true), (Bits::Drifting, false)] {
+            // Programmed over: what was unstable before is not any more.
+            board.load(PLACE + at, &[0xFF; 4]).unwrap();
+            board.weaken(PLACE + at, 0x10, left);
+            let words = BTreeSet::from_iter(read_there(&mut board, PLACE + at, 32));
+            assert_eq!(words.len() > 1, by_read, "{left:?} at {at:#x}: {words:x?}");
+            let beside = BTreeSet::from_iter(read_there(&mut board, (PLACE + at) ^ 4, 32));
+            assert_eq!(beside, BTreeSet::from([u32::MAX]), "beside {at:#x}");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::weak::Weak;
 use super::{FLASH, Pages, little};
-use crate::cpu::{Cpu, Order, PAGE, ROUTED};
+use crate::cpu::{Cpu, Order, PAGE};
 use crate::fault::Bits;
 use crate::random::Random;
 
@@ -242,14 +242,9 @@ impl Flash {
             return;
         }
         let wanted: BTreeSet<usize> = self.weak.restless().collect();
-        // The core sends smaller pages over the bus than it maps.
-        let mut each = |number: &usize, routed| {
-            let page = FLASH + (number * PAGE) as u32;
-            let parts = (page..page + PAGE as u32).step_by(ROUTED);
-            parts.for_each(|address| order(Order::Route(address, routed)));
-        };
-        wanted.difference(&self.routed).for_each(|number| each(number, true));
-        self.routed.difference(&wanted).for_each(|number| each(number, false));
+        let address = |number: &usize| FLASH + (number * PAGE) as u32;
+        wanted.difference(&self.routed).for_each(|number| order(Order::Route(address(number), true)));
+        self.routed.difference(&wanted).for_each(|number| order(Order::Route(address(number), false)));
         self.routed = wanted;
     }
 
