@@ -15,6 +15,9 @@ use crate::cpu::{Cpu, Order, PAGE};
 use crate::fault::Bits;
 use crate::random::Random;
 
+/// Bytes that are put back together: few, since code that changed is translated anew.
+const PART: usize = 64;
+
 /// A page of flash in a snapshot; pages that did not change are shared between snapshots.
 type SharedPage = Arc<[u8; PAGE]>;
 
@@ -228,10 +231,9 @@ impl Flash {
     pub(crate) fn redraw(&mut self, seed: u64, orders: &mut Vec<Order>) {
         self.noise = Random::new(seed);
         let Self { pages, kept, weak, noise, .. } = self;
-        weak.redraw(pages.bytes_mut(), noise, |number| {
-            kept[number] = Kept::default();
-            let address = FLASH + (number * PAGE) as u32;
-            orders.push(Order::Invalidate(address, address + PAGE as u32));
+        weak.redraw(pages.bytes_mut(), noise, |changed| {
+            kept[changed.start / PAGE] = Kept::default();
+            orders.push(invalid(changed));
         });
     }
 
@@ -284,10 +286,13 @@ impl Flash {
                 continue;
             }
             let bytes = &mut self.pages.bytes_mut()[i * PAGE..][..PAGE];
-            if *bytes != page[..] {
-                bytes.copy_from_slice(&page[..]);
-                let address = FLASH + (i * PAGE) as u32;
-                cpu.order(Order::Invalidate(address, address + PAGE as u32));
+            // What the core has translated of the rest stays.
+            for (part, at) in bytes.chunks_mut(PART).zip((i * PAGE..).step_by(PART)) {
+                let saved = &page[at % PAGE..][..PART];
+                if part != saved {
+                    part.copy_from_slice(saved);
+                    cpu.order(invalid(at..at + PART));
+                }
             }
             *kept = Kept { shared: Some(page.clone()), print: None };
         }
@@ -295,6 +300,12 @@ impl Flash {
         self.noise = saved.noise.clone();
         self.route(&mut |order| cpu.order(order));
     }
+}
+
+/// What the core has translated of these offsets is not so any more.
+fn invalid(changed: Range<usize>) -> Order {
+    let [start, end] = [changed.start, changed.end].map(|at| FLASH + at as u32);
+    Order::Invalidate(start, end)
 }
 
 impl SavedFlash {

@@ -94,18 +94,22 @@ impl Weak {
         if mask == 0 { value } else { value & !mask | noise.bits() as u32 & mask }
     }
 
-    /// Draws every unstable bit anew and calls `changed` with the number of each page touched.
-    pub(super) fn redraw(&self, cells: &mut [u8], noise: &mut Random, mut changed: impl FnMut(usize)) {
+    /// Draws every unstable bit anew and calls `changed` with each part of the array that is not as it was.
+    pub(super) fn redraw(&self, cells: &mut [u8], noise: &mut Random, mut changed: impl FnMut(Range<usize>)) {
         for (&number, page) in &self.pages {
             let cells = &mut cells[number * PAGE..][..PAGE];
             let masks = page.mask.as_chunks::<8>().0;
-            for (cells, mask) in cells.as_chunks_mut::<8>().0.iter_mut().zip(masks) {
+            for ((cells, mask), at) in
+                cells.as_chunks_mut::<8>().0.iter_mut().zip(masks).zip(number * PAGE / 8..)
+            {
                 if *mask != [0; 8] {
-                    let bits = noise.bits().to_le_bytes();
+                    let (was, bits) = (*cells, noise.bits().to_le_bytes());
                     cells.iter_mut().zip(mask).zip(bits).for_each(|((c, m), b)| *c = *c & !m | b & m);
+                    if *cells != was {
+                        changed(at * 8..(at + 1) * 8);
+                    }
                 }
             }
-            changed(number);
         }
     }
 
@@ -150,7 +154,7 @@ mod tests {
         let mut cells = vec![0xFF; PAGE];
         let (mut drawn, mut read) = ([0u8; 2], [0u8; 2]);
         for i in 0..64 {
-            weak.redraw(&mut cells, &mut noise, |page| assert_eq!(page, 0));
+            weak.redraw(&mut cells, &mut noise, |changed| assert_eq!(changed, 8..16));
             let value = weak.disturb(8, 4, 0xFFFF_FFFF, &mut noise);
             assert_eq!((cells[8] & 0xF0, value & !0x0F), (0xF0, !0x0F));
             assert!(cells.iter().enumerate().all(|(at, &c)| at == 8 || c == 0xFF));
