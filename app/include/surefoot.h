@@ -228,7 +228,10 @@ typedef struct surefoot_event {
 surefoot_result_t surefoot_events(const surefoot_board_t *board, surefoot_event_t *events, uint32_t room,
                                   uint32_t *count);
 
-/* An update that the application writes while it runs. Its contents are the library's. */
+/*
+ * An update that the application writes while it runs. Its contents are the library's. There is one at a
+ * time: from begin to finish or abort nothing else begins one or confirms.
+ */
 typedef struct surefoot_updater {
     uint32_t words[40];
 } surefoot_updater_t;

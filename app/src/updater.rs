@@ -22,7 +22,7 @@ use crate::home::Home;
 /// Bytes that are programmed at once: a whole number of program units on every family.
 const UNIT: u32 = 32;
 
-/// An update under way.
+/// An update under way. There is one at a time: while it lives nothing else begins one or confirms.
 #[derive(Debug)]
 pub struct Updater<'a, F = FlashF4> {
     flash: F,

@@ -17,6 +17,14 @@ pub fn address(text: &str) -> Result<u32, String> {
     number.checked_mul(factor).ok_or_else(|| "more than 32 bits".to_owned())
 }
 
+/// Bytes of something that there is, written like an address.
+pub fn size(text: &str) -> Result<u32, String> {
+    match address(text)? {
+        0 => Err("at least one byte is expected, as in 16K".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// A 16-bit id in hexadecimal, with or without 0x.
 pub fn id(text: &str) -> Result<u16, String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);

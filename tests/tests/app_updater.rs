@@ -5,7 +5,7 @@ use std::path::Path;
 
 use surefoot_app::{Error, Event, FlashFault, ImageFault};
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{BinaryHeader, OWNER_JOURNAL, Slot};
+use surefoot_core::config::{BLOCK_LEN, BinaryHeader, HEADER_MAGIC, OWNER_JOURNAL, Slot};
 use surefoot_core::image::Version;
 use surefoot_core::journal::{self, Record};
 use surefoot_host::files::{self, Segments};
@@ -386,6 +386,29 @@ fn an_update_in_the_application_stays_where_it_belongs_however_the_block_reads()
         }
     }
     assert!(begun > 100, "{begun} updates");
+}
+
+/// Nor is such a bit a reason for an image not to confirm itself, in the block or in what names the bootloader.
+#[test]
+fn an_image_confirms_itself_however_the_block_reads() {
+    const HEADER: u32 = 16 * 4;
+    for language in languages() {
+        let mut rig = running(blinky(language, slots()[0], 1));
+        let trial = newest(&rig).candidate();
+        let (header, block) = BinaryHeader::find(&rig.sealed).unwrap();
+        assert_eq!(BinaryHeader::find(&rig.sealed[HEADER as usize..]).unwrap().0, header);
+        let before = rig.moment();
+        let magic = HEADER..HEADER + HEADER_MAGIC.len() as u32;
+        let block = block as u32..(block + BLOCK_LEN) as u32;
+        for at in magic.step_by(2).chain(block.step_by(36)) {
+            rig.back_to(&before);
+            assert!(rig.board.weaken(0x0800_0000 + at, 1 << (at / 4 % 8), Bits::Restless));
+            rig.board.run_for(PROOF);
+            let state = newest(&rig);
+            let confirmed = (state.event(), state.confirmed());
+            assert_eq!(confirmed, (Event::Confirmed as u8, trial), "{language:?}, byte {at:#x} of flash");
+        }
+    }
 }
 
 /// What a cut update has left may have weak bits, and what was rejected was rejected: neither is there to be

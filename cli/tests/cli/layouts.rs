@@ -107,6 +107,8 @@ fn a_layout_that_cannot_be_found_is_refused_with_a_proof_and_what_would_do() {
          80K (sectors 3-4) and 128K (sector 5): the application can have 81728 bytes at most"
     );
     assert_eq!(error["remedy"], "These would do: strategy \"single\"; STM32F401CD with the same pins.");
+    let error = bench.fails("layout --chip F407VG --strategy ab --bootloader 1M", 3, "layout.impossible");
+    assert!(error["remedy"].as_str().is_some_and(|s| s.starts_with("Take a smaller bootloader")), "{error:#}");
     for (words, exit, code) in [
         ("--chip F407VG --strategy ab --application 4095M", 3, "layout.impossible"),
         ("--chip F401CB --application 100K", 3, "layout.impossible"),
@@ -120,6 +122,8 @@ fn a_layout_that_cannot_be_found_is_refused_with_a_proof_and_what_would_do() {
         ("--chip F407VG --out link", 2, "layout.strategy"),
         ("--chip F407VG --strategy swap", 2, "usage"),
         ("--chip F407VG --application lots", 2, "usage"),
+        ("--chip F407VG --application 0", 2, "usage"),
+        ("--chip F407VG --strategy ab --bootloader 0", 2, "usage"),
         ("--chip F407VG --board board.toml", 2, "usage"),
         ("--application 120K", 2, "usage"),
         ("--write board.toml", 2, "usage"),

@@ -22,7 +22,7 @@ pub const WORDS: usize = 10;
 /// Of one in so many cases the board takes an update.
 const UPDATES: u64 = 4;
 /// So often a host offers what is there.
-const OFFERS: usize = 4;
+const OFFERS: usize = 2;
 
 /// A word that has aged.
 #[derive(Clone, Copy, Debug)]

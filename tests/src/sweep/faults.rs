@@ -148,13 +148,15 @@ impl Recorded {
         if fault.fault == Fault::Always && !passed_over { Ok(()) } else { self.takes_an_update(figures) }
     }
 
-    /// What holds at the end of a run, however it went: what its journal says, and no less than at its start.
+    /// What holds at the end of a run, however it went: what its journal says, no less than at its start, and
+    /// with an image confirmed that the run may have confirmed.
     fn promised_by(&self, tape: super::bench::Tape) -> Promise {
         let before = &self.promises[0];
         let end = State::of(&self.bench.rig.board, &self.bench.journal);
         let mut promise = Promise::along(&tape.forks, end, &self.bench.journal).pop().unwrap_or_default();
         promise.floor = promise.floor.max(before.floor);
         promise.revoked |= before.revoked;
+        promise.confirmed.retain(|id| self.promises.iter().any(|one| one.confirmed.contains(id)));
         promise
     }
 

@@ -28,13 +28,13 @@ pub struct Question {
     #[arg(long, conflicts_with = "board")]
     pub chip: Option<String>,
     /// Bytes of the application without its manifest (120K); left out: as many as can be had
-    #[arg(long, requires = "chip", value_parser = number::address)]
+    #[arg(long, requires = "chip", value_parser = number::size)]
     pub application: Option<u32>,
     /// What an update does with the slots; left out: all strategies side by side
     #[arg(long, value_enum, requires = "chip")]
     pub strategy: Option<StrategyName>,
     /// Bytes of the bootloader
-    #[arg(long, requires = "chip", value_parser = number::address, default_value = "16K")]
+    #[arg(long, requires = "chip", value_parser = number::size, default_value = "16K")]
     pub bootloader: u32,
     /// What the supply never leaves, as in a board file; it decides how fast the flash is
     #[arg(long, requires = "chip", default_value = VOLTAGE)]
@@ -131,6 +131,9 @@ impl Asked {
             let ways = instead(&self.chip, &task);
             let remedy = match ways.as_slice() {
                 _ if matches!(error, Impossible::Arrangement(_)) => "Leave --dual-bank out.".to_owned(),
+                [] if matches!(error, Impossible::NoSectors { .. }) => {
+                    "Take a smaller bootloader (16K is the usual one), or a chip with more sectors.".to_owned()
+                }
                 [] => "Make the application smaller, or take a chip with more flash.".to_owned(),
                 ways => format!("These would do: {}.", ways.join("; ")),
             };
