@@ -11,7 +11,7 @@ use surefoot_tests::sweep::case::Case;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Tried, scenarios};
 
 /// Cuts that the run for CI aims at, and the full one in the scenarios that are sampled.
-const CUTS: u64 = 91_000;
+const CUTS: u64 = 130_000;
 const SAMPLED_CUTS: u64 = 24_000;
 
 #[derive(clap::Args)]
