@@ -108,7 +108,10 @@ fn a_layout_that_cannot_be_found_is_refused_with_a_proof_and_what_would_do() {
     );
     assert_eq!(error["remedy"], "These would do: strategy \"single\"; STM32F401CD with the same pins.");
     let error = bench.fails("layout --chip F407VG --strategy ab --bootloader 1M", 3, "layout.impossible");
-    assert!(error["remedy"].as_str().is_some_and(|s| s.starts_with("Take a smaller bootloader")), "{error:#}");
+    assert!(
+        error["remedy"].as_str().is_some_and(|s| s.starts_with("Take a smaller bootloader")),
+        "{error:#}"
+    );
     for (words, exit, code) in [
         ("--chip F407VG --strategy ab --application 4095M", 3, "layout.impossible"),
         ("--chip F401CB --application 100K", 3, "layout.impossible"),

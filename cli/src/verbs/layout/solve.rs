@@ -132,7 +132,8 @@ impl Asked {
             let remedy = match ways.as_slice() {
                 _ if matches!(error, Impossible::Arrangement(_)) => "Leave --dual-bank out.".to_owned(),
                 [] if matches!(error, Impossible::NoSectors { .. }) => {
-                    "Take a smaller bootloader (16K is the usual one), or a chip with more sectors.".to_owned()
+                    "Take a smaller bootloader (16K is the usual one), or a chip with more sectors."
+                        .to_owned()
                 }
                 [] => "Make the application smaller, or take a chip with more flash.".to_owned(),
                 ways => format!("These would do: {}.", ways.join("; ")),
