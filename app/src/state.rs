@@ -4,7 +4,7 @@
 //! from it for that reason.
 
 use surefoot_core::config::OWNER_JOURNAL;
-use surefoot_core::journal::{Journal, RECORD_LEN, REJECTED, Record};
+use surefoot_core::journal::{BEGUN, Journal, RECORD_LEN, Record};
 use surefoot_core::port::Memory;
 use surefoot_core::slot::{self, CHARGE};
 
@@ -61,7 +61,7 @@ pub fn state(board: &Board) -> Result<State, Error> {
     }
     let known = Journal::load(home.config, &home.flash).state;
     let id = slot::id(&home.flash, home.slot);
-    let rejected = known.tries() == REJECTED;
+    let rejected = known.tries() >= BEGUN;
     let running = match id {
         0 => Standing::Unknown,
         id if known.on_trial() && known.candidate() == id => Standing::OnTrial,

@@ -30,6 +30,9 @@ pub const MIN_RECORDS: u32 = 16;
 const END: u32 = 1 << 31;
 /// [`Record::tries`] of a candidate that is not tried any more.
 pub const REJECTED: u8 = 0xFF;
+/// [`Record::tries`] from the begin of an update until it ends well: the candidate is not tried any more, nor is
+/// what the update leaves.
+pub const BEGUN: u8 = 0xFE;
 
 /// A record's words.
 mod at {
@@ -156,7 +159,7 @@ impl Record {
     pub fn candidate(&self) -> u32 {
         self.word(at::CANDIDATE)
     }
-    /// What the candidate's boots were charged, see [`crate::slot`]; [`REJECTED`].
+    /// What the candidate's boots were charged, see [`crate::slot`]; [`REJECTED`], [`BEGUN`].
     pub fn tries(&self) -> u8 {
         self.0[at::BYTES][0]
     }
@@ -182,7 +185,7 @@ impl Record {
     }
     /// True when the candidate is to be booted.
     pub fn on_trial(&self) -> bool {
-        self.candidate() != 0 && self.tries() != REJECTED
+        self.candidate() != 0 && self.tries() < BEGUN
     }
 
     /// Another candidate, not tried yet; 0: none.

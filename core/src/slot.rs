@@ -26,7 +26,7 @@ use crate::image::crc32;
 use crate::image::manifest::{self, View};
 use crate::image::verify::{self, Demand, manifest_in};
 use crate::image::{ImageFault, SoftCrc32, VerifiedImage};
-use crate::journal::{Event, Journal, REJECTED, Record};
+use crate::journal::{BEGUN, Event, Journal, REJECTED, Record};
 use crate::port::{Flash, FlashFault, Memory, is_blank};
 
 /// Units that a boot of a trial costs, unless the supply was lost before it.
@@ -128,10 +128,8 @@ pub fn boot(
         _ => 1,
     };
     let (mut fault, mut unrecorded) = (ImageFault::Rejected, false);
-    // What an update was to put there, and what was refused, may be there in part.
-    let asked = ![Event::UpdateBegun, Event::UpdateFault, Event::Refused]
-        .map(|e| e as u8)
-        .contains(&journal.state.event());
+    // What an update was to put there, and what was refused, may be there in part, or with weak bits.
+    let asked = journal.state.tries() != BEGUN;
     let mut ids = [0; 2];
     for (number, look) in ORDER.into_iter().enumerate() {
         #[cfg(feature = "backup")]
@@ -339,9 +337,10 @@ fn back_up(journal: &mut Journal, machine: &mut impl Machine) -> Result<(), Flas
 }
 
 /// An update begins: to be called before its first erase or program operation. The candidate is given
-/// up, and one that was rejected stays so until it is overwritten.
+/// up, and one that was rejected stays so until it is overwritten. What the update leaves is not tried, after
+/// no number of starts, unless it or a later one ends well.
 pub fn begin(journal: &mut Journal, flash: &mut impl Flash) -> Result<(), FlashFault> {
-    journal.state.set_tries(REJECTED);
+    journal.state.set_tries(BEGUN);
     journal.commit(flash, Event::UpdateBegun, 0)
 }
 

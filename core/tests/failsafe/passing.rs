@@ -9,7 +9,7 @@ use super::image::recipe;
 use super::scenario::{self, Act};
 use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Sector, Strategy};
 use surefoot_core::image::ImageFault;
-use surefoot_core::journal::{Event, Journal, REJECTED};
+use surefoot_core::journal::{BEGUN, Event, Journal};
 use surefoot_core::slot::{self, Erased};
 
 /// A board after these acts, with power on.
@@ -127,7 +127,7 @@ fn a_bit_that_reads_differently_each_time_leaves_a_backup_that_can_be_copied_bac
             let case = format!("{address:x} reads wrong as in {wrong:b}");
             assert!(board.broken.is_empty(), "{case}: {:?}", board.broken);
             tried += 1;
-            begun += u32::from(Journal::load(board.kind.config, &board.flash).state.tries() == REJECTED);
+            begun += u32::from(Journal::load(board.kind.config, &board.flash).state.tries() == BEGUN);
             // The bit was erased with the update.
             board.flash.slip(address, 0, 0);
             board.power_on(None, 1);
@@ -281,6 +281,42 @@ fn what_an_update_that_was_cut_has_left_is_not_tried() {
         assert!(matches!(started, Started::Update(_)), "{strategy:?}: {started:?}");
         scenario::rescue(&mut board);
         assert!(board.broken.is_empty(), "{strategy:?}: {:?}", board.broken);
+    }
+}
+
+/// Neither are starts of the confirmed image a reason to forget that, should it be lost one day.
+#[test]
+fn what_an_update_has_left_that_was_cut_or_refused_is_not_tried_after_other_starts() {
+    for refused in [false, true] {
+        let mut board = after(&SMALLEST, Strategy::Ab, &[Act::Update("old"), Act::Rest]);
+        let confirmed = board.kind.family.slot(0);
+        let slot = board.kind.family.slot(1);
+        board.power_on(None, 1);
+        let image = board.kind.image(recipe("new"), 1);
+        let mut journal = Journal::load(board.kind.config, &board.flash);
+        slot::begin(&mut journal, &mut board).expect("recorded");
+        board.flash.put(image.base, &image.bytes);
+        if refused {
+            let offered = slot::install(&mut journal, &mut board, slot, Erased::none(slot));
+            assert_eq!(offered, Err(ImageFault::NotErased));
+        }
+        for reset in [cause::POWER_ON, cause::PIN, cause::POWER_ON, cause::SOFTWARE] {
+            board.power_on(None, 1);
+            assert!(matches!(board.boot(reset), Started::Image(_)));
+        }
+        let event = Journal::load(board.kind.config, &board.flash).state.event();
+        assert_eq!(event, Event::Boot as u8);
+        board.known.faulty = true;
+        for _ in 0..8 {
+            board.power_on(None, 1);
+            board.flash.slip(confirmed.base + 0x40, 4, u128::MAX);
+            let started = board.boot(cause::PIN);
+            assert!(matches!(started, Started::Update(_)), "refused {refused}: {started:?}");
+        }
+        // The host comes again.
+        board.flash.slip(confirmed.base + 0x40, 0, 0);
+        board.update(recipe("new"), 100);
+        starts(&mut board, "new", "updated");
     }
 }
 

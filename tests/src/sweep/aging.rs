@@ -138,8 +138,8 @@ impl Recorded {
             if let (Err(why), Some(trace)) = (offered, &mut self.trace) {
                 trace.say(format!("            not offered: {why:#}"));
             }
-            // It is on trial now, if it is good, though it may have been rejected.
-            let promise = Promise { rejected: None, ..Promise::after(&state) };
+            // It is on trial now, if it is good, though it may have been rejected, or left by an update.
+            let promise = Promise { rejected: None, begun: false, ..Promise::after(&state) };
             self.start(how, &promise, figures)?;
         }
         Ok(())

@@ -7,7 +7,7 @@
 use super::bench::{App, Bench, FLASH, Known, Seen};
 use surefoot_core::config::{BLOCK_LEN, Config, OWNER_JOURNAL, Strategy};
 use surefoot_core::image::manifest::Override;
-use surefoot_core::journal::{RECORD_LEN, Record};
+use surefoot_core::journal::{self, BEGUN, Event, RECORD_LEN, Record};
 use surefoot_sim::{Board, Remains, Started};
 
 /// Why a case failed.
@@ -105,6 +105,8 @@ pub struct Promise {
     pub confirmed: Vec<u32>,
     /// This image was rejected: it does not run.
     pub rejected: Option<u32>,
+    /// An update began and did not end well: until one does, this stays on record, and what it left does not run.
+    pub begun: bool,
 }
 
 impl Promise {
@@ -116,9 +118,15 @@ impl Promise {
             states.iter().flat_map(State::each).filter(|record| record.sequence() >= oldest).peekable();
         let Some(first) = each.peek() else { return Self::default() };
         let rejected = rejected(first);
-        let mut promise =
-            Self { floor: first.floor(), revoked: first.revoked(), rejected, ..Self::default() };
+        let mut promise = Self {
+            floor: first.floor(),
+            revoked: first.revoked(),
+            rejected,
+            begun: true,
+            confirmed: Vec::new(),
+        };
         for record in each {
+            promise.begun &= record.tries() == BEGUN;
             promise.rejected = promise.rejected.filter(|_| self::rejected(&record) == rejected);
             promise.floor = promise.floor.min(record.floor());
             promise.revoked &= record.revoked();
@@ -154,7 +162,8 @@ impl Promise {
             confirmed.push(record.candidate());
         }
         let rejected = rejected(&record);
-        Self { floor: record.floor(), revoked: record.revoked(), confirmed, rejected }
+        let begun = state.each().all(|record| record.tries() == BEGUN);
+        Self { floor: record.floor(), revoked: record.revoked(), confirmed, rejected, begun }
     }
 }
 
@@ -200,6 +209,9 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
         if promise.revoked & !record.revoked() != 0 {
             return bricked("a revoked key came back".into());
         }
+        if promise.begun && record.tries() != BEGUN && !ended_well(bench) {
+            return bricked("what an update has left counts as an image".into());
+        }
         if !promise.confirmed.contains(&record.confirmed()) {
             let (was, is) = (&promise.confirmed, record.confirmed());
             return bricked(format!("the confirmed image was one of {was:08x?}, now it is {is:08x}"));
@@ -221,6 +233,18 @@ pub fn check(bench: &Bench, promise: &Promise, seen: Seen) -> Result<(Kind, Stat
         Seen::Application(slot) => application(bench, promise, &record, slot)?,
     };
     Ok((kind, state))
+}
+
+/// True when the update that began last has ended well: a record that says so, and was cut, may read now so, now
+/// so.
+fn ended_well(bench: &Bench) -> bool {
+    let newest = |event: Event| {
+        let sectors = bench.journal.iter();
+        let bytes = sectors.filter_map(|&(base, length)| bench.rig.board.read_memory(base, length as usize));
+        let records = bytes.flat_map(journal::history).filter(|record| record.event() == event as u8);
+        records.map(|record| record.sequence()).max()
+    };
+    newest(Event::Installed) > newest(Event::UpdateBegun)
 }
 
 /// True for an image that calls for its confirmation, or was confirmed from outside.
