@@ -81,7 +81,9 @@ pub fn refused(error: &BoardError) -> Problem {
         }
         Fault::Missing { .. } => ("missing", "Without it there is no safe value.", "Add the line."),
         Fault::Type { .. } => ("type", "The value is of another kind.", "Correct this line."),
-        Fault::Value { .. } => ("value", "The value has no meaning on this chip.", "Correct this line."),
+        Fault::Value { .. } => {
+            ("value", "The value cannot be used, alone or beside the others.", "Correct it as said above.")
+        }
         Fault::Chip(_) => ("chip", "Flash map, clocks and pins follow from the chip.", "Correct this line."),
         Fault::NotYet { .. } => ("not-yet", "This version cannot do it.", "Use what the message names."),
         Fault::Layout(_) => (

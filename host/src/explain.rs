@@ -3,7 +3,7 @@
 //! `Display` of an error says what happened; the other two parts and the name for machines are
 //! here for files, keys and images. Links and jobs explain themselves where they are.
 
-use crate::files::{DfuError, ElfError, FileError, HexError, SegmentError};
+use crate::files::{DfuError, ElfError, FileError, Format, HexError, SegmentError};
 use crate::image::keys::KeyError;
 use crate::image::{ExternalError, ImageError, Refused};
 use crate::texts;
@@ -50,6 +50,9 @@ impl Explain for FileError {
             Self::NotRegular(_) => "It is a folder, a device or a pipe.".into(),
             Self::Empty => "It has no bytes; a build or a copy may have failed.".into(),
             Self::TooBig { .. } => "The largest STM32 has 4 MiB of flash.".into(),
+            Self::UnknownFormat { path } if Format::by_name(path) == Some(Format::Elf) => {
+                "ELF files are read, and never written.".into()
+            }
             Self::UnknownFormat { .. } => {
                 "Neither the ending of its name nor its first bytes tell its format.".into()
             }

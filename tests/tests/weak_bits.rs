@@ -176,6 +176,34 @@ fn what_is_there_already_is_not_installed_without_an_erase() {
     }
 }
 
+/// An update that was cut behind its last byte is not tried, however many starts of the confirmed image later that
+/// one is lost.
+#[test]
+fn what_a_cut_update_has_left_is_not_tried_after_other_starts() {
+    let (mut bench, one, _) = prepared("ab-update");
+    let two = bench.image(Recipe { slot: 1, ..Recipe::new("two", App::Confirms, 2) }).expect("made");
+    let two = bench.images[two].clone();
+    bench.into_update_mode().expect("by its button");
+    let [a, b, c, d] = two.slot.base.to_le_bytes();
+    let erased = bench.rig.download(0, &[0x41, a, b, c, d]).expect("an answer");
+    assert_eq!(erased.0, 0, "erased");
+    assert!(bench.rig.board.write_flash(two.slot.base, &two.bytes));
+    for start in [Bench::power_cycle, Bench::reset, Bench::power_cycle] {
+        assert_eq!(start(&mut bench), Seen::Application(0));
+    }
+    let state = State::of(&bench.rig.board, &bench.journal).newest.expect("a state");
+    assert_eq!(state.event(), Event::Boot as u8, "the begin of the update is not the newest record");
+    for at in 8..16 {
+        assert!(bench.rig.board.weaken(one.slot.base + at, 0xFF, Bits::Restless));
+    }
+    for start in 0..8 {
+        assert_eq!(bench.power_cycle(), Seen::UpdateMode, "start {start}");
+    }
+    bench.into_update_mode().expect("by its button");
+    bench.offer(1, &two.bytes, |_| {}).expect("taken");
+    assert_eq!(bench.look(DECISION), Seen::Application(1));
+}
+
 /// A board that has no configuration waits for ever; one that misread it has one.
 #[test]
 fn a_configuration_that_reads_wrong_at_first_is_read_again() {

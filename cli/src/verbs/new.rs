@@ -16,6 +16,7 @@ use surefoot_board::solve::words::strategy;
 use surefoot_core::config::{Policy, Strategy};
 use surefoot_host::files::{self, FileError};
 use surefoot_host::image::keys;
+use surefoot_sim::ChipModel;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -300,6 +301,10 @@ fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: Policy
         Strategy::Ab => ("app-a.dfu", "app-a.dfu app-b.dfu"),
         _ => ("app.dfu", "app.dfu"),
     };
+    let virtual_board = match ChipModel::find(board.chip.name) {
+        Some(_) => "      (without hardware: --link sim:board.state)",
+        None => "",
+    };
     format!(
         "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, {slots}.\n{keep}\n\
          Next:\n  \
@@ -307,7 +312,7 @@ fn next_steps(board: &Board, file: &Path, private: Option<&Path>, policy: Policy
          2. surefoot layout --board {file} --out link      ({scripts})\n  \
          3. surefoot bootloader --board {file} --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
          4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out {first}{twice}\n  \
-         5. surefoot flash {files} --board {file}      (without hardware: --link sim:board.state)\n",
+         5. surefoot flash {files} --board {file}{virtual_board}\n",
         board.chip.name,
         board.bootloader().length,
     )

@@ -336,7 +336,9 @@ impl Explain for Refusal {
             Self::Protected { .. } => {
                 "The bootloader and its records are there, or the board keeps it free.".into()
             }
-            Self::NoMemory { .. } => "The file holds more than the flash, or is for another chip.".into(),
+            Self::NoMemory { .. } => {
+                "The flash that the device names ends before it, or the address is for another chip.".into()
+            }
             Self::Unreadable { .. } => "The memory string says so.".into(),
             Self::OtherSlot { open_name, .. } => format!(
                 "An update goes to {open_name} now; the other slot is kept for the image that the board goes back to."
@@ -372,7 +374,7 @@ impl Explain for Refusal {
                 "Link the application for its slot (see `surefoot layout`); `surefoot info` draws what is writable."
                     .into()
             }
-            Self::NoMemory { .. } => "Check the chip, and the address of a BIN.".into(),
+            Self::NoMemory { .. } => "Check the chip, the address and the length.".into(),
             Self::Unreadable { .. } => "Leave this range out.".into(),
             Self::OtherSlot { open, open_name, .. } | Self::NoneFits { open, open_name } => format!(
                 "Link it for {open_name}: {} `surefoot layout --out` writes the linker scripts of both slots; \

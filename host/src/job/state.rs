@@ -7,7 +7,7 @@
 use super::Target;
 use surefoot_core::config::{Config, OWNER_JOURNAL, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, LEN, Manifest, Override, VECTOR_OFFSET, View};
-use surefoot_core::journal::{self, Event, Journal, RECORD_LEN, BEGUN, Record};
+use surefoot_core::journal::{self, BEGUN, Event, Journal, RECORD_LEN, Record};
 use surefoot_core::port::Memory;
 
 /// No STM32 has a larger one.

@@ -4,7 +4,7 @@ use super::bench::{Bench, FLASH, Seen, Tape};
 use super::case::CutAt;
 use super::checks::{State, image_in};
 use std::fmt::Write;
-use surefoot_core::journal::{Event, RECORD_LEN, BEGUN, Record};
+use surefoot_core::journal::{BEGUN, Event, RECORD_LEN, Record};
 use surefoot_sim::{Nanos, Remains, Started};
 
 /// The lines of a timeline.
