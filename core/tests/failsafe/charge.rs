@@ -6,7 +6,7 @@ use super::image::recipe;
 use super::scenario::{self, Act};
 use surefoot_core::config::{Policy, Strategy};
 
-/// How often an image on trial starts after resets with this cause. Its first start, with another, is behind it.
+/// How often an image on trial starts after resets with this cause, behind its first start with another.
 fn starts(cause: u8) -> usize {
     let mut board = Board::new(Kind::new(&SMALLEST, Strategy::Ab, Policy::Crc));
     scenario::act(&mut board, &[Act::Update("old"), Act::Rest, Act::Update("new")]);
