@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::Policy;
+use surefoot_core::config::{OWNER_JOURNAL, Policy};
 use surefoot_core::dfu::{State, Status, command, request};
+use surefoot_core::image::ImageFault;
+use surefoot_core::journal::{self, Event};
 use surefoot_core::port::FlashFault;
-use surefoot_host::job::Finish;
+use surefoot_host::job::{Finish, Session};
 use surefoot_host::link::Usb;
 use surefoot_images::{F4_CRC, F4_FULL};
-use surefoot_sim::{Defect, Failing, Kind, Leaves, Nanos, Told};
+use surefoot_sim::{Bits, Defect, Failing, Kind, Leaves, Nanos, Told};
 use surefoot_tests::fixtures::{self, SLOT};
 use surefoot_tests::rig::{Found, Rig, board_file, example_key};
 
@@ -137,6 +139,117 @@ fn erasing_everything_erases_the_slot_and_answers_in_between() {
     assert_eq!(words, [0, u32::MAX, u32::MAX]);
     assert_eq!(board_file(Policy::None).expect("a board").slot().base, SLOT);
     rig.board.assert_no_violations(|_| false);
+}
+
+/// The option bytes of a new chip, as FLASH_OPTCR shows them, and of one protected from being read.
+const OPEN: u32 = 0x0FFF_AAEC;
+const LEVEL_1: u32 = 0x0FFF_55EC;
+
+/// nWRP of a sector, low when it is protected (RM0090, 3.9.10).
+fn nwrp(sector: u32) -> u32 {
+    1 << (16 + sector)
+}
+
+#[test]
+fn option_bytes_that_take_protection_away_or_lock_the_slot_or_ask_for_too_many_volts_are_refused() {
+    const BROWN_OUT: u32 = 0b11 << 2;
+    let sealed = OPEN & !nwrp(0);
+    // WDG_SW, nRST_STOP, nRST_STDBY, the lock, the start, and what this chip has not.
+    let others: Vec<u32> = [0, 1, 4, 5, 6, 7, 28, 31].map(|bit| OPEN ^ 1 << bit).into();
+    let sectors: Vec<u32> = (1..12).map(|sector| OPEN & !nwrp(sector)).collect();
+    // Something that is allowed does not bring in what is not.
+    let both = vec![OPEN & !nwrp(0) & !nwrp(1), sealed & !nwrp(4), LEVEL_1 & !nwrp(11), LEVEL_1 & !(1 << 5)];
+    let (starved, fed) = ("2.1V-2.4V", "2.7V-3.6V");
+    let levels = (0..3).map(|level| OPEN & !BROWN_OUT | level << 2).collect();
+    let table = [
+        ("a new chip", fed, OPEN, [others, sectors, both].concat(), LEVEL_1 & !nwrp(0) & !BROWN_OUT),
+        ("a low supply", starved, OPEN, levels, sealed),
+        ("its sector", fed, sealed, vec![OPEN, LEVEL_1], sealed & LEVEL_1 & !(1 << 2)),
+        ("a locked slot", fed, OPEN & !nwrp(4), vec![OPEN & !nwrp(5)], OPEN),
+        ("level 1", fed, LEVEL_1, vec![OPEN, sealed, LEVEL_1 & !0xFF00], LEVEL_1 & !nwrp(0)),
+        ("level 1 for ever", fed, LEVEL_1, vec![OPEN & !nwrp(0)], LEVEL_1 & !0xFF00 | 0xCC00),
+    ];
+    let path = fixtures::root().join("boards/f4-discovery.toml");
+    let text = std::fs::read_to_string(&path).expect("the example board").replace("168 MHz", "120 MHz");
+    for (name, voltage, old, refused, taken) in table {
+        let text = text.replace("2.7V-3.6V", voltage);
+        let file = BoardFile::parse(&text, path.parent().expect("boards")).expect("a good board");
+        let mut rig = Rig::with(F4_FULL, file).expect("seals");
+        rig.board.set_option_bytes(old);
+        let mut rig = on(rig);
+        let (before, operations) = (rig.board.flash().to_vec(), rig.board.operations());
+        for new in refused {
+            let told = order(&mut rig, command::OPTIONS, new);
+            assert_eq!(told, (Status::Vendor as u8, State::Error as u8), "{name}: {new:#x}");
+            let info = rig.info().expect("answers");
+            let found = (info.last_fault, info.options, rig.board.option_bytes());
+            assert_eq!(found, (FlashFault::WriteProtected as u8, old, old), "{name}: {new:#x}");
+            clear(&mut rig);
+        }
+        assert!(rig.board.operations() == operations && rig.board.flash() == before, "{name}: touched");
+        assert_eq!(order(&mut rig, command::OPTIONS, taken), GOOD, "{name}: {taken:#x}");
+        assert_eq!(rig.board.option_bytes(), taken, "{name}");
+        assert!(rig.board.flash() == before, "{name}: erased");
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn a_sector_that_an_erase_leaves_as_it_was_is_told() {
+    for leaves in [Leaves::Old, Leaves::Torn(Bits::Solid, 1)] {
+        let mut rig = waiting();
+        let last = SLOT + 0x1_0000 - 4;
+        assert!(rig.board.write_flash(SLOT, &[0x5A; 64]) && rig.board.write_flash(last, &[0; 4]));
+        let erase = Failing::Erase { sector: 4, leaves };
+        rig.board.add_defect(Defect { what: erase, told: Told::Nothing, times: Some(2) });
+        let not_erased = (Status::CheckErased as u8, State::Error as u8);
+        for data in [&[command::ERASE][..], &[command::ERASE, 0, 0, 1, 8]] {
+            assert_eq!(download(&mut rig, 0, data), not_erased, "{leaves:?}");
+            assert_eq!(rig.info().expect("answers").last_fault, FlashFault::NotErased as u8);
+            clear(&mut rig);
+        }
+        assert_eq!(order(&mut rig, command::ERASE, SLOT), GOOD, "at the third try");
+        assert!(flash(&rig, SLOT, 0x1_0000).iter().all(|byte| *byte == 0xFF));
+        rig.board.assert_no_violations(|_| false);
+    }
+}
+
+#[test]
+fn an_image_in_a_sector_whose_erase_failed_is_not_taken_though_it_is_the_same() {
+    let path = fixtures::root().join("boards/f4-discovery-ab.toml");
+    for erases in [false, true] {
+        let file = BoardFile::load(&path).expect("an example");
+        let mut rig = Rig::with(F4_FULL, file).expect("the example board");
+        let key = example_key().expect("published");
+        let slot = rig.slot();
+        let image = rig.manifest(rig.filler(0x800), [1, 0, 0], Some(&key)).expect("fits");
+        let bytes = image.flat(slot.base, image.end());
+        assert!(bytes.len() < 0x1000 && rig.board.write_flash(slot.base, &bytes));
+        let erase = Failing::Erase { sector: 3, leaves: Leaves::Old };
+        rig.board.add_defect(Defect { what: erase, told: Told::Nothing, times: Some(1) });
+        rig.into_update_mode().expect("by its button");
+        let not_erased = (Status::CheckErased as u8, State::Error as u8);
+        assert_eq!(order(&mut rig, command::ERASE, slot.base), not_erased);
+        clear(&mut rig);
+        if erases {
+            assert_eq!(order(&mut rig, command::ERASE, slot.base), GOOD);
+        }
+        assert_eq!(order(&mut rig, command::SET_ADDRESS, slot.base), GOOD);
+        for (block, data) in (2..).zip(bytes.chunks(2048)) {
+            assert_eq!(download(&mut rig, block, data), GOOD, "erased: {erases}");
+        }
+        assert_eq!(flash(&rig, slot.base, bytes.len()), bytes);
+        let left = Session::open(&mut rig, false).and_then(|mut session| session.leave(slot.base));
+        assert_eq!(left.is_ok(), erases, "{left:?}");
+        let config = rig.config().with_open(OWNER_JOURNAL);
+        let sector = config.sector_from(0).expect("a journal");
+        let records = journal::history(flash(&rig, sector.base, sector.size as usize));
+        let refused: Vec<u8> =
+            records.filter(|r| r.event() == Event::Refused as u8).map(|r| r.detail()).collect();
+        let expected: &[u8] = if erases { &[] } else { &[ImageFault::NotErased as u8; 2] };
+        assert_eq!(refused, expected, "erased: {erases}");
+        rig.board.assert_no_violations(|_| false);
+    }
 }
 
 /// A board with a backup slot whose image has confirmed itself.

@@ -3,11 +3,12 @@
 //!
 //! What the tests stand on: `flash` (the model), `family` (its parameters), `image`, `board` (the
 //! core's slots on it, with an onlooker who checks the promises), `scenario` (the stories), `sweep`
-//! (the cuts). `faults`, `passing`, `turnover`, `untried` and `wear` look
+//! (the cuts). `charge`, `faults`, `passing`, `turnover`, `untried` and `wear` look
 //! at single things. The binary that ships is swept by `cargo xtask sweep`; here are the families that
 //! have no firmware yet.
 
 mod board;
+mod charge;
 mod family;
 mod faults;
 mod flash;

@@ -8,7 +8,7 @@ use super::family::{FAMILIES, Family, SMALLEST};
 use super::image::recipe;
 use super::scenario::{self, Act};
 use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Sector, Strategy};
-use surefoot_core::image::ImageFault;
+use surefoot_core::image::{ImageFault, manifest};
 use surefoot_core::journal::{BEGUN, Event, Journal};
 use surefoot_core::slot::{self, Erased};
 
@@ -137,6 +137,19 @@ fn a_bit_that_reads_differently_each_time_leaves_a_backup_that_can_be_copied_bac
     assert!(tried > 500 && begun > tried * 3 / 4, "{begun} updates begun of {tried}");
 }
 
+/// What becomes of the image in slot 1, if it is offered with these sectors erased.
+fn offered(start: &Board, erased: &[Sector]) -> Result<(), ImageFault> {
+    let mut board = start.clone();
+    let slot = board.kind.family.slot(1);
+    let mut journal = Journal::load(board.kind.config, &board.flash);
+    let mut to = Erased::none(slot);
+    erased.iter().for_each(|sector| to.add(sector));
+    assert_eq!(slot::begin(&mut journal, &mut board), Ok(()));
+    let taken = slot::install(&mut journal, &mut board, slot, to);
+    assert_eq!(journal.state.on_trial(), taken.is_ok(), "{}", board.kind.family.name);
+    taken
+}
+
 /// What stands in a slot may have the weak bits of a cut, or was rejected: it is not offered again but in sectors
 /// that were erased for it, all of them, from the first on.
 #[test]
@@ -149,20 +162,27 @@ fn an_image_whose_sectors_were_not_erased_for_it_is_refused() {
         while let Some(sector) = config.sector_from(sectors.last().map_or(slot.base, Sector::end)) {
             sectors.push(sector);
         }
-        let offered = |erased: &[Sector]| {
-            let mut board = start.clone();
-            let mut journal = Journal::load(board.kind.config, &board.flash);
-            let mut to = Erased::none(slot);
-            erased.iter().for_each(|sector| to.add(sector));
-            assert_eq!(slot::begin(&mut journal, &mut board), Ok(()));
-            let taken = slot::install(&mut journal, &mut board, slot, to);
-            assert_eq!(journal.state.on_trial(), taken.is_ok(), "{}", family.name);
-            taken
-        };
         let refused = Err(ImageFault::NotErased);
-        assert_eq!(offered(&[]), refused, "{}", family.name);
-        assert_eq!(offered(&sectors[1..]), refused, "{}: the first one was not", family.name);
-        assert_eq!(offered(&sectors), Ok(()), "{}", family.name);
+        assert_eq!(offered(&start, &[]), refused, "{}", family.name);
+        assert_eq!(offered(&start, &sectors[1..]), refused, "{}: the first one was not", family.name);
+        assert_eq!(offered(&start, &sectors), Ok(()), "{}", family.name);
+    }
+}
+
+/// An image is written from its start on, so its manifest comes last.
+#[test]
+fn an_image_whose_manifest_reaches_into_a_sector_that_was_not_erased_is_refused() {
+    let refused = Err(ImageFault::NotErased);
+    let manifest = manifest::LEN as u32;
+    for (body, taken) in [(1024 - manifest, Ok(())), (1024 - manifest / 2, refused), (1024, refused)] {
+        let family = Box::leak(Box::new(SMALLEST));
+        family.body = body;
+        let start = after(family, Strategy::Ab, &[Act::Update("old"), Act::Rest, Act::Update("next")]);
+        let config = start.kind.config.with_open(OWNER_SLOT1);
+        let first = config.sector_from(family.slot(1).base).expect("open");
+        let second = config.sector_from(first.end()).expect("open");
+        assert_eq!(offered(&start, &[first]), taken, "after {body} bytes");
+        assert_eq!(offered(&start, &[first, second]), Ok(()), "after {body} bytes");
     }
 }
 
