@@ -355,6 +355,26 @@ fn an_image_that_is_whole_and_refused_is_not_copied_back_at_every_start() {
     }
 }
 
+/// What a backup slot is to hold, it may not hold any more.
+#[test]
+fn a_backup_that_is_none_is_not_copied_over_an_image_that_was_misread() {
+    let mut board = after(&SMALLEST, Strategy::Backup, &[Act::Update("old"), Act::Rest]);
+    let mut journal = Journal::load(board.kind.config, &board.flash);
+    slot::open(&mut journal, &mut board).expect("copied");
+    assert!(journal.state.confirmed() != 0 && journal.state.backup() == journal.state.confirmed());
+    let [runs, backup] = [0, 1].map(|number| board.kind.family.slot(number));
+    board.flash.put(backup.base + 0x40, &[0; 32]);
+    board.known.faulty = true;
+    board.power_on(None, 1);
+    board.flash.slip(runs.base + 0x40, 4, u128::MAX);
+    let started = board.boot(cause::PIN);
+    assert!(matches!(started, Started::Update(_)), "{started:?}");
+    assert!(board.flash.done.iter().all(|operation| !operation.erase), "{:?}", board.flash.done);
+    board.power_on(None, 1);
+    board.flash.slip(runs.base + 0x40, 0, 0);
+    starts(&mut board, "old", "read well again");
+}
+
 /// What nobody confirmed yet runs on trial, and a trial is counted by the image's id.
 #[test]
 fn an_image_whose_id_does_not_read_runs_on_no_trial() {

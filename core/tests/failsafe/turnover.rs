@@ -4,9 +4,10 @@ use super::board::{Board, Kind};
 use super::family::{FAMILIES, Family, LARGE_JOURNAL};
 use super::flash::{Cut, POINTS, When};
 use super::scenario;
-use surefoot_core::config::{OWNER_JOURNAL, Policy, Strategy};
+use surefoot_core::config::{Config, OWNER_JOURNAL, Policy, Sector, Strategy};
 use surefoot_core::image::crc32;
 use surefoot_core::journal::{Event, Journal, RECORD_LEN};
+use surefoot_core::port::{Flash, FlashFault, Memory};
 
 /// What a cut leaves is drawn so many times.
 const SEEDS: u64 = 4;
@@ -118,7 +119,7 @@ fn a_state_that_would_get_a_number_that_cannot_be_followed_is_not_taken_for_writ
 }
 
 /// Writes a state with this candidate.
-fn commit(board: &mut Board, candidate: u32) -> Result<(), surefoot_core::port::FlashFault> {
+fn commit(board: &mut Board, candidate: u32) -> Result<(), FlashFault> {
     let mut journal = Journal::load(board.kind.config, &board.flash);
     journal.state.set_candidate(candidate);
     journal.commit(board, Event::Installed, 0)
@@ -141,6 +142,43 @@ fn check(board: &mut Board, old: u32, seed: u64, case: &str) {
     commit(board, 10).expect("the flash is good");
     let candidate = Journal::load(board.kind.config, &board.flash).state.candidate();
     assert_eq!(candidate, 10, "{case}: the next state is not found");
+}
+
+/// A flash that programs nothing from this address on.
+struct Stubborn<'a>(&'a mut Board, u32);
+
+impl Memory for Stubborn<'_> {
+    fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
+        self.0.bytes(address, length)
+    }
+}
+
+impl Flash for Stubborn<'_> {
+    fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault> {
+        self.0.erase(config, sector)
+    }
+
+    fn program(&mut self, config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault> {
+        if address >= self.1 { Err(FlashFault::ReadBack) } else { self.0.program(config, address, data) }
+    }
+}
+
+#[test]
+fn a_sector_that_takes_no_record_at_all_does_not_cost_the_one_with_the_newest() {
+    let kind = Kind::new(&FAMILIES[0], Strategy::Ab, Policy::Crc);
+    let mut board = Board::new(kind);
+    commit(&mut board, 7).expect("the flash is good");
+    scenario::fill(&mut board, 0);
+    let second = kind.config.with_open(OWNER_JOURNAL).sector_from(0).expect("a journal").end();
+    let mut journal = Journal::load(kind.config, &board.flash);
+    journal.state.set_candidate(8);
+
+    for _ in 0..3 * kind.family.records() {
+        let written = journal.commit(&mut Stubborn(&mut board, second), Event::Installed, 0);
+        assert_eq!(written, Err(FlashFault::ReadBack));
+    }
+    assert!(board.flash.done.iter().filter(|operation| operation.erase).count() > 2, "tried anew");
+    check(&mut board, 7, 0, "nothing was written");
 }
 
 /// A cut in a record, a second one in the recovery: bits of both may turn bad later, one by one.
