@@ -183,7 +183,7 @@ surefoot_result_t surefoot_confirm(const surefoot_board_t *board);
 /* The journal's word on the images. An id is the CRC-32 of the image's manifest; 0 is no image. */
 typedef struct surefoot_state {
     uint8_t running;     /* SUREFOOT_RUNNING_... */
-    uint8_t rejected;    /* 1: the candidate was rejected, 0: it was not */
+    uint8_t rejected;    /* 1: the candidate was rejected, or an update has begun since; 0: neither */
     uint8_t charged;     /* what the candidate's boots cost so far, in eighths of a boot: eight for each,
                             one when the supply was lost before it */
     uint8_t allowed;     /* how much they may cost; 0: trials are not counted on this board */

@@ -36,7 +36,7 @@ pub struct State {
     pub confirmed: u32,
     /// Id of the image on trial, or of the one that was rejected last.
     pub candidate: u32,
-    /// True when that candidate was rejected: it did not confirm itself, or it was no good.
+    /// True when that candidate was rejected: it did not confirm itself, was no good, or an update has begun since.
     pub rejected: bool,
     /// What the candidate's boots were charged so far, in eighths of a boot: eight for each, but one
     /// when the supply was lost before it.
