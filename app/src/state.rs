@@ -4,7 +4,7 @@
 //! from it for that reason.
 
 use surefoot_core::config::OWNER_JOURNAL;
-use surefoot_core::journal::{BEGUN, Journal, RECORD_LEN, Record};
+use surefoot_core::journal::{Journal, RECORD_LEN, Record};
 use surefoot_core::port::Memory;
 use surefoot_core::slot::{self, CHARGE};
 
@@ -36,7 +36,8 @@ pub struct State {
     pub confirmed: u32,
     /// Id of the image on trial, or of the one that was rejected last.
     pub candidate: u32,
-    /// True when that candidate was rejected: it did not confirm itself, was no good, or an update has begun since.
+    /// True when that candidate is not tried any more: it did not confirm itself, was no good, or an update
+    /// has begun since.
     pub rejected: bool,
     /// What the candidate's boots were charged so far, in eighths of a boot: eight for each, but one
     /// when the supply was lost before it.
@@ -61,7 +62,7 @@ pub fn state(board: &Board) -> Result<State, Error> {
     }
     let known = Journal::load(home.config, &home.flash).state;
     let id = slot::id(&home.flash, home.slot);
-    let rejected = known.tries() >= BEGUN;
+    let rejected = known.given_up();
     let running = match id {
         0 => Standing::Unknown,
         id if known.on_trial() && known.candidate() == id => Standing::OnTrial,

@@ -183,9 +183,13 @@ impl Record {
     pub fn backup(&self) -> u32 {
         self.word(at::BACKUP)
     }
+    /// True when the candidate is not tried any more: it was rejected, or an update has begun since.
+    pub fn given_up(&self) -> bool {
+        self.tries() >= BEGUN
+    }
     /// True when the candidate is to be booted.
     pub fn on_trial(&self) -> bool {
-        self.candidate() != 0 && self.tries() < BEGUN
+        self.candidate() != 0 && !self.given_up()
     }
 
     /// Another candidate, not tried yet; 0: none.

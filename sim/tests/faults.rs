@@ -419,3 +419,33 @@ fn remains_have_the_same_print_when_what_comes_after_them_is_the_same() {
     let drifting = after(When::Inside, Bits::Drifting, 5);
     assert_ne!(one, drifting, "the same cells, and bits that change at other times");
 }
+
+/// What the core executes is what the array holds, whatever it has translated of it before.
+#[test]
+fn an_instruction_that_changes_by_itself_or_with_the_whole_board_is_executed_as_it_is() {
+    const CODE: u32 = 0x0800_0200;
+    let mut board = board();
+    // movs r0, #8 (ARM DDI 0403E A7.7.76)
+    Script::new().raw(&[0x2008]).start(&mut board);
+    let ran = |board: &mut Board| {
+        board.power_off();
+        board.power_on();
+        board.run_for(Nanos::millis(10));
+        let stored = u32::from(board.flash()[(CODE - 0x0800_0000) as usize]);
+        (board.register(0), stored)
+    };
+    assert_eq!(ran(&mut board), (8, 8));
+    let start = board.snapshot();
+    assert!(board.write_flash(CODE, &[9]));
+    assert_eq!(ran(&mut board), (9, 9));
+    board.restore(&start);
+    assert_eq!(ran(&mut board), (8, 8), "put back");
+    assert!(board.weaken(CODE, 1, Bits::Drifting));
+    let mut seen = BTreeSet::new();
+    for start in 0..32 {
+        let (executed, stored) = ran(&mut board);
+        assert_eq!(executed, stored, "start {start}");
+        seen.insert(executed);
+    }
+    assert_eq!(seen, BTreeSet::from([8, 9]));
+}

@@ -7,7 +7,7 @@
 use super::Target;
 use surefoot_core::config::{Config, OWNER_JOURNAL, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, LEN, Manifest, Override, VECTOR_OFFSET, View};
-use surefoot_core::journal::{self, BEGUN, Event, Journal, RECORD_LEN, Record};
+use surefoot_core::journal::{self, Event, Journal, RECORD_LEN, Record};
 use surefoot_core::port::Memory;
 
 /// No STM32 has a larger one.
@@ -240,7 +240,7 @@ fn role(state: &Record, id: u32, backup: bool) -> Role {
                 Role::Spare
             }
         }
-        id if id == state.candidate() && state.tries() >= BEGUN => Role::Rejected,
+        id if id == state.candidate() && state.given_up() => Role::Rejected,
         id if id == state.candidate() => Role::Trial { eighths: state.tries() },
         id if id == state.confirmed() => Role::Confirmed,
         _ => Role::Spare,

@@ -4,7 +4,7 @@ use super::bench::{Bench, FLASH, Seen, Tape};
 use super::case::CutAt;
 use super::checks::{State, image_in};
 use std::fmt::Write;
-use surefoot_core::journal::{BEGUN, Event, RECORD_LEN, Record};
+use surefoot_core::journal::{Event, RECORD_LEN, Record};
 use surefoot_sim::{Nanos, Remains, Started};
 
 /// The lines of a timeline.
@@ -181,9 +181,11 @@ pub fn tell(bench: &Bench, record: &Record) -> String {
     }
     let _ = write!(line, ", floor {}, confirmed {}", record.floor(), name(record.confirmed()));
     if record.candidate() != 0 {
-        let _ = match record.tries() {
-            BEGUN.. => write!(line, ", {} rejected", name(record.candidate())),
-            tries => write!(line, ", {} on trial, charged {tries}", name(record.candidate())),
+        let _ = match record.given_up() {
+            true => write!(line, ", {} given up", name(record.candidate())),
+            false => {
+                write!(line, ", {} on trial, charged {}", name(record.candidate()), record.tries())
+            }
         };
     }
     if record.revoked() != 0 {
