@@ -121,7 +121,7 @@ impl Board {
             clocks,
             pins: Pins::default(),
             effects: Effects::default(),
-            lines: [false; LINES],
+            lines: [0; LINES],
             orders: Vec::new(),
             next_event: Nanos::NEVER,
             deadline: 0,
@@ -292,7 +292,7 @@ impl Board {
         };
         self.bus.models.syscfg.set_memory_mode(mode);
         self.bus.memory.show_at_zero(shown, &mut *self.cpu);
-        self.bus.lines = [false; LINES];
+        self.bus.lines = [0; LINES];
         self.flush_orders();
         self.cpu.load(&self.cold);
         let delay = if cause == ResetCause::PowerOn { POWER_ON_DELAY } else { RESET_DELAY };
@@ -338,7 +338,7 @@ impl Board {
             }
         });
         // A core state without SysTick and without interrupts, so that only time passes.
-        self.bus.lines = [false; LINES];
+        self.bus.lines = [0; LINES];
         self.flush_orders();
         self.cpu.load(&self.cold);
         self.bus.clock = CycleClock::start(now, HSI_HZ);

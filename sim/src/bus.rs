@@ -41,7 +41,8 @@ pub(crate) struct Bus {
     pub(crate) clocks: Clocks,
     pub(crate) pins: Pins,
     pub(crate) effects: Effects,
-    pub(crate) lines: [bool; LINES],
+    /// The sources of each interrupt line that are high, a bit each.
+    pub(crate) lines: [u8; LINES],
     pub(crate) orders: Vec<Order>,
     /// The models' next event.
     pub(crate) next_event: Nanos,
@@ -126,11 +127,12 @@ impl Bus {
         if self.models.syscfg.remapped() {
             self.effects.stop = true;
         }
-        for (line, high) in self.effects.lines.drain(..) {
-            let state = &mut self.lines[usize::from(line)];
-            if *state != high {
-                *state = high;
-                self.orders.push(Order::Line(line, high));
+        for (line, source, high) in self.effects.lines.drain(..) {
+            let sources = &mut self.lines[usize::from(line)];
+            let before = *sources != 0;
+            *sources = *sources & !(1 << source) | u8::from(high) << source;
+            if before != (*sources != 0) {
+                self.orders.push(Order::Line(line, !before));
             }
         }
         self.schedule();
@@ -165,9 +167,7 @@ impl Bus {
             self.clock.change(cycles, self.clocks.hclk);
             self.deadline = self.clock.cycles_at(self.next_event.min(self.limit));
         }
-        for timer in &mut self.models.timers {
-            timer.clock_changed(&mut ctx!(self, now, None));
-        }
+        self.models.timers.clock_changed(&mut ctx!(self, now, None));
         let scale_1 = self.models.pwr.scale_1();
         self.models.rcc.check_limits(&self.chip, scale_1, &mut ctx!(self, now, None));
         let chip = &self.chip;

@@ -1,12 +1,13 @@
 //! The address map (RM0090 section 2.3, table 1): what answers where, and which clock it needs.
 
 use crate::memory::{FLASH, OTP, OTP_LENGTH};
+use crate::timer::KINDS;
 
 /// A model in [`crate::models::Models`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Id {
-    /// TIM2-TIM5 as 0-3.
-    Timer(u8),
+    /// TIM1 to TIM14; the offset counts on in steps of 0x400.
+    Timers,
     Rtc,
     Iwdg,
     /// USART1-USART3 as 0-2.
@@ -84,13 +85,10 @@ pub(crate) fn decode(address: u32) -> Place {
 fn peripheral(address: u32) -> Place {
     let offset = address & 0x3FF;
     let at = |id| Place::Peripheral(id, offset);
+    let timer = |index: u32| Place::Peripheral(Id::Timers, index << 10 | offset);
     match address & !0x3FF {
-        0x4000_0000 => at(Id::Timer(0)),
-        0x4000_0400 => at(Id::Timer(1)),
-        0x4000_0800 => at(Id::Timer(2)),
-        0x4000_0C00 => at(Id::Timer(3)),
-        0x4000_1000 | 0x4000_1400 => Place::Unmodelled("TIM6/TIM7"),
-        0x4000_1800..=0x4000_2000 => Place::Unmodelled("TIM12-TIM14"),
+        0x4000_0000..=0x4000_1400 => timer(1 + ((address - 0x4000_0000) >> 10)),
+        0x4000_1800..=0x4000_2000 => timer(11 + ((address - 0x4000_1800) >> 10)),
         0x4000_2800 => at(Id::Rtc),
         0x4000_2C00 => Place::Unmodelled("WWDG"),
         0x4000_3000 => at(Id::Iwdg),
@@ -102,7 +100,8 @@ fn peripheral(address: u32) -> Place {
         0x4000_6400 | 0x4000_6800 => Place::Unmodelled("CAN"),
         0x4000_7000 => at(Id::Pwr),
         0x4000_7400 => Place::Unmodelled("DAC"),
-        0x4001_0000 | 0x4001_0400 => Place::Unmodelled("TIM1/TIM8"),
+        0x4001_0000 => timer(0),
+        0x4001_0400 => timer(7),
         0x4001_1000 => at(Id::Usart(0)),
         0x4001_1400 => Place::Unmodelled("USART6"),
         0x4001_2000 => Place::Unmodelled("ADC"),
@@ -110,7 +109,7 @@ fn peripheral(address: u32) -> Place {
         0x4001_3000 => Place::Unmodelled("SPI1"),
         0x4001_3800 => at(Id::Syscfg),
         0x4001_3C00 => at(Id::Exti),
-        0x4001_4000..=0x4001_4800 => Place::Unmodelled("TIM9-TIM11"),
+        0x4001_4000..=0x4001_4800 => timer(8 + ((address - 0x4001_4000) >> 10)),
         0x4002_0000..=0x4002_2000 => Place::Peripheral(Id::Gpio, address - 0x4002_0000),
         0x4002_3000 => at(Id::Crc),
         0x4002_3800 => at(Id::Rcc),
@@ -129,7 +128,10 @@ impl Place {
         use BusEnable::{Ahb1, Ahb2, Apb1, Apb2};
         let (bus, bit, name) = match self {
             Self::Peripheral(id, offset) => match id {
-                Id::Timer(n) => (Apb1, n, ["TIM2", "TIM3", "TIM4", "TIM5"][usize::from(n)]),
+                Id::Timers => {
+                    let kind = &KINDS[(offset >> 10) as usize];
+                    return Some((kind.enable, kind.name));
+                }
                 Id::Usart(0) => (Apb2, 4, "USART1"),
                 Id::Usart(1) => (Apb1, 17, "USART2"),
                 Id::Usart(_) => (Apb1, 18, "USART3"),

@@ -72,6 +72,10 @@ pub struct Clocks {
     pub pll48: u32,
     /// The low-speed internal oscillator, which the independent watchdog runs on.
     pub lsi: u32,
+    /// The 32.768 kHz crystal.
+    pub lse: u32,
+    /// The HSE divided by RTCPRE, for the RTC and for TIM11's channel 1.
+    pub hse_rtc: u32,
 }
 
 /// What a pin is set up to be.
@@ -159,8 +163,8 @@ pub enum ResetCause {
 /// What a model causes outside itself. The bus carries it out after the access or the event.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
-    /// Changed interrupt lines with their new levels, oldest first.
-    pub(crate) lines: Vec<(u16, bool)>,
+    /// Interrupt lines, which of their sources, and its new level, oldest first.
+    pub(crate) lines: Vec<(u16, u8, bool)>,
     /// EXTI lines 16 and up with their new levels.
     pub(crate) exti: Vec<(u8, bool)>,
     /// Levels that peripherals drive onto pins as alternate functions.
@@ -195,7 +199,11 @@ impl Ctx<'_> {
     /// Drives interrupt line `line` (position in RM0090 table 61/62). Lines are levels; the bus
     /// tells the core only of changes.
     pub fn irq(&mut self, line: u16, high: bool) {
-        self.effects.lines.push((line, high));
+        self.irq_shared(line, 0, high);
+    }
+    /// As [`Ctx::irq`], for a line that two peripherals share: it is high while any of its sources is.
+    pub fn irq_shared(&mut self, line: u16, source: u8, high: bool) {
+        self.effects.lines.push((line, source, high));
     }
     /// Drives EXTI line 16 or above (18: OTG FS wake-up, RM0090 section 12.2.5).
     pub fn exti(&mut self, line: u8, high: bool) {

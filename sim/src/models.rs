@@ -13,7 +13,7 @@ use crate::iwdg::Iwdg;
 use crate::otg::OtgFs;
 use crate::pwr::Pwr;
 use crate::rcc::{Hse, Rcc};
-use crate::timer::Timer;
+use crate::timer::{KINDS, Timers};
 use crate::usart::Usart;
 
 /// The models.
@@ -29,7 +29,7 @@ pub(crate) struct Models {
     pub(crate) crc: Crc,
     pub(crate) iwdg: Iwdg,
     pub(crate) usart: [Usart; 3],
-    pub(crate) timers: [Timer; 4],
+    pub(crate) timers: Timers,
     pub(crate) debug: Debug,
     pub(crate) otg: OtgFs,
 }
@@ -47,7 +47,7 @@ impl Models {
             crc: Crc::new(),
             iwdg: Iwdg::new(lsi_hz),
             usart: [0, 1, 2].map(Usart::new),
-            timers: [0, 1, 2, 3].map(Timer::new),
+            timers: Timers::new(),
             debug: Debug::new(chip),
             otg: OtgFs::new(),
         }
@@ -56,7 +56,7 @@ impl Models {
     /// The model behind an address; flash is not one of them, it needs the memory.
     pub(crate) fn get(&mut self, id: Id) -> Option<&mut dyn Peripheral> {
         Some(match id {
-            Id::Timer(n) => &mut self.timers[usize::from(n)],
+            Id::Timers => &mut self.timers,
             Id::Rtc => &mut self.backup,
             Id::Iwdg => &mut self.iwdg,
             Id::Usart(n) => &mut self.usart[usize::from(n)],
@@ -73,17 +73,15 @@ impl Models {
     }
 
     /// Those that do something by themselves.
-    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 10] {
+    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 7] {
         let [u1, u2, u3] = &mut self.usart;
-        let [t2, t3, t4, t5] = &mut self.timers;
-        [&mut self.rcc, &mut self.iwdg, u1, u2, u3, t2, t3, t4, t5, &mut self.otg]
+        [&mut self.rcc, &mut self.iwdg, u1, u2, u3, &mut self.timers, &mut self.otg]
     }
 
     /// As [`Models::each`], to look at.
-    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 10] {
+    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 7] {
         let [u1, u2, u3] = &self.usart;
-        let [t2, t3, t4, t5] = &self.timers;
-        [&self.rcc, &self.iwdg, u1, u2, u3, t2, t3, t4, t5, &self.otg]
+        [&self.rcc, &self.iwdg, u1, u2, u3, &self.timers, &self.otg]
     }
 
     /// System reset (RM0090 section 7.1.1).
@@ -108,9 +106,9 @@ impl Models {
                 self.gpio.reset_port(port);
             }
         }
-        for n in 0..4 {
-            if bit(BusEnable::Apb1, n) {
-                self.timers[usize::from(n)].reset(ctx);
+        for (index, kind) in KINDS.iter().enumerate() {
+            if bit(kind.enable.bus, kind.enable.bit) {
+                self.timers.reset_one(index, ctx);
             }
         }
         let [u1, u2, u3] = &mut self.usart;

@@ -30,6 +30,8 @@ pub enum Hse {
 
 /// HSI frequency (RM0090 section 7.2.2).
 pub const HSI_HZ: u32 = 16_000_000;
+/// LSE frequency (RM0090 section 7.2.4).
+const LSE_HZ: u32 = 32_768;
 /// DS8626 section 5.3.9: HSI start-up, typical.
 const HSI_START: Nanos = Nanos(2_200);
 /// DS8626 section 5.3.8: HSE start-up with a crystal, typical.

@@ -23,7 +23,7 @@ pub struct Snapshot {
     clocks: Clocks,
     pins: Pins,
     violations: Violations,
-    lines: [bool; crate::bus::LINES],
+    lines: [u8; crate::bus::LINES],
     held_until: Nanos,
     operations: u64,
     flash_time: Nanos,

@@ -59,6 +59,8 @@ impl Bench {
             timers2: 168_000_000,
             pll48: 48_000_000,
             lsi: 32_000,
+            lse: 0,
+            hse_rtc: 0,
         };
         let mut pins = Pins::default();
         for pin in [DM, DP] {
@@ -78,7 +80,7 @@ impl Bench {
             effects: &mut self.effects,
         };
         let result = act(&mut self.otg, &mut ctx);
-        for (line, level) in self.effects.lines.drain(..) {
+        for (line, _, level) in self.effects.lines.drain(..) {
             assert_eq!(line, super::IRQ);
             self.line = level;
         }

@@ -1,6 +1,6 @@
 //! The clock tree: what the registers add up to in hertz, and the limits it must keep.
 
-use super::{HSI_HZ, Hse, PLLSRC_HSE, Rcc, Source};
+use super::{HSI_HZ, Hse, LSE_HZ, PLLSRC_HSE, Rcc, Source};
 use crate::chip::ChipModel;
 use crate::device::{Clocks, Ctx};
 use crate::violation::Kind;
@@ -18,6 +18,12 @@ impl Rcc {
         let q = self.pllcfgr >> 24 & 15;
         let pll48 = if self.pll == Source::Ready { self.vco_hz() / q.max(1) } else { 0 };
         let lsi = if self.lsi == Source::Ready { self.lsi_hz } else { 0 };
+        let lse = if self.lse == Source::Ready { LSE_HZ } else { 0 };
+        // Section 7.3.3: RTCPRE 0 and 1 give no clock.
+        let hse_rtc = match (self.hse, self.cfgr >> 16 & 31) {
+            (Source::Ready, divider @ 2..) => self.hse_hz() / divider,
+            _ => 0,
+        };
         Clocks {
             sysclk,
             hclk,
@@ -28,6 +34,8 @@ impl Rcc {
             timers2: hclk >> s2.saturating_sub(1),
             pll48,
             lsi,
+            lse,
+            hse_rtc,
         }
     }
 
