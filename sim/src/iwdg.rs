@@ -80,9 +80,27 @@ impl Iwdg {
     }
 
     fn count_from(&mut self, now: Nanos, value: u32) {
-        // Table 107: the prescaler is 4 to 256; a reload of 0 still takes one step.
-        let divider = 4u64 << self.prescaler.used.min(6);
-        self.expires = now + Nanos::cycles((u64::from(value) + 1) * divider, u64::from(self.lsi_hz));
+        // A reload of 0 still takes one step.
+        let cycles = (u64::from(value) + 1) * self.divider();
+        self.expires = now + Nanos::cycles(cycles, u64::from(self.lsi_hz));
+    }
+
+    /// LSI cycles for one step of the counter (table 107).
+    fn divider(&self) -> u64 {
+        4 << self.prescaler.used.min(6)
+    }
+
+    /// A new prescaler arrives. It feeds the counter's clock (section 21.4.2, figure 213), so the steps that are
+    /// left take their time from the new one; the counter keeps its value.
+    fn advance_prescaler(&mut self, now: Nanos) {
+        let Some(at) = self.prescaler.arrives.filter(|&at| at <= now) else { return };
+        let before = self.divider();
+        self.prescaler.advance(now);
+        if self.running && self.expires > at && self.expires != Nanos::NEVER {
+            let cycles = u128::from(self.expires.since(at).0) * u128::from(self.lsi_hz) / 1_000_000_000;
+            let steps = (cycles as u64).div_ceil(before);
+            self.expires = at + Nanos::cycles(steps * self.divider(), u64::from(self.lsi_hz));
+        }
     }
 
     fn write_update(&mut self, reload: bool, value: u32, ctx: &mut Ctx) {
@@ -152,7 +170,7 @@ impl Peripheral for Iwdg {
     }
 
     fn advance(&mut self, ctx: &mut Ctx) {
-        self.prescaler.advance(ctx.now);
+        self.advance_prescaler(ctx.now);
         self.reload.advance(ctx.now);
         if self.expires <= ctx.now {
             self.expires = Nanos::NEVER;

@@ -112,6 +112,10 @@ pub enum Trial {
     Silent,
     /// Lights the LED, stops with interrupts off and lets the watchdog starve.
     Hangs,
+    /// Confirms itself after this many milliseconds, in which it never feeds the watchdog.
+    Late(u32),
+    /// Sets the watchdog up to 4.1 s itself, confirms itself, then as [`Trial::Silent`].
+    OwnWatchdog,
 }
 
 /// The least that an application can be, from tests/trial, linked for the slot at `base`: less than 200
@@ -129,6 +133,8 @@ pub fn trial(what: Trial, period_ms: u32, base: u32) -> Result<PathBuf> {
             Trial::Confirms => cargo.args(["--features", "confirm"]),
             Trial::Silent => &mut cargo,
             Trial::Hangs => cargo.args(["--features", "hang"]),
+            Trial::Late(ms) => cargo.env("TRIAL_CONFIRM_MS", ms.to_string()).args(["--features", "late"]),
+            Trial::OwnWatchdog => cargo.args(["--features", "own-watchdog"]),
         };
         run(&mut cargo)?;
         Ok(work.join("cargo").join(TARGET).join("release/trial"))

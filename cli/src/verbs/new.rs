@@ -237,7 +237,8 @@ fn make_folder(folder: &Path) -> Result<(), FileError> {
 /// What a newcomer's first application falls over.
 const WATCHDOG: &str = "\
 # The bootloader starts the independent watchdog, which nothing but a reset stops: the application\n\
-# must feed it, at the latest every 20 s (write 0xAAAA to IWDG_KR, 0x40003000). false: not started.\n";
+# must feed it, at the latest every 20 s (write 0xAAAA to IWDG_KR, 0x40003000). false: it runs only while\n\
+# a new image is on trial, on boards that have trials: such an image confirms itself or feeds it in 20 s.\n";
 
 /// The example with its name, policy and keys replaced; everything else, comments too, stays.
 fn filled(example: &str, name: &str, policy: PolicyName, key: Option<&str>) -> String {

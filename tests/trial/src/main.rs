@@ -1,6 +1,8 @@
 //! The least that an application can be: it confirms itself, or stays silent, or hangs.
 //!
-//! Feature `confirm`: [`surefoot_app::confirm`], then as without a feature. None: sleeps, and every
+//! Feature `confirm`: [`surefoot_app::confirm`], then as without a feature. `late`: the same after
+//! `TRIAL_CONFIRM_MS`, in which it never feeds the watchdog. `own-watchdog`: sets the watchdog up itself first
+//! of all, to 4.1 s, in the order of a manufacturer's library but without its wait. None: sleeps, and every
 //! `TRIAL_PERIOD_MS` feeds the watchdog and changes the LED (PD12). `hang`: lights the LED and stops
 //! for good, interrupts off.
 //! Without cortex-m-rt, so that a start costs a few dozen instructions and not a cleared RAM.
@@ -14,6 +16,12 @@ const RCC_AHB1ENR: *mut u32 = 0x4002_3830 as *mut u32;
 const GPIOD_MODER: *mut u32 = 0x4002_0C00 as *mut u32;
 const GPIOD_ODR: *mut u32 = 0x4002_0C14 as *mut u32;
 const IWDG_KR: *mut u32 = 0x4000_3000 as *mut u32;
+#[cfg(feature = "own-watchdog")]
+const IWDG_PR: *mut u32 = 0x4000_3004 as *mut u32;
+#[cfg(feature = "own-watchdog")]
+const IWDG_RLR: *mut u32 = 0x4000_3008 as *mut u32;
+#[cfg(feature = "late")]
+const ICSR: *mut u32 = 0xE000_ED04 as *mut u32;
 const SYST_CSR: *mut u32 = 0xE000_E010 as *mut u32;
 const SYST_RVR: *mut u32 = 0xE000_E014 as *mut u32;
 const SYST_CVR: *mut u32 = 0xE000_E018 as *mut u32;
@@ -27,6 +35,15 @@ const PERIOD_MS: u32 = match option_env!("TRIAL_PERIOD_MS") {
         _ => panic!("TRIAL_PERIOD_MS: 1 to 1000"),
     },
     None => 100,
+};
+/// How long `late` waits.
+#[cfg(feature = "late")]
+const CONFIRM_MS: u32 = match option_env!("TRIAL_CONFIRM_MS") {
+    Some(text) => match u32::from_str_radix(text, 10) {
+        Ok(time) => time,
+        _ => panic!("TRIAL_CONFIRM_MS: a number"),
+    },
+    None => 2000,
 };
 
 /// A vector.
@@ -67,6 +84,17 @@ static VECTORS: [Vector; 16] = [
 // SAFETY: the linker script's entry; nothing else has this name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn reset() -> ! {
+    #[cfg(feature = "own-watchdog")]
+    // SAFETY: as below. /32 and 4,096 steps: 4.1 s at 32 kHz.
+    unsafe {
+        IWDG_KR.write_volatile(0xCCCC);
+        IWDG_KR.write_volatile(0x5555);
+        IWDG_PR.write_volatile(3);
+        IWDG_RLR.write_volatile(0xFFF);
+        IWDG_KR.write_volatile(0xAAAA);
+    }
+    #[cfg(feature = "late")]
+    idle(CONFIRM_MS / PERIOD_MS);
     #[cfg(feature = "confirm")]
     let _ = surefoot_app::confirm(&surefoot_app::Board::F4);
     // SAFETY: registers of the chip, with nobody else to use them.
@@ -84,6 +112,24 @@ unsafe extern "C" fn reset() -> ! {
             SYST_CSR.write_volatile(0b111);
         }
         stop()
+    }
+}
+
+/// Sleeps through so many ticks, which nothing handles.
+#[cfg(feature = "late")]
+fn idle(ticks: u32) {
+    const PENDSTCLR: u32 = 1 << 25;
+    // SAFETY: as in `reset`.
+    unsafe {
+        asm!("cpsid i");
+        SYST_RVR.write_volatile(PERIOD_MS * TICKS_PER_MS - 1);
+        SYST_CVR.write_volatile(0);
+        SYST_CSR.write_volatile(0b111);
+        for _ in 0..ticks {
+            asm!("wfi");
+            ICSR.write_volatile(PENDSTCLR);
+        }
+        asm!("cpsie i");
     }
 }
 
