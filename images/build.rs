@@ -1,45 +1,62 @@
-//! Builds the firmware workspace with its own toolchain and takes the flat binaries.
+//! Takes the prebuilt binaries, or builds them from the firmware workspace with its own toolchain.
 //!
-//! Where rustup lacks the firmware's toolchain it is installed here, so that one command is enough on
-//! a fresh machine.
+//! They are built with the feature `build-firmware`, and where the firmware's sources are not those that the
+//! prebuilt ones were made from: who changes the firmware never runs the old one unawares. Where rustup
+//! lacks the firmware's toolchain it is then installed here. It does not change the prebuilt files, which is
+//! what `cargo xtask images --write` is for.
 
 #[path = "src/make.rs"]
 mod make;
 
 use anyhow::{Context, Result, ensure};
-use make::{TARGET, build, flat, outside};
+use make::{BUILDS, Made, TARGET, outside};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> Result<()> {
-    let firmware = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../firmware");
+    let own = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let root = own.join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for part in [
-        "src",
-        "Cargo.toml",
-        "Cargo.lock",
-        "build.rs",
-        "link.x",
-        "memory.x",
-        ".cargo",
-        "ed25519",
-        "sha256",
-        "../core/src",
-    ] {
-        let path = firmware.join(part);
-        if path.exists() {
-            println!("cargo::rerun-if-changed={}", path.display());
-        }
+    let prebuilt = own.join("prebuilt");
+    for path in ["build.rs", "src/make.rs", "prebuilt"] {
+        println!("cargo::rerun-if-changed={}", own.join(path).display());
     }
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/make.rs");
-    toolchain(&firmware)?;
-    // A target directory each: both builds have the same names.
-    for (name, features) in [("f4-full", &[][..]), ("f4-crc", &["--no-default-features"][..])] {
-        let target = firmware.join("target").join(name);
-        let elf = build(&firmware, &target, features)?;
-        fs::write(out.join(format!("{name}.bin")), flat(&elf).context(name)?)?;
-        fs::write(out.join(format!("{name}.elf")), elf)?;
+    // A published package has no firmware beside it.
+    let here = root.join("firmware/Cargo.toml").is_file();
+    let stale = here && {
+        println!("cargo::rerun-if-changed={}", root.join("core/src").display());
+        for entry in fs::read_dir(root.join("firmware"))? {
+            // Cargo looks into folders, and what is built is no source.
+            let path = entry?.path();
+            if !path.ends_with("target") {
+                println!("cargo::rerun-if-changed={}", path.display());
+            }
+        }
+        fs::read_to_string(prebuilt.join("SOURCES")).ok().as_deref() != Some(&make::fingerprint(&root)?)
+    };
+    if stale {
+        println!(
+            "cargo::warning=the firmware's sources have changed and were built, since images/prebuilt is of \
+             others; run `cargo xtask images --write` before you commit"
+        );
+    }
+    let build = stale || env::var_os("CARGO_FEATURE_BUILD_FIRMWARE").is_some();
+    ensure!(here || !build, "the feature `build-firmware` needs the repository: there is no ../firmware");
+    if build {
+        toolchain(&root.join("firmware"))?;
+    }
+    for (name, features) in BUILDS {
+        let made = if build {
+            Made::new(&root.join("firmware"), name, features)?
+        } else {
+            let read = |kind| {
+                let path = prebuilt.join(format!("{name}.{kind}"));
+                fs::read(&path).with_context(|| path.display().to_string())
+            };
+            Made { binary: read("bin")?, elf: read("elf")? }
+        };
+        fs::write(out.join(format!("{name}.bin")), made.binary)?;
+        fs::write(out.join(format!("{name}.elf")), made.elf)?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! The bootloader binaries, built from the firmware workspace and embedded.
+//! The bootloader binaries, prebuilt and embedded.
 //!
-//! `build.rs` builds them, so what a test runs, what `surefoot bootloader` seals and what a device
-//! carries are the same bytes. Nothing here changes them; sealing is `surefoot-board`'s.
+//! They are committed in `prebuilt`, with their SHA-256 and a fingerprint of the firmware's sources, so that
+//! a build needs no toolchain for the chip; CI builds them from the sources and compares every byte. What a
+//! test runs, what `surefoot bootloader` seals and what a device carries are the same bytes. Nothing here
+//! changes them; sealing is `surefoot-board`'s.
 
 pub mod make;
 
@@ -29,3 +31,88 @@ pub static F4_CRC: Image = Image {
     binary: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.bin")),
     elf: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.elf")),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+    use std::fs;
+    use std::path::Path;
+
+    fn own() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn the_prebuilt_files_have_the_sums_beside_them() {
+        let folder = own().join("prebuilt");
+        let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("there are sums");
+        assert_eq!(sums.lines().count(), 2 * make::BUILDS.len());
+        for line in sums.lines() {
+            let (sum, name) = line.split_once("  ").expect("as sha256sum writes them");
+            assert_eq!(hex::encode(Sha256::digest(fs::read(folder.join(name)).expect(name))), sum, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_binary_is_what_its_elf_file_loads() {
+        for image in [F4_FULL, F4_CRC] {
+            assert_eq!(make::flat(image.elf).expect("an ELF file"), image.binary, "{}", image.name);
+        }
+    }
+
+    #[test]
+    fn the_prebuilt_images_are_of_these_sources() {
+        let root = own().join("..");
+        let now = make::fingerprint(&root).expect("the sources");
+        let then = fs::read_to_string(own().join("prebuilt/SOURCES")).expect("a fingerprint");
+        assert_eq!(then, now, "the firmware has changed: run `cargo xtask images --write`");
+    }
+
+    #[test]
+    fn the_fingerprint_tells_a_byte_a_name_and_no_line_end() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().expect("in a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+            make::fingerprint(root.path()).expect("sources")
+        };
+        fs::create_dir_all(root.path().join("core/src")).expect("a folder");
+        write("firmware/Cargo.toml", "[package]\n");
+        let first = write("core/src/lib.rs", "a\nb\n");
+        assert_eq!(first, write("core/src/lib.rs", "a\r\nb\r\n"));
+        assert_eq!(first, write("firmware/target/built.rs", "x"));
+        assert_eq!(first, write("firmware/notes.txt", "x"));
+        assert_ne!(first, write("core/src/lib.rs", "a\nc\n"));
+        write("core/src/lib.rs", "a\nb\n");
+        assert_ne!(first, write("core/src/more.rs", ""));
+    }
+
+    #[test]
+    fn another_folder_makes_the_same_bytes() {
+        let (root, copy) = (own().join(".."), tempfile::tempdir().expect("a folder"));
+        let there = copy.path().join("a folder with a longer name");
+        for path in make::sources(&root).expect("sources") {
+            let place = there.join(path.strip_prefix(&root).expect("in the root"));
+            fs::create_dir_all(place.parent().expect("in a folder")).expect("a folder");
+            fs::copy(path, place).expect("a copy");
+        }
+        let (name, features) = make::BUILDS[0];
+        let made = make::Made::new(&there.join("firmware"), name, features).expect("builds");
+        assert!(made.elf == F4_FULL.elf, "the folder tells");
+        assert_eq!(make::fingerprint(&there).expect("sources"), make::fingerprint(&root).expect("sources"));
+    }
+
+    #[test]
+    fn the_firmwares_package_of_the_core_has_its_features() {
+        let part = |path: &str| {
+            let text = fs::read_to_string(own().join(path)).expect(path);
+            let features =
+                text.split_once("[features]").expect("features").1.split("\n[").next().unwrap_or("");
+            let lines = features.lines().filter(|l| !l.starts_with('#') && !l.starts_with("default"));
+            lines.filter(|l| !l.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(part("../core/Cargo.toml"), part("../firmware/core/Cargo.toml"));
+    }
+}

@@ -1,18 +1,43 @@
-//! A build of the firmware workspace, and its flat binary.
+//! A build of the firmware workspace, its flat binary, and what it was made from.
 //!
-//! Used by `build.rs` for the binaries that are embedded, and by those who try another build of the
-//! firmware. Cargo hands its children its own toolchain by environment; the firmware's differs, so those
-//! variables are cleared.
+//! Used by `build.rs`, by `cargo xtask images`, and by those who try another build of the firmware. Cargo
+//! hands its children its own toolchain by environment; the firmware's differs, so those variables are
+//! cleared. The same sources give the same bytes in every folder: paths are mapped, nothing that has
+//! them is kept, and the core is a package of the firmware's workspace, see firmware/core/Cargo.toml.
 
 use anyhow::{Context, Result, bail};
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSegment};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 /// The STM32F4's target.
 pub const TARGET: &str = "thumbv7em-none-eabihf";
+/// What is embedded: the name of the files, and cargo's arguments.
+pub const BUILDS: [(&str, &[&str]); 2] = [("f4-full", &[]), ("f4-crc", &["--no-default-features"])];
+/// The folders that the binaries are made from, from the root of the repository.
+pub const SOURCES: [&str; 2] = ["core/src", "firmware"];
+
+/// A built bootloader.
+pub struct Made {
+    /// The bytes from the start of flash.
+    pub binary: Vec<u8>,
+    /// The ELF file, with symbols and without debugging information.
+    pub elf: Vec<u8>,
+}
+
+impl Made {
+    /// Builds one of [`BUILDS`] in the workspace `firmware`, in a target directory of its own, as all have
+    /// the same names.
+    ///
+    /// # Errors
+    /// With the compiler's words when it does not build.
+    pub fn new(firmware: &Path, name: &str, features: &[&str]) -> Result<Self> {
+        let elf = build(firmware, &firmware.join("target").join(name), features)?;
+        Ok(Self { binary: flat(&elf).with_context(|| name.to_owned())?, elf })
+    }
+}
 
 /// Builds the STM32F4's bootloader in the workspace `firmware`: the ELF file.
 ///
@@ -22,6 +47,7 @@ pub fn build(firmware: &Path, target: &Path, features: &[&str]) -> Result<Vec<u8
     let output = outside("cargo", firmware)
         .args(["build", "--release", "--locked", "--bin", "surefoot-f4", "--target", TARGET, "--target-dir"])
         .arg(target)
+        .args(anywhere(&firmware.join(".."))?)
         .args(features)
         .output()
         .context("cargo in the firmware's folder")?;
@@ -29,6 +55,30 @@ pub fn build(firmware: &Path, target: &Path, features: &[&str]) -> Result<Vec<u8
         bail!("the firmware does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(fs::read(target.join(TARGET).join("release/surefoot-f4"))?)
+}
+
+/// Arguments for a cargo that builds for the chip, so that the folder of the sources, `root`, and cargo's
+/// own leave no trace.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn anywhere(root: &Path) -> Result<Vec<String>> {
+    let mut maps = vec![(fs::canonicalize(root)?, "/surefoot")];
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = home.or_else(|| env::home_dir().map(|home| home.join(".cargo"))) {
+        maps.push((home, "/cargo"));
+    }
+    // A literal string: a path may have backslashes.
+    let maps: Vec<String> =
+        maps.iter().map(|(path, to)| format!("'--remap-path-prefix={}={to}'", path.display())).collect();
+    Ok(vec![
+        "--config".into(),
+        "profile.release.debug=false".into(),
+        "--config".into(),
+        "profile.release.strip='debuginfo'".into(),
+        "--config".into(),
+        format!("target.{TARGET}.rustflags=[{}]", maps.join(",")),
+    ])
 }
 
 /// A command in the firmware's folder, without what the outer cargo handed down.
@@ -73,4 +123,49 @@ pub fn flat(elf: &[u8]) -> Result<Vec<u8>> {
         out[at..at + data.len()].copy_from_slice(data);
     }
     Ok(out)
+}
+
+/// Every file that the binaries are made from, sorted.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in SOURCES {
+        collect(&root.join(folder), &mut found)?;
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(&path, found)?;
+            }
+        // What an editor keeps beside a file is no source.
+        } else if path.extension().is_some_and(|e| ["rs", "toml", "lock", "x", "s"].iter().any(|s| e == *s)) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// A number for the names and contents of the sources: FNV-1a with 64 bits. It tells that something was
+/// changed; that the binaries are those of the sources, only a build can tell.
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn fingerprint(root: &Path) -> Result<String> {
+    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+    let mut take = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+    for path in sources(root)? {
+        let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+        name.bytes().for_each(&mut take);
+        // Git may have written other line ends.
+        fs::read(&path)?.into_iter().filter(|&byte| byte != b'\r').for_each(&mut take);
+    }
+    Ok(format!("{hash:016x}\n"))
 }

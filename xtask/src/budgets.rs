@@ -4,6 +4,7 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use surefoot_images::make;
 use surefoot_tests::budgets::{self, Figure};
 
 #[derive(clap::Args)]
@@ -25,8 +26,7 @@ struct Limit {
     least: bool,
     /// The committed value of an exact figure.
     now: Option<f64>,
-    /// How far it may be from that: the compiler's names have the folder in them, and by their order it
-    /// shares a few instructions more or less.
+    /// How far it may be from that.
     within: Option<f64>,
     /// A figure of this machine and what else it does: `--check` fails only beyond this many times
     /// the limit.
@@ -108,17 +108,8 @@ fn costs() -> Result<Vec<Figure>> {
 /// Bytes of flash of the F4 firmware with these features.
 fn size_with(features: &str) -> Result<f64> {
     let folder = tools::root().join("firmware");
-    let target = folder.join("target/costs");
-    let output = tools::outside("cargo", &folder)
-        .args(["build", "--release", "--locked", "--bin", "surefoot-f4", "--no-default-features"])
-        .args(["--features", features, "--target-dir"])
-        .arg(&target)
-        .output()?;
-    if !output.status.success() {
-        bail!("the firmware with \"{features}\": {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let elf = std::fs::read(target.join("thumbv7em-none-eabihf/release/surefoot-f4"))?;
-    budgets::flash_bytes(&elf)
+    let features = ["--no-default-features", "--features", features];
+    budgets::flash_bytes(&make::build(&folder, &folder.join("target/costs"), &features)?)
 }
 
 fn table(figures: &[Figure], limits: &BTreeMap<String, Limit>) {

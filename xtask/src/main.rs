@@ -8,6 +8,7 @@ mod budgets;
 mod chips;
 mod clients;
 mod demo;
+mod images;
 mod licences;
 mod mutants;
 mod sweep;
@@ -31,6 +32,8 @@ enum Command {
     Clients(clients::Args),
     /// Shows the main job on the virtual board (`cargo demo`)
     Demo,
+    /// Builds the firmware and compares it with the committed binaries, or rewrites them
+    Images(images::Args),
     /// Checks the licences of all dependencies against deny.toml
     Licences,
     /// Puts bugs into core and bootloader one by one: the fail-safe tests have to see each
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Command::Chips(args) => chips::run(&args),
         Command::Clients(args) => clients::run(&args),
         Command::Demo => demo::run(),
+        Command::Images(args) => images::run(&args),
         Command::Licences => licences::run(),
         Command::Mutants(args) => mutants::run(&args),
         Command::Sweep(args) => sweep::run(&args),

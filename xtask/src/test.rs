@@ -71,6 +71,7 @@ fn steps() -> Vec<Step> {
             &[],
         ),
         Step::host("licences", "cargo xtask licences", &[]),
+        Step::host("images", "cargo xtask images --check", &[]),
         Step::host("tests", "cargo test --workspace --locked", &[]).partly(TESTS),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),

@@ -1,0 +1,76 @@
+//! `cargo xtask images`: the prebuilt binaries that images/prebuilt holds, from their sources.
+//!
+//! `--check` builds them and compares every byte with what is committed, as CI does; `--write` builds them and
+//! overwrites what is committed. It does not decide which of them a build embeds: images/build.rs does.
+
+use crate::tools;
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::Path;
+use surefoot_images::make::{self, Made};
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Args {
+    /// Fail where a committed file is not what its sources make
+    #[arg(long)]
+    check: bool,
+    /// Overwrite the committed files
+    #[arg(long)]
+    write: bool,
+}
+
+/// A folder of prebuilt files: names and contents.
+type Files = Vec<(String, Vec<u8>)>;
+
+pub fn run(args: &Args) -> Result<()> {
+    tools::toolchain_of("firmware")?;
+    let root = tools::root();
+    let folders = [("images/prebuilt", bootloaders(&root)?)];
+    let (mut count, mut size, mut differ) = (0, 0, Vec::new());
+    for (folder, files) in &folders {
+        fs::create_dir_all(root.join(folder))?;
+        for (name, content) in files {
+            count += 1;
+            size += content.len();
+            let path = root.join(folder).join(name);
+            if fs::read(&path).ok().as_ref() != Some(content) {
+                differ.push(format!("{folder}/{name}"));
+                if args.write {
+                    fs::write(&path, content).with_context(|| path.display().to_string())?;
+                }
+            }
+        }
+    }
+    let verb = if args.write { "rewritten" } else { "differ" };
+    println!("images: {count} files, {size} bytes, {} {verb}", differ.len());
+    ensure!(
+        args.write || differ.is_empty(),
+        "what is committed is not what its sources make: {}. Run `cargo xtask images --write` and commit it.",
+        differ.join(", ")
+    );
+    Ok(())
+}
+
+/// The bootloaders as surefoot-images embeds them.
+fn bootloaders(root: &Path) -> Result<Files> {
+    let mut files = Vec::new();
+    for (name, features) in make::BUILDS {
+        let made = Made::new(&root.join("firmware"), name, features)?;
+        files.push((format!("{name}.bin"), made.binary));
+        files.push((format!("{name}.elf"), made.elf));
+    }
+    files.push(("SHA256SUMS".into(), sums(&files)));
+    files.push(("SOURCES".into(), make::fingerprint(root)?.into()));
+    Ok(files)
+}
+
+/// As `sha256sum` writes them.
+pub fn sums(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    files
+        .iter()
+        .map(|(name, c)| format!("{}  {name}\n", hex::encode(Sha256::digest(c))))
+        .collect::<String>()
+        .into()
+}
