@@ -14,12 +14,13 @@
 use crate::board::{Board, Boot, Usb};
 use crate::clock;
 use crate::error::{BoardError, Fault};
+use crate::keeps::does_not_keep;
 use crate::layout::Use;
 use crate::read::{Item, Section, Source};
 use crate::{keys, pin, text, units};
 use std::path::Path;
 use surefoot_chips::{Chip, Supply};
-use surefoot_core::config::{Key, MAX_KEYS, MAX_TRIAL_BOOTS, Pin, Policy, Strategy};
+use surefoot_core::config::{Config, Key, MAX_KEYS, MAX_TRIAL_BOOTS, Pin, Policy};
 use surefoot_core::handoff::DEFAULT_MAGIC_WORD;
 use surefoot_core::image::crc32;
 
@@ -63,24 +64,13 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
         ));
     }
     let boot = boot(&mut file, journal)?;
-    if button.is_none() && boot.double_tap_ms == 0 {
-        warnings.push(
-            "no button and no double tap: once an application runs, only the application can ask for update mode"
-                .into(),
-        );
-    }
     let (policy, keys) = validation(&mut file, folder, journal)?;
-    if strategy != Strategy::Single && boot.trial_boots == 0 {
-        warnings.push(
-            "without trial boots ([boot] trial-boots) a new image that never works is never given up".into(),
-        );
-    }
     if keys.iter().any(|k| k.bytes == keys::EXAMPLE && !k.revoked) {
         warnings
             .push("the example key is in the list, whose private half is published: anybody can sign".into());
     }
     file.finish()?;
-    let board = Board {
+    let mut board = Board {
         name,
         id,
         chip,
@@ -99,7 +89,11 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
     };
     // The last check: what was read makes a block.
     match board.try_block() {
-        Ok(_) => Ok(board),
+        Ok(block) => {
+            let config = Config::parse(&block, board.binary_family).ok();
+            board.warnings.extend(config.map(does_not_keep).unwrap_or_default());
+            Ok(board)
+        }
         // No single line is wrong here, so there is no place.
         Err((key, what, remedy)) => Err(BoardError {
             file: None,

@@ -12,6 +12,7 @@ mod board;
 pub mod clock;
 mod error;
 mod file;
+mod keeps;
 mod keys;
 pub mod layout;
 mod linker;
@@ -25,6 +26,7 @@ pub mod units;
 
 pub use board::{Board, Boot, Usb};
 pub use error::{BoardError, Fault, Place};
+pub use keeps::does_not_keep;
 pub use linker::Scripts;
 pub use map::{MapRow, draw};
 pub use pin::PinError;

@@ -461,7 +461,7 @@ fn two_slots_without_trial_boots_are_worth_a_warning() {
     let text = std::fs::read_to_string(boards().join("f4-discovery-ab.toml")).expect("the example");
     let warned = |text: &str| {
         let board = parse(text).unwrap_or_else(|e| panic!("{e}"));
-        board.warnings.iter().any(|w| w.contains("never given up"))
+        board.warnings.iter().any(|w| w.contains("never rolled back"))
     };
     assert!(!warned(&text));
     assert!(warned(&text.replace("trial-boots = 3", "trial-boots = 0")));

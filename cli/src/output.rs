@@ -45,6 +45,14 @@ impl Table {
         self
     }
 
+    /// A line for each warning.
+    pub fn warnings<S: AsRef<str>>(&mut self, warnings: impl IntoIterator<Item = S>) -> &mut Self {
+        for text in warnings {
+            self.row("warning", format!("{BAD}{}{BAD:#}", text.as_ref()));
+        }
+        self
+    }
+
     /// All lines.
     pub fn text(&self) -> String {
         let width = self.0.iter().map(|(label, _)| label.len()).max().unwrap_or(0);

@@ -372,6 +372,11 @@ pub fn flash_fault(fault: FlashFault) -> Text {
     }
 }
 
+/// A downgrade with its two numbers.
+pub fn downgrade(counter: u32, floor: u32) -> String {
+    format!("the image's security counter is {counter}, and the board accepts {floor} and higher")
+}
+
 /// The head line of a refused image, with its numbers.
 pub fn refused(r: &Refused) -> String {
     match (r.fault, r.linked_for) {
@@ -382,6 +387,10 @@ pub fn refused(r: &Refused) -> String {
             "the image was refused: its first word, 0x{:08X}, is no stack pointer of this chip",
             r.stack_pointer
         ),
+        (ImageFault::Downgrade, _) if r.counters.is_some() => {
+            let (counter, floor) = r.counters.unwrap_or_default();
+            downgrade(counter, floor)
+        }
         (fault, _) => format!("the image was refused: {}", image_fault(fault).what),
     }
 }

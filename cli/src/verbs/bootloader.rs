@@ -55,6 +55,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             "flash",
             format!("0x{:08X}, {} of {} bytes", sealed.base, sealed.image.len(), board.bootloader().length),
         )
+        .warnings(&board.warnings)
         .row("next", "write it once, with a debug probe or over ST's ROM bootloader; then `surefoot flash`");
     let json = json!({
         "out": arguments.out,

@@ -2,6 +2,8 @@
 
 mod update;
 
+use super::image::keygen::hex;
+use super::info::told_unique_id;
 use super::talk::{finish, left, with_session};
 use crate::board::Loaded;
 use crate::exit::Exit;
@@ -12,9 +14,11 @@ use crate::progress::Bars;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use surefoot_board::does_not_keep;
 use surefoot_core::dfu::host::Style;
 use surefoot_host::files::{self, Ids};
-use surefoot_host::job::{Erase, Finish, Options, Plan, Session, choose, plan};
+use surefoot_host::image;
+use surefoot_host::job::{Erase, Finish, Options, Plan, Session, Target, choose, plan};
 use update::Update;
 
 /// The arguments.
@@ -82,8 +86,11 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         }
         let plan = plan_for(arguments, session, board, &loaded.segments)?;
         let update = Update::of(session.target(), &plan, &loaded.segments, file);
+        let unit = Unit::of(session.target(), &loaded.segments);
+        let warnings = warnings(session, board)?;
         if arguments.dry_run {
-            return Ok(report(&plan, &update, None, false));
+            let (plan, update) = (&plan, &update);
+            return Ok(report(Told { plan, update, unit, warnings, end: None, verified: false }));
         }
         for text in plan.unproved.iter().map(|text| format!("not checked: {text}")).chain(update.notes()) {
             ui.note(&text);
@@ -94,7 +101,8 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             session.verify(&plan.write, &mut bars)?;
         }
         let end = if arguments.stay { Finish::Stayed } else { session.leave(plan.start)? };
-        Ok(report(&plan, &update, Some(end), !arguments.no_verify))
+        let (plan, update, verified) = (&plan, &update, !arguments.no_verify);
+        Ok(report(Told { plan, update, unit, warnings, end: Some(end), verified }))
     })
 }
 
@@ -160,7 +168,42 @@ fn plan_for(
     Ok(plan(session.target(), config, segments, options)?)
 }
 
-fn report(plan: &Plan, update: &Update, end: Option<Finish>, verified: bool) -> Report {
+/// What the board does not keep, by its own block or by the board file.
+fn warnings(session: &Session, board: Option<&Loaded>) -> Result<Vec<String>, Problem> {
+    let file = board.map(Loaded::config).transpose()?;
+    Ok(session.target().config().or(file).map(does_not_keep).unwrap_or_default())
+}
+
+/// All that a report tells.
+struct Told<'a> {
+    plan: &'a Plan,
+    update: &'a Update,
+    unit: Unit,
+    warnings: Vec<String>,
+    /// Nothing for a dry run.
+    end: Option<Finish>,
+    verified: bool,
+}
+
+/// Which device got which image, for production's records.
+struct Unit {
+    serial: String,
+    unique_id: Option<String>,
+    sha256: String,
+}
+
+impl Unit {
+    fn of(target: &Target, segments: &files::Segments) -> Self {
+        Self {
+            serial: target.descriptors.serial.clone(),
+            unique_id: target.info().and_then(told_unique_id),
+            sha256: hex(&image::inspect(segments).sha256),
+        }
+    }
+}
+
+fn report(told: Told) -> Report {
+    let Told { plan, update, unit, warnings, end, verified } = told;
     let mut table = Table::default();
     let sectors = plan.erase.len();
     if let Some(text) = update.place() {
@@ -183,6 +226,7 @@ fn report(plan: &Plan, update: &Update, end: Option<Finish>, verified: bool) -> 
     if let Some(text) = end.filter(|end| left(*end)).and_then(|_| update.trial()) {
         table.row("trial", text);
     }
+    table.warnings(&warnings);
     let erase: Vec<_> = plan.erase.iter().map(|s| json!({ "base": s.base, "size": s.size })).collect();
     let json = json!({
         "start": plan.start,
@@ -192,7 +236,11 @@ fn report(plan: &Plan, update: &Update, end: Option<Finish>, verified: bool) -> 
         "dry_run": end.is_none(),
         "verified": verified,
         "board": end.map(|e| finish(e).0),
+        "serial": unit.serial,
+        "unique_id": unit.unique_id,
+        "sha256": unit.sha256,
         "update": update.json(end),
+        "warnings": warnings,
     });
     Report::new(json, table.text())
 }

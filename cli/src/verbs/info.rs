@@ -84,7 +84,7 @@ fn info_json(i: &Info, name: Option<&str>) -> Value {
 }
 
 /// As `image sign --allow-downgrade-on` takes it; the smallest build does not tell it.
-fn told_unique_id(i: &Info) -> Option<String> {
+pub fn told_unique_id(i: &Info) -> Option<String> {
     (i.unique_id != [0; 12]).then(|| i.unique_id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -114,9 +114,7 @@ fn to_text(board: &Board, written: &[PathBuf]) -> String {
         .row("memory string", board.memory_string())
         .row("policy", texts::policy(board.policy))
         .row("clock", format!("{} MHz", board.clocks.sysclk_hz / 1_000_000));
-    for warning in &board.warnings {
-        table.row("warning", warning);
-    }
+    table.warnings(&board.warnings);
     for path in written {
         table.row("written", path.display().to_string());
     }

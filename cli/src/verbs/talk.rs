@@ -80,9 +80,11 @@ impl From<JobError> for Problem {
             JobError::Link(error) => link_exit(error),
             JobError::Refusal(Refusal::Ambiguous { .. }) => Exit::Input,
             JobError::Refusal(Refusal::Lowers { .. } | Refusal::Locked | Refusal::NoOptions) => Exit::Device,
-            JobError::Image(_) | JobError::Refused(_) | JobError::Refusal(_) | JobError::NotBooted(_) => {
-                Exit::Image
-            }
+            JobError::Image(_)
+            | JobError::Refused(_)
+            | JobError::Refusal(_)
+            | JobError::NotBooted(_)
+            | JobError::Downgrade { .. } => Exit::Image,
             JobError::Mismatch { .. } => Exit::Verify,
             _ => Exit::Device,
         };

@@ -7,7 +7,7 @@ const SLOT: u32 = 0x0801_0000;
 /// A folder with a board and its keys.
 fn board(name: &str) -> Bench {
     let bench = Bench::new(name);
-    bench.ok("new mine --folder .");
+    bench.ok("new mine --folder . --strategy single --no-journal");
     bench.write("app.bin", application(SLOT, 1000));
     bench
 }
@@ -177,7 +177,7 @@ fn what_was_signed_is_seen_by_inspect_in_every_format() {
 #[test]
 fn a_bare_crc_goes_to_the_image_or_to_the_regions_end() {
     let bench = Bench::new("crc");
-    bench.ok("new mine --folder . --policy crc");
+    bench.ok("new mine --folder . --strategy single --no-journal --policy crc");
     bench.write("app.bin", application(SLOT, 1000));
     let image = bench.ok("image sign app.bin --crc image --out image.hex");
     assert_eq!((image["length"].as_u64(), &image["checked"]), (Some(1004), &true.into()));

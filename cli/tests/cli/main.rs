@@ -12,4 +12,5 @@ mod protect;
 mod served;
 mod signing;
 mod slots;
+mod starting;
 mod virtual_board;

@@ -127,7 +127,7 @@ fn orders_without_meaning_are_usage_errors() {
 fn a_board_that_records_nothing_takes_no_orders() {
     let bench = Bench::new("orders-single");
     bench.ok("image keygen a.pem");
-    bench.ok("new mine --folder . --key a.pub.pem");
+    bench.ok("new mine --folder . --strategy single --no-journal --key a.pub.pem");
     bench.write("app.bin", application(0x0801_0000, 1000));
     let sign = "image sign app.bin --key a.pem --out out.hex";
     bench.fails(&format!("{sign} --allow-downgrade"), 3, "orders.no-journal");
@@ -174,7 +174,7 @@ fn signing_promises_no_more_than_the_board_file_can_prove() {
     assert!(text.contains(refused), "{text}");
     // Without a journal nothing is recorded.
     let plain = Bench::new("promises-plain");
-    plain.ok("new mine --folder . --policy crc");
+    plain.ok("new mine --folder . --strategy single --no-journal --policy crc");
     plain.write("app.bin", application(0x0801_0000, 1000));
     let text = String::from_utf8_lossy(&plain.raw("image sign app.bin --out out.hex").stdout).into_owned();
     assert!(text.contains("the policy of board mine accepts it") && !text.contains("refuses"), "{text}");

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A folder with a board's state in it.
 fn ready(name: &str) -> Bench {
     let bench = Bench::new(name);
-    bench.ok("new mine --folder .");
+    bench.ok("new mine --folder . --strategy single --no-journal");
     bench.ok("sim run --state board.state --for 1ms");
     bench
 }

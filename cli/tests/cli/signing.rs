@@ -13,7 +13,7 @@ fn board(name: &str) -> Bench {
     bench.write("app.bin", application(SLOT, 1000));
     let made = bench.ok("image keygen k.pem --password-file word");
     assert_eq!(made["locked"], true);
-    bench.ok("new mine --folder . --key k.pub.pem");
+    bench.ok("new mine --folder . --strategy single --no-journal --key k.pub.pem");
     bench
 }
 
@@ -118,7 +118,7 @@ fn signed_with(bench: &Bench, words: &str, line: &str) -> Command {
 #[cfg(unix)]
 fn a_command_of_the_users_own_signs() {
     let bench = Bench::new("signer");
-    bench.ok("new mine --folder .");
+    bench.ok("new mine --folder . --strategy single --no-journal");
     bench.write("app.bin", application(SLOT, 1000));
     let sign = "--counter 4 --public-key keys/mine.pub.pem --out out.bin";
     bench.ok("image sign app.bin --counter 4 --key keys/mine.pem --out key.bin");
@@ -140,7 +140,7 @@ fn a_command_of_the_users_own_signs() {
 #[cfg(unix)]
 fn a_command_that_does_not_sign_leaves_the_old_image_as_it_was() {
     let bench = Bench::new("signers");
-    bench.ok("new mine --folder .");
+    bench.ok("new mine --folder . --strategy single --no-journal");
     bench.ok("image keygen other.pem");
     bench.write("app.bin", application(SLOT, 1000));
     bench.write("out.bin", "the image of yesterday");

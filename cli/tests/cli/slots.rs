@@ -193,10 +193,14 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
     confirm(&bench, A);
     let error = bench.fails(&format!("flash b-2.0.0.dfu {HELD}"), 4, "image.downgrade");
     assert!(error["remedy"].as_str().unwrap().contains("override"), "{error:#}");
+    let both = "security counter is 6, and the board accepts 7 and higher";
+    assert!(error["what"].as_str().unwrap().contains(both), "{error:#}");
     bench.fails(&format!("flash b-2.0.2.dfu {HELD}"), 4, "image.downgrade");
     let info = bench.ok(&format!("info {HELD}"));
     assert_eq!(info["state"]["slots"][1]["content"], "erased", "nothing was transferred");
-    bench.fails(&format!("flash b-2.0.0.dfu {HELD} --unchecked"), 4, "image.downgrade");
+    let error = bench.fails(&format!("flash b-2.0.0.dfu {HELD} --unchecked"), 4, "image.downgrade");
+    let what = error["what"].as_str().unwrap();
+    assert!(what.starts_with("the board refused the image") && what.contains(both), "{error:#}");
     let info = bench.ok(&format!("info {HELD}"));
     assert_eq!(info["state"]["log"][0]["event"], "refused");
     assert_eq!(info["state"]["slots"][0]["role"], "confirmed");
@@ -215,7 +219,14 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
     sign(&bench, "2.0.4", "--counter 6 --allow-downgrade-on 250038000e47353139343731");
     bench.fails(&format!("flash b-2.0.4.dfu {HELD} --unchecked"), 4, "image.downgrade");
     sign(&bench, "2.0.5", "--counter 6 --allow-downgrade-on 250038000e47353139343730");
-    assert_eq!(flash(&bench, "2.0.5")["update"]["on_trial"], true);
+    let flashed = flash(&bench, "2.0.5");
+    assert_eq!(flashed["update"]["on_trial"], true);
+    // For production's records: which device got which image.
+    assert_eq!(
+        (&flashed["serial"], &flashed["unique_id"]),
+        (&info["serial"], &"250038000e47353139343730".into())
+    );
+    assert_eq!(flashed["sha256"], bench.ok("image inspect b-2.0.5.dfu")["manifest"]["sha256"]);
 
     assert_eq!(flash(&bench, "2.0.1")["update"]["on_trial"], true);
     confirm(&bench, B);
@@ -243,16 +254,11 @@ fn after_an_update_that_was_cut_short_everything_is_written_anew() {
 fn an_image_signed_with_a_key_that_was_revoked_is_refused() {
     let bench = Bench::new("ab-revoked");
     bench.ok("new mine --folder . --strategy ab");
-    bench.ok("image keygen keys/next.pem");
-    let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
-    let two = text.replace("\"keys/mine.pub.pem\"", "\"keys/mine.pub.pem\", \"keys/next.pub.pem\"");
-    assert_ne!(two, text);
-    bench.write("board.toml", two);
     bench.write("a.bin", application(A.base, 3000));
     bench.write("b.bin", application(B.base, 3000));
-    bench.ok("image sign a.bin --key keys/next.pem --version 1.0.0 --revoke 0 --out a.dfu");
+    bench.ok("image sign a.bin --key keys/mine-next.pem --version 1.0.0 --revoke 0 --out a.dfu");
     bench.ok("image sign b.bin --key keys/mine.pem --version 1.1.0 --out old.dfu");
-    bench.ok("image sign b.bin --key keys/next.pem --version 1.1.0 --out new.dfu");
+    bench.ok("image sign b.bin --key keys/mine-next.pem --version 1.1.0 --out new.dfu");
     bench.ok(&format!("flash a.dfu {LINK}"));
     let before = bench.ok(&format!("flash old.dfu a.dfu {HELD} --dry-run"));
     assert_eq!(before["update"]["file"], "a.dfu", "revoked only once it is confirmed: slot A is still open");

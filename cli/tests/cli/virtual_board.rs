@@ -10,7 +10,7 @@ const HELD: &str = "--link sim:board.state,button";
 /// A board whose bootloader waits in update mode, and a signed image for it.
 fn ready(name: &str) -> Bench {
     let bench = Bench::new(name);
-    bench.ok("new mine --folder .");
+    bench.ok("new mine --folder . --strategy single --no-journal");
     bench.write("app.bin", application(SLOT, 5000));
     bench.ok("image sign app.bin --key keys/mine.pem --version 1.2.3 --counter 7 --out app.dfu");
     bench
@@ -116,7 +116,7 @@ fn an_erase_asks_first_and_is_limited_to_what_the_board_allows() {
 fn another_boards_file_and_another_layout_are_refused_with_the_board_untouched() {
     let bench = ready("other-board");
     bench.ok(&format!("info {LINK}"));
-    bench.ok("new theirs");
+    bench.ok("new theirs --strategy single --no-journal");
     bench.fails(&format!("flash app.dfu --board theirs/board.toml {LINK}"), 4, "plan.other-board");
     let text = std::fs::read_to_string(bench.path("board.toml")).unwrap();
     bench.write("moved.toml", text.replace("\"0x08010000\"", "\"0x08020000\""));

@@ -57,6 +57,8 @@ pub struct Refused {
     pub stack_pointer: u32,
     /// Second word of the image.
     pub reset_vector: u32,
+    /// For a downgrade: the image's security counter, and the lowest that the board accepts.
+    pub counters: Option<(u32, u32)>,
     /// The address it is linked for, when that can be told and is not the slot's.
     pub linked_for: Option<u32>,
 }
@@ -74,7 +76,7 @@ pub fn check(config: Config, slot: Slot, segments: &Segments) -> Result<Verified
 /// # Errors
 /// [`Refused`].
 pub fn check_for(demand: Demand, segments: &Segments) -> Result<VerifiedImage, Refused> {
-    let slot = demand.slot;
+    let (slot, floor) = (demand.slot, demand.floor);
     let memory = SlotMemory::new(segments, slot);
     let proof = verify(demand, &memory, &mut SoftCrc32::default(), &mut HostCrypto);
     proof.map_err(|fault| {
@@ -84,7 +86,9 @@ pub fn check_for(demand: Demand, segments: &Segments) -> Result<VerifiedImage, R
         };
         let (stack_pointer, reset_vector) = (word(0), word(4));
         let linked_for = linked_for(reset_vector, slot);
-        Refused { fault, slot, stack_pointer, reset_vector, linked_for }
+        let counter = || super::inspect(segments).manifest?.ok().map(|view| view.manifest.security_counter);
+        let counters = counter().filter(|_| fault == ImageFault::Downgrade).map(|counter| (counter, floor));
+        Refused { fault, slot, stack_pointer, reset_vector, counters, linked_for }
     })
 }
 

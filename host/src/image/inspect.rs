@@ -17,6 +17,8 @@ pub struct Inspection {
     pub stack_pointer: Option<u32>,
     /// Reset vector.
     pub reset_vector: Option<u32>,
+    /// SHA-256 of the image's body, without its manifest; of all bytes where it has none.
+    pub sha256: [u8; 32],
     /// The manifest that the reserved vectors point at.
     pub manifest: Option<Result<ManifestView, ManifestFault>>,
     /// What a bare CRC-32 check finds.
@@ -63,6 +65,9 @@ pub fn inspect(segments: &Segments) -> Inspection {
     let mut bytes = segments.flat(base, end);
     bytes.resize(bytes.len().next_multiple_of(4), 0xFF);
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..at + 4)?.first_chunk()?));
+    let place = manifest::offset(&bytes).map(|offset| offset as usize);
+    let body = place.and_then(|offset| bytes.get(..offset));
+    let sha256: [u8; 32] = Sha256::digest(body.unwrap_or(&bytes)).into();
     let manifest = manifest::offset(&bytes).map(|offset| {
         let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ManifestFault::Missing)?;
         let manifest = Manifest::decode(rest)?;
@@ -70,7 +75,7 @@ pub fn inspect(segments: &Segments) -> Inspection {
             offset,
             length_matches: manifest.image_length == offset,
             crc_matches: manifest.crc == crc32(body),
-            hash_matches: manifest.sha256[..] == Sha256::digest(body)[..],
+            hash_matches: manifest.sha256 == sha256,
             manifest,
         })
     });
@@ -79,6 +84,7 @@ pub fn inspect(segments: &Segments) -> Inspection {
         length: end - base,
         stack_pointer: word(0),
         reset_vector: word(4),
+        sha256,
         manifest,
         last_word: last_word(&bytes),
     }

@@ -69,6 +69,14 @@ pub enum JobError {
     /// The board is back in update mode because it refused the image.
     #[error("the board refused the image{}", after(.0))]
     NotBooted(Option<ImageFault>),
+    /// The same, because its security counter is too low.
+    #[error("the board refused the image: {}", texts::downgrade(*.counter, *.floor))]
+    Downgrade {
+        /// The image's.
+        counter: u32,
+        /// The lowest that the board accepts.
+        floor: u32,
+    },
     /// The board did not leave update mode.
     #[error("the board did not leave update mode")]
     StillThere,
@@ -237,6 +245,7 @@ impl Explain for JobError {
             Self::Options { .. } => "protect.mismatch".into(),
             Self::NotBooted(Some(fault)) => format!("image.{}", texts::image_fault(*fault).name),
             Self::NotBooted(None) => "image.refused".into(),
+            Self::Downgrade { .. } => format!("image.{}", texts::image_fault(ImageFault::Downgrade).name),
             Self::StillThere => "device.still-there".into(),
         }
     }
@@ -253,7 +262,9 @@ impl Explain for JobError {
             Self::Protocol { .. } => "It may be a bootloader that follows another version of DFU.".into(),
             Self::Mismatch { .. } => "A byte was lost on the way, or the flash did not take it.".into(),
             Self::Options { .. } => "The chip did not take the change, or only a part of it.".into(),
-            Self::NotBooted(_) => "It proves each image before it runs it; nothing was started.".into(),
+            Self::NotBooted(_) | Self::Downgrade { .. } => {
+                "It proves each image before it runs it; nothing was started.".into()
+            }
             Self::StillThere => "It answered the leave request but stayed on the bus.".into(),
         }
     }
@@ -280,6 +291,7 @@ impl Explain for JobError {
                 "Look at them with `surefoot protect`; if it stays so, use a debug probe.".into()
             }
             Self::NotBooted(Some(fault)) => sentence(texts::image_fault(*fault).remedy),
+            Self::Downgrade { .. } => sentence(texts::image_fault(ImageFault::Downgrade).remedy),
             Self::NotBooted(None) => "Look at it with `surefoot info` and flash another image.".into(),
         }
     }

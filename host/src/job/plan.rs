@@ -212,7 +212,7 @@ fn prove_by_info(
     let (stack_pointer, reset_vector) = (word(0), word(4));
     let refused = |fault| {
         let linked_for = linked_for(reset_vector, slot);
-        Refused { fault, slot, stack_pointer, reset_vector, linked_for }
+        Refused { fault, slot, stack_pointer, reset_vector, counters: None, linked_for }
     };
     if stack_pointer == u32::MAX && reset_vector == u32::MAX {
         return Err(refused(ImageFault::Erased));
@@ -280,7 +280,8 @@ fn vectors_point_into(segments: &Segments) -> Result<(), JobError> {
     match linked_for(reset_vector, slot) {
         Some(base) if like_a_program && base != slot.base => {
             let fault = ImageFault::ResetOutside;
-            Err(Refused { fault, slot, stack_pointer, reset_vector, linked_for: Some(base) }.into())
+            Err(Refused { fault, slot, stack_pointer, reset_vector, counters: None, linked_for: Some(base) }
+                .into())
         }
         _ => Ok(()),
     }

@@ -254,6 +254,11 @@ impl<'l> Session<'l> {
                 let fault: Option<ImageFault> = texts::image_fault_by_number(info.image_fault);
                 match reason {
                     Some(Reason::Refused | Reason::NoValidImage) => {
+                        if fault == Some(ImageFault::Downgrade)
+                            && let Some((counter, floor)) = self.too_low()
+                        {
+                            return Err(JobError::Downgrade { counter, floor });
+                        }
                         let fault = fault.or_else(|| self.was_rejected().then_some(ImageFault::Rejected));
                         Err(JobError::NotBooted(fault))
                     }
@@ -261,6 +266,15 @@ impl<'l> Session<'l> {
                 }
             }
         }
+    }
+
+    /// Counter and floor of an image that is too old.
+    fn too_low(&mut self) -> Option<(u32, u32)> {
+        self.look().ok()?;
+        let state = self.target.state.as_ref()?;
+        let floor = state.journal.as_ref()?.state.floor();
+        let counters = state.slots.iter().filter(|slot| slot.open).filter_map(|slot| slot.manifest());
+        counters.map(|m| m.security_counter).find(|counter| *counter < floor).map(|counter| (counter, floor))
     }
 
     /// A sound image that the board does not start was given up before.

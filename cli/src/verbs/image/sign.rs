@@ -5,7 +5,7 @@ use super::orders::{Orders, leave, revokes};
 use super::signer::{Opened, Signer};
 use crate::board::{self, BoardFile, Loaded};
 use crate::exit::Exit;
-use crate::output::{BAD, GOOD, Report, Table, Ui};
+use crate::output::{GOOD, Report, Table, Ui};
 use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -190,10 +190,20 @@ fn left_to_the_board(board: &Board, view: &ManifestView) -> Option<String> {
     refused.then(|| format!("a board that has {} refuses it", reasons.join(" or ")))
 }
 
-/// What is likely to be regretted once boards have confirmed the image.
-fn warning(board: &Board, view: &ManifestView) -> Option<&'static str> {
-    let last = board.has_journal() && view.manifest.security_counter == u32::MAX;
-    last.then_some("no counter is higher: boards that confirm it take this counter only, so no later image keeps them from it")
+/// What this board does not keep, and what is likely to be regretted once boards have confirmed the image.
+fn warnings(board: &Board, view: Option<&ManifestView>) -> Vec<String> {
+    let mut said = board.warnings.clone();
+    let counter = view.map_or(0, |view| view.manifest.security_counter);
+    if board.has_journal() && counter == u32::MAX {
+        said.push(
+            "no counter is higher: a board that confirms this image refuses every image with a lower one"
+                .to_owned(),
+        );
+    }
+    if !board.has_journal() && counter > 0 {
+        said.push(format!("the security counter {counter} has no effect on this board"));
+    }
+    said
 }
 
 fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: files::Format) -> Report {
@@ -201,7 +211,7 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
     let room = slot_for(loaded, segments).length;
     let unproved = view.and_then(|view| left_to_the_board(&loaded.board, view));
-    let warning = view.and_then(|view| warning(&loaded.board, view));
+    let warnings = warnings(&loaded.board, view);
     let mut table = Table::default();
     table
         .row("written", format!("{} ({format})", arguments.out.display()))
@@ -227,11 +237,9 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
             table.row("not checked", text);
         }
     }
-    if let Some(text) = warning {
-        table.row("warning", format!("{BAD}{text}{BAD:#}"));
-    }
+    table.warnings(&warnings);
     let json = json!({
-        "warnings": warning.iter().collect::<Vec<_>>(),
+        "warnings": warnings,
         "out": arguments.out,
         "format": format.to_string(),
         "base": seen.base,
