@@ -204,8 +204,7 @@ impl Reader {
         let folder = home.path().to_path_buf();
         let mut reader = Self { home, folder };
         if page.name != "README.md" && !page.name.contains("getting-started") {
-            for command in ["surefoot new my-product --folder .", "surefoot layout --out link"]
-            {
+            for command in ["surefoot new my-product --folder .", "surefoot layout --out link"] {
                 reader.types(command).expect("a board to begin with");
             }
         }
