@@ -121,7 +121,33 @@ fn peripheral(address: u32) -> Place {
     }
 }
 
+/// The bus that a peripheral is on (RM0090 figure 1 and table 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BusOf {
+    /// AHB1 and AHB2, at the core's clock.
+    Ahb,
+    Apb1,
+    Apb2,
+    /// Plain memory, and the private peripheral bus.
+    Core,
+}
+
 impl Place {
+    /// The bus an access goes over.
+    pub(crate) fn bus(self) -> BusOf {
+        match self {
+            Self::Peripheral(id, offset) => match id {
+                Id::Timers if KINDS[(offset >> 10) as usize].on_apb2() => BusOf::Apb2,
+                Id::Usart(0) | Id::Syscfg | Id::Exti => BusOf::Apb2,
+                Id::Timers | Id::Rtc | Id::Iwdg | Id::Usart(_) | Id::Pwr => BusOf::Apb1,
+                Id::Gpio | Id::Crc | Id::Rcc | Id::Flash | Id::Otg => BusOf::Ahb,
+                Id::Debug => BusOf::Core,
+            },
+            Self::BackupSram(_) | Self::Unmodelled(_) => BusOf::Ahb,
+            _ => BusOf::Core,
+        }
+    }
+
     /// The clock that must run for an access, with the peripheral's name (RM0090 sections
     /// 7.3.10 to 7.3.14). EXTI, IWDG, RTC, RCC and FLASH have none of their own.
     pub(crate) fn gate(self) -> Option<(Enable, &'static str)> {

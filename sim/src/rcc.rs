@@ -28,6 +28,17 @@ pub enum Hse {
     Clock(u32),
 }
 
+/// The oscillators of a board.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Oscillators {
+    pub(crate) hse: Hse,
+    /// From HSEON to HSERDY with a crystal.
+    pub(crate) hse_start: Nanos,
+    /// A 32.768 kHz crystal is fitted.
+    pub(crate) lse: bool,
+    pub(crate) lsi_hz: u32,
+}
+
 /// HSI frequency (RM0090 section 7.2.2).
 pub const HSI_HZ: u32 = 16_000_000;
 /// LSE frequency (RM0090 section 7.2.4).
@@ -35,7 +46,7 @@ const LSE_HZ: u32 = 32_768;
 /// DS8626 section 5.3.9: HSI start-up, typical.
 const HSI_START: Nanos = Nanos(2_200);
 /// DS8626 section 5.3.8: HSE start-up with a crystal, typical.
-const HSE_START: Nanos = Nanos::millis(2);
+pub(crate) const HSE_START: Nanos = Nanos::millis(2);
 /// DS8626 section 5.3.10: PLL lock time, between the figures for 1 and 2 MHz input.
 const PLL_LOCK: Nanos = Nanos::micros(200);
 /// DS8626 section 5.3.9: LSI start-up, typical.
@@ -100,9 +111,7 @@ impl Source {
 /// The model.
 #[derive(Clone, Debug)]
 pub struct Rcc {
-    hse_fitted: Hse,
-    lse_fitted: bool,
-    lsi_hz: u32,
+    fitted: Oscillators,
     hsi: Source,
     hse: Source,
     pll: Source,
@@ -133,11 +142,9 @@ pub struct Rcc {
 
 impl Rcc {
     /// After power-on with these oscillators fitted.
-    pub(crate) fn new(hse: Hse, lse_fitted: bool, lsi_hz: u32) -> Self {
+    pub(crate) fn new(fitted: Oscillators) -> Self {
         Self {
-            hse_fitted: hse,
-            lse_fitted,
-            lsi_hz,
+            fitted,
             hsi: Source::Ready,
             hse: Source::Off,
             pll: Source::Off,
@@ -195,7 +202,7 @@ impl Rcc {
 
     /// Changes what is on the oscillator pins; for the next start of the HSE.
     pub(crate) fn fit_hse(&mut self, hse: Hse) {
-        self.hse_fitted = hse;
+        self.fitted.hse = hse;
     }
 
     /// True when the PLL is on, locked or not.
@@ -286,8 +293,8 @@ impl Rcc {
         self.cr = self.cr & !CR_WRITABLE | value & CR_WRITABLE & !(HSION | HSEON | PLLON);
         let hsi_start = ctx.now + HSI_START;
         self.hsi = self.switch(self.hsi, value & HSION != 0, self.uses_hsi(), hsi_start, "HSI", ctx);
-        let hse_start = match (self.hse_fitted, value & HSEBYP != 0) {
-            (Hse::Crystal(_), false) => ctx.now + HSE_START,
+        let hse_start = match (self.fitted.hse, value & HSEBYP != 0) {
+            (Hse::Crystal(_), false) => ctx.now + self.fitted.hse_start,
             (Hse::Clock(_), true) => ctx.now + Nanos::micros(1),
             _ => Nanos::NEVER,
         };
@@ -394,7 +401,7 @@ impl Rcc {
         if select == 0 {
             self.bdcr |= value & 0x300;
         }
-        let start = if self.lse_fitted { ctx.now + LSE_START } else { Nanos::NEVER };
+        let start = if self.fitted.lse { ctx.now + LSE_START } else { Nanos::NEVER };
         self.lse = match (self.lse, value & 1 != 0) {
             (Source::Off, true) => Source::Starting(start),
             (_, false) => Source::Off,
@@ -493,7 +500,7 @@ impl Peripheral for Rcc {
 
     fn reset(&mut self, ctx: &mut Ctx) {
         let (bdcr, lse, csr) = (self.bdcr, self.lse, self.csr & RESET_FLAGS);
-        *self = Self::new(self.hse_fitted, self.lse_fitted, self.lsi_hz);
+        *self = Self::new(self.fitted);
         (self.bdcr, self.lse, self.csr) = (bdcr, lse, csr);
         ctx.irq(5, false);
     }

@@ -17,7 +17,7 @@ impl Rcc {
         let (s1, s2) = (apb_shift(self.cfgr >> 10), apb_shift(self.cfgr >> 13));
         let q = self.pllcfgr >> 24 & 15;
         let pll48 = if self.pll == Source::Ready { self.vco_hz() / q.max(1) } else { 0 };
-        let lsi = if self.lsi == Source::Ready { self.lsi_hz } else { 0 };
+        let lsi = if self.lsi == Source::Ready { self.fitted.lsi_hz } else { 0 };
         let lse = if self.lse == Source::Ready { LSE_HZ } else { 0 };
         // Section 7.3.3: RTCPRE 0 and 1 give no clock.
         let hse_rtc = match (self.hse, self.cfgr >> 16 & 31) {
@@ -56,7 +56,7 @@ impl Rcc {
     }
 
     fn hse_hz(&self) -> u32 {
-        match self.hse_fitted {
+        match self.fitted.hse {
             Hse::Crystal(hz) | Hse::Clock(hz) => hz,
             Hse::None | Hse::DeadCrystal => 0,
         }
