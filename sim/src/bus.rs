@@ -206,7 +206,7 @@ impl Bus {
         section: &'static str,
         what: String,
     ) {
-        self.effects.violations.push(Violation { at: now, pc, kind, section, what });
+        self.effects.violations.push(Violation::new(now, pc, kind, section, what));
     }
 
     /// Cycles that an access takes beyond the one that its instruction counts for.
@@ -289,14 +289,7 @@ impl Bus {
                 Some(0)
             }
             (Place::Signature(offset), None) => {
-                let word = match offset & !3 {
-                    0 => self.chip.unique_id[0],
-                    4 => self.chip.unique_id[1],
-                    8 => self.chip.unique_id[2],
-                    // The upper half-word at 0x1FFF7A20 is the flash size in KiB.
-                    _ => (self.chip.flash_length() >> 10) << 16 | 0xFFFF,
-                };
-                Some(lane(word, offset, a.width))
+                Some(lane(self.chip.information(offset & !3), offset, a.width))
             }
             (Place::OptionBytes(offset), None) => {
                 Some(lane(self.models.flash.option_word(offset & !3), offset, a.width))

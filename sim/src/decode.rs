@@ -32,7 +32,7 @@ pub(crate) enum Place {
     /// The flash array, by its own address or the alias at 0.
     Flash(u32),
     Otp(u32),
-    /// Unique id and flash size, from 0x1FFF7A10.
+    /// The factory's information block behind the OTP area: unique id, flash size, calibration.
     Signature(u32),
     OptionBytes(u32),
     BackupSram(u32),
@@ -65,8 +65,7 @@ pub(crate) fn decode(address: u32) -> Place {
         0x0000_0000..0x0010_0000 => Place::Flash(address),
         FLASH..0x0820_0000 => Place::Flash(address - FLASH),
         OTP..SIGNATURE => Place::Otp(address - OTP),
-        SIGNATURE..0x1FFF_7A1C => Place::Signature(address - SIGNATURE),
-        0x1FFF_7A22..0x1FFF_7A24 => Place::Signature(address - SIGNATURE),
+        SIGNATURE..0x1FFF_7C00 => Place::Signature(address - SIGNATURE),
         0x1FFF_C000..0x1FFF_C010 => Place::OptionBytes(address - 0x1FFF_C000),
         0x4000_0000..0x4003_0000 => peripheral(address),
         0x4004_0000..0x4008_0000 => Place::Unmodelled("USB OTG HS"),

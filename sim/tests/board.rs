@@ -322,7 +322,7 @@ fn a_bus_fault_reaches_the_core_and_is_recorded() {
         (Script::new().get(0x3000_0000), "beyond RAM"),
         (Script::new().set(0x0810_0000, 0), "beyond flash"),
         (Script::new().get(0x4002_5000), "a hole between peripherals"),
-        (Script::new().read(Width::Byte, 0x1FFF_7A1D), "reserved beside the unique id"),
+        (Script::new().read(Width::Byte, 0x1FFF_7C00), "behind the information block"),
     ] {
         let mut ran = script.run();
         assert!(!ran.finished, "{what}");
@@ -343,10 +343,24 @@ fn identity_registers_read_as_the_chip() {
         .read(Width::Half, 0x1FFF_7A22)
         .get(0x1FFF_C000)
         .get(0x1FFF_C008)
+        .read(Width::Half, 0x1FFF_7A2A)
+        .read(Width::Half, 0x1FFF_7A2C)
+        .read(Width::Half, 0x1FFF_7A2E)
+        .read(Width::Byte, 0x1FFF_7A1D)
+        .get(0x1FFF_7A02) // the lock bytes of the OTP area; the core splits it
+        .get(0x1FFF_7A2B)
+        .get(0x1FFF_7A24)
         .run();
     let chip = ChipModel::stm32f407vg();
     let [a, b, c] = chip.unique_id;
-    assert_eq!(ran.clean(), [0x100F_0413, a, b, c, 1024, 0x5513_AAEC, 0xF000_0FFF]);
+    assert_eq!(
+        ran.clean(),
+        [0x100F_0413, a, b, c, 1024, 0x5513_AAEC, 0xF000_0FFF]
+            .iter()
+            .chain(&[1501, 958, 1207, 0xFF, u32::MAX, 0xB703_BE05, u32::MAX,])
+            .copied()
+            .collect::<Vec<u32>>()
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;
 use std::time::Duration;
-use surefoot_sim::{Nanos, Violation};
+use surefoot_sim::Nanos;
 
 /// Power-on to a device on the bus: the button's debounce, the LED's greeting and a double-tap
 /// window are over by then.
@@ -78,20 +78,6 @@ impl Drop for SimLink {
     }
 }
 
-/// Broken rules, the same one at the same instruction only once, with how often.
-pub fn told_once(violations: &[Violation]) -> Vec<String> {
-    let mut lines: Vec<(&Violation, usize)> = Vec::new();
-    for v in violations {
-        let same = |w: &Violation| (w.kind, w.pc, &w.what, w.section) == (v.kind, v.pc, &v.what, v.section);
-        match lines.iter_mut().find(|(w, _)| same(w)) {
-            Some((_, count)) => *count += 1,
-            None => lines.push((v, 1)),
-        }
-    }
-    let line = |(v, count)| if count == 1 { format!("{v}") } else { format!("{v} ({count} times)") };
-    lines.into_iter().map(line).collect()
-}
-
 impl Usb for SimLink {
     fn control_in(&mut self, setup: Setup, buffer: &mut [u8], timeout: Duration) -> Result<usize, LinkError> {
         self.cable.control_in(&mut self.virtual_board.board, setup, buffer, timeout)
@@ -118,7 +104,7 @@ impl Usb for SimLink {
     }
 
     fn remarks(&self) -> Vec<String> {
-        told_once(self.virtual_board.board.violations())
+        self.virtual_board.board.violations().iter().map(ToString::to_string).collect()
     }
 
     fn close(mut self: Box<Self>) -> Result<(), LinkError> {
