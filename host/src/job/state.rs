@@ -96,7 +96,21 @@ impl State {
         let Some(config) = target.config().filter(|config| is_sound(target, *config)) else {
             return Ok(None);
         };
-        let open = target.slot();
+        Self::of(config, target.slot(), upload).map(Some)
+    }
+
+    /// What a virtual board's flash holds, by the block in its bootloader.
+    pub(crate) fn in_flash(base: u32, flash: &[u8], family: u16) -> Option<Self> {
+        let block = super::sealed_in(flash)?;
+        let config = Config::parse(&block, family).ok()?;
+        let read = |address: u32, length: usize| -> Result<Vec<u8>, ()> {
+            let start = address.checked_sub(base).ok_or(())? as usize;
+            flash.get(start..start.checked_add(length).ok_or(())?).map(<[u8]>::to_vec).ok_or(())
+        };
+        Self::of(config, None, &mut { read }).ok()
+    }
+
+    fn of<E>(config: Config, open: Option<Slot>, upload: Upload<E>) -> Result<Self, E> {
         let journal = match config.has_journal() {
             true => Some(History::read(config, upload)?),
             false => None,
@@ -110,7 +124,7 @@ impl State {
             });
             slots.push(SlotState { slot, open: open == Some(slot), content, role });
         }
-        Ok(Some(Self { strategy: config.strategy(), trial_boots: config.trial_boots(), slots, journal }))
+        Ok(Self { strategy: config.strategy(), trial_boots: config.trial_boots(), slots, journal })
     }
 
     /// A slot's name: A and B where both run, and what it is for elsewhere.

@@ -133,7 +133,7 @@ impl Target {
 }
 
 /// The block behind the binary's header in the first bytes of a bootloader.
-fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
+pub(crate) fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
     let (_, block) = BinaryHeader::find(head)?;
     head.get(block..)?.first_chunk().copied()
 }

@@ -7,9 +7,11 @@
 
 mod cable;
 mod state;
+mod watch;
 
 pub use cable::Cable;
 pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
+pub use watch::{Seen, UARTS, Watch, reset_cause};
 
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;
@@ -26,7 +28,8 @@ const COPY: Nanos = Nanos::secs(30);
 pub struct SimLink {
     virtual_board: VirtualBoard,
     cable: Cable,
-    path: PathBuf,
+    /// None: the board is thrown away at the end.
+    path: Option<PathBuf>,
     started: Nanos,
     saved: bool,
 }
@@ -36,7 +39,24 @@ impl SimLink {
     ///
     /// # Errors
     /// [`LinkError::Running`] when its application runs; [`LinkError::Virtual`].
-    pub fn open(mut virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
+    pub fn open(virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
+        Self::plug(virtual_board, Some(path), how)
+    }
+
+    /// The same with a board that is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_unkept(virtual_board: VirtualBoard, how: PowerOn) -> Result<Self, LinkError> {
+        Self::plug(virtual_board, None, how)
+    }
+
+    /// The board, for what a link does not do.
+    pub fn board(&mut self) -> &mut VirtualBoard {
+        &mut self.virtual_board
+    }
+
+    fn plug(mut virtual_board: VirtualBoard, path: Option<PathBuf>, how: PowerOn) -> Result<Self, LinkError> {
         virtual_board.power_on(how);
         let started = virtual_board.board.now();
         let cable = Cable::plug(&mut virtual_board.board, &virtual_board.fitting.slots());
@@ -49,7 +69,7 @@ impl SimLink {
             Ok(()) => Ok(link),
             Err(_) if link.virtual_board.runs_application() => {
                 let has_button = link.virtual_board.fitting.button.is_some();
-                Err(LinkError::Running { file: link.path.display().to_string(), has_button })
+                Err(LinkError::Running { file: link.file(), has_button })
             }
             Err(error) => Err(error),
         }
@@ -64,7 +84,14 @@ impl SimLink {
             return Ok(());
         }
         self.virtual_board.power_off();
-        self.virtual_board.save(&self.path)
+        match &self.path {
+            Some(path) => self.virtual_board.save(path),
+            None => Ok(()),
+        }
+    }
+
+    fn file(&self) -> String {
+        self.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())
     }
 }
 
@@ -100,7 +127,7 @@ impl Usb for SimLink {
     }
 
     fn name(&self) -> String {
-        format!("sim {} ({})", self.path.display(), self.virtual_board.fitting.board)
+        format!("sim {} ({})", self.file(), self.virtual_board.fitting.board)
     }
 
     fn remarks(&self) -> Vec<String> {
