@@ -60,6 +60,28 @@ fn the_numbers_on_the_wire_are_those_of_the_program() {
     }
 }
 
+#[test]
+fn the_results_of_the_library_are_those_of_its_header() {
+    let header = std::fs::read_to_string(pages::root().join("app/include/surefoot.h")).expect("the header");
+    let results = header.split("typedef uint32_t surefoot_result_t;").nth(1).expect("the results");
+    let results = results.split("\n\n").next().expect("a piece");
+    let mut table = String::from("| number | name | meaning |\n|---|---|---|\n");
+    let mut comment = String::new();
+    for line in results.lines().map(str::trim) {
+        if let Some(define) = line.strip_prefix("#define ") {
+            let (name, number) = define.split_once(' ').expect("a name and a number");
+            let meaning = comment.trim_start_matches("/*").trim_end_matches("*/").trim();
+            let meaning = if meaning.is_empty() { "done" } else { meaning };
+            let _ = writeln!(table, "| {} | `{name}` | {meaning} |", number.trim().trim_end_matches('u'));
+            comment.clear();
+        } else {
+            comment = format!("{comment} {}", line.trim_start_matches("* ")).trim().to_owned();
+        }
+    }
+    assert!(table.lines().count() > 10, "the header has changed its form: {table}");
+    the_page_has("Results of the application library", &table);
+}
+
 /// Holds the table or the block under the heading against `wanted`, or writes it there.
 pub fn the_page_has(heading: &str, wanted: &str) {
     // Several tests write into one file.
