@@ -4,7 +4,7 @@
 //! are written into the page, otherwise a table that differs is an error.
 
 use crate::pages;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -231,4 +231,26 @@ fn every_error_code_of_the_program_is_on_the_page_and_no_other() {
     }
     assert!(groups.is_empty(), "groups of codes without a row: {groups:#?}");
     the_page_has("Codes", &table);
+}
+
+#[test]
+fn every_error_code_that_a_page_names_is_one() {
+    let codes = codes_of_the_sources();
+    let groups: BTreeSet<&str> =
+        codes.keys().filter_map(|code| code.split_once('.')).map(|(group, _)| group).collect();
+    let mut tried = 0;
+    let mut unknown = Vec::new();
+    for page in pages::all() {
+        for (line, text) in page.prose() {
+            for span in pages::code_spans(text).into_iter().filter(|span| is_code(span)) {
+                let of_a_group = span.split_once('.').is_some_and(|(group, _)| groups.contains(group));
+                tried += usize::from(of_a_group);
+                if of_a_group && !codes.contains_key(span) {
+                    unknown.push(format!("{}:{line}: {span}", page.name));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    assert!(tried > 150, "{tried} codes: the pages were not read");
 }
