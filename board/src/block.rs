@@ -1,6 +1,6 @@
 //! A board to its configuration block: flash map, memory string, every field.
 
-use crate::board::Board;
+use crate::board::{Board, OptionBytes};
 use surefoot_core::config::{
     self, BLOCK_LEN, EncodeError, Fields, MAX_REGIONS, OWNER_SLOT0, OWNER_SLOT1, Region, Strategy,
 };
@@ -30,6 +30,7 @@ impl Board {
         let timing = self.chip.timing(unit);
         let memory = self.memory_string();
         let slots = self.slots();
+        let stack_ram = self.other_ram().next();
         let fields = Fields {
             device_id: self.device_id(),
             family: self.binary_family,
@@ -41,6 +42,8 @@ impl Board {
             trial_boots: self.boot.trial_boots,
             ram_base: self.chip.ram.base,
             ram_size: self.chip.ram.size,
+            stack_ram_base: stack_ram.map_or(0, |ram| ram.base),
+            stack_ram_size: stack_ram.map_or(0, |ram| ram.size),
             handoff: self.chip.ram.base,
             magic_word: self.boot.magic,
             update_timeout_ms: self.boot.timeout_ms,
@@ -64,6 +67,8 @@ impl Board {
             flash_size_address: self.chip.flash_size_address.unwrap_or(0),
             watchdog: self.boot.watchdog,
             read_unprotect: self.usb.read_unprotect,
+            options_open: self.boot.option_bytes == OptionBytes::Application,
+            options_fixed: self.boot.option_bytes == OptionBytes::Locked,
             slots: &slots,
             regions: &regions,
             keys: &self.keys,

@@ -77,8 +77,22 @@ pub struct Boot {
     pub timeout_ms: u32,
     /// The bootloader starts the independent watchdog.
     pub watchdog: bool,
+    /// Who may change the option bytes.
+    pub option_bytes: OptionBytes,
     /// Boots in which a new image has to confirm itself; 0: it need not.
     pub trial_boots: u8,
+}
+
+/// Who may change the option bytes: write protection, read protection, brown-out level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionBytes {
+    /// A host, in update mode, as far as it takes no protection away. They are locked before an application
+    /// starts.
+    Host,
+    /// The application, too.
+    Application,
+    /// Neither.
+    Locked,
 }
 
 impl Board {

@@ -8,10 +8,10 @@
 //! | usb | vid, pid, bcd-device, manufacturer, product, transfer-size, read-unprotect |
 //! | led | pin, active |
 //! | button | pin, active, pull |
-//! | boot | magic, backup-register, double-tap, timeout, watchdog, trial-boots |
+//! | boot | magic, backup-register, double-tap, timeout, watchdog, option-bytes, trial-boots |
 //! | validation | policy, keys, revoked |
 
-use crate::board::{Board, Boot, Usb};
+use crate::board::{Board, Boot, OptionBytes, Usb};
 use crate::clock;
 use crate::error::{BoardError, Fault};
 use crate::keeps::does_not_keep;
@@ -291,6 +291,7 @@ fn boot(file: &mut Section, journal: bool) -> Result<Boot> {
         double_tap_ms: 0,
         timeout_ms: 30_000,
         watchdog: true,
+        option_bytes: OptionBytes::Host,
         trial_boots: if journal { TRIAL_BOOTS } else { 0 },
     };
     let Some(mut section) = file.section("boot")? else { return Ok(boot) };
@@ -330,6 +331,13 @@ fn boot(file: &mut Section, journal: bool) -> Result<Boot> {
         }
     }
     boot.watchdog = flag(&mut section, "watchdog", true)?;
+    if let Some(item) = section.get("option-bytes") {
+        boot.option_bytes = item.choice(&[
+            ("host", OptionBytes::Host),
+            ("application", OptionBytes::Application),
+            ("locked", OptionBytes::Locked),
+        ])?;
+    }
     if let Some(item) = section.get("trial-boots") {
         boot.trial_boots = trial_boots(&item, journal)?;
     }
@@ -385,6 +393,14 @@ fn validation(file: &mut Section, folder: &Path, journal: bool) -> Result<(Polic
             let bytes = keys::read(text, folder).map_err(|(what, remedy)| entry.value_fault(what, remedy))?;
             if keys.iter().any(|k| k.bytes == bytes) {
                 return Err(entry.value_fault("this key is in the list already", "name each key once"));
+            }
+            // The chip looks for a key by the id in the manifest and takes the first that has it.
+            if keys.iter().any(|k| keys::id(&k.bytes) == keys::id(&bytes)) {
+                return Err(entry.value_fault(
+                    "this key has the same id as one before it, though they differ: its signatures would never \
+                     be accepted",
+                    "make another one with `surefoot image keygen`",
+                ));
             }
             if keys.len() == MAX_KEYS {
                 return Err(entry.value_fault(

@@ -2,6 +2,7 @@
 
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// boards/keys/example.pub.pem: its private half is published with the source.
@@ -9,6 +10,12 @@ pub const EXAMPLE: [u8; 32] = [
     0xE2, 0xEE, 0xFD, 0xD5, 0x36, 0xC6, 0xEA, 0xFA, 0xB3, 0x39, 0x47, 0x3F, 0x43, 0x68, 0x9D, 0x3F, 0x27,
     0x02, 0xC3, 0xB1, 0x41, 0x93, 0xEB, 0x68, 0x7B, 0xEC, 0x91, 0xE9, 0x82, 0x43, 0x4F, 0xB2,
 ];
+
+/// First four bytes of the key's SHA-256, by which a manifest names it.
+pub fn id(public: &[u8; 32]) -> [u8; 4] {
+    let hash = Sha256::digest(public);
+    [hash[0], hash[1], hash[2], hash[3]]
+}
 
 /// Reads one key. A name that is not 64 hex digits is a file, relative to `folder`.
 /// The error is a sentence and a remedy.

@@ -24,7 +24,7 @@ pub mod solve;
 mod text;
 pub mod units;
 
-pub use board::{Board, Boot, Usb};
+pub use board::{Board, Boot, OptionBytes, Usb};
 pub use error::{BoardError, Fault, Place};
 pub use keeps::does_not_keep;
 pub use linker::Scripts;

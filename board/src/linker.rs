@@ -154,7 +154,7 @@ impl Board {
     }
 
     /// Internal RAM beside the main run (CCM).
-    fn other_ram(&self) -> impl Iterator<Item = surefoot_chips::Ram> + '_ {
+    pub(crate) fn other_ram(&self) -> impl Iterator<Item = surefoot_chips::Ram> + '_ {
         let main = self.chip.ram;
         self.chip
             .memories

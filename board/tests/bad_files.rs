@@ -94,7 +94,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "watchdog = true",
         "watchdog = true\ncolour = 1",
-        "35:1: boot.colour: unknown key; known here: magic, backup-register, double-tap, timeout, watchdog, trial-boots",
+        "35:1: boot.colour: unknown key; known here: magic, backup-register, double-tap, timeout, watchdog, option-bytes, trial-boots",
     ),
     // Keys that are missing.
     ("chip = \"STM32F407VG\"\n", "", "1:1: chip: is missing; add chip = \"STM32F407VG\""),
@@ -506,6 +506,34 @@ fn the_fifth_key_is_refused() {
     let revoked = with(old, &format!("{}\nrevoked = [\"{}\"]", list(&keys[..3]), keys[3]));
     let revoked = parse(&revoked).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(revoked.keys.iter().map(|k| k.revoked).collect::<Vec<_>>(), [false, false, false, true]);
+}
+
+/// The chip takes the first key whose id, four bytes, is the manifest's: the second one would verify nothing.
+#[test]
+fn two_keys_with_the_same_id_are_refused() {
+    // Both hash to 65 28 02 91...
+    let [one, two] = [
+        "4c06a4ae9ff1efd25180797bfdad8070719bd6e43075197a02bf74815f8b7142",
+        "9df82a3aad003c07dc20c3193cc2b62200eeabf1c93cecd4a9ea16e91186b4a7",
+    ];
+    let old = "keys = [\"keys/example.pub.pem\"]";
+    for key in [one, two] {
+        parse(&with(old, &format!("keys = [\"{key}\", \"keys/example.pub.pem\"]")))
+            .unwrap_or_else(|e| panic!("{e}"));
+    }
+    for keys in [
+        format!("keys = [\"{one}\", \"{two}\"]"),
+        format!("keys = [\"{two}\", \"keys/example.pub.pem\"]\nrevoked = [\"{one}\"]"),
+    ] {
+        let error = parse(&with(old, &keys)).expect_err(&keys).to_string();
+        assert!(
+            error.ends_with(
+                "this key has the same id as one before it, though they differ: its signatures would never be \
+                 accepted; make another one with `surefoot image keygen`"
+            ),
+            "{error}"
+        );
+    }
 }
 
 #[test]

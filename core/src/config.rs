@@ -64,6 +64,8 @@ mod at {
     pub const UID_ADDRESS: usize = 0x5C;
     pub const FLASH_SIZE_ADDRESS: usize = 0x60;
     pub const PWR_CR: usize = 0x64;
+    pub const STACK_RAM_BASE: usize = 0x68;
+    pub const STACK_RAM_SIZE: usize = 0x6C;
     pub const SLOT_COUNT: usize = 0x7C;
     pub const REGION_COUNT: usize = 0x7D;
     pub const KEY_COUNT: usize = 0x7E;
@@ -96,6 +98,10 @@ const FLAG_WATCHDOG: u32 = 1 << 2;
 const FLAG_READ_UNPROTECT: u32 = 1 << 3;
 /// Bit 4: the HSE is an external clock, not a crystal.
 const FLAG_HSE_BYPASS: u32 = 1 << 4;
+/// Bit 5: an application may change the option bytes.
+const FLAG_OPTIONS_OPEN: u32 = 1 << 5;
+/// Bit 6: a host may not.
+const FLAG_OPTIONS_FIXED: u32 = 1 << 6;
 
 /// What the board demands of an image before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -358,6 +364,13 @@ impl<'a> Config<'a> {
     pub fn ram_size(&self) -> u32 {
         self.u32(at::RAM_SIZE)
     }
+    /// True for a stack pointer that an image may begin with: 8-byte aligned, in one of the chip's RAMs for
+    /// data, whose top is legal.
+    pub fn is_stack(&self, stack_pointer: u32) -> bool {
+        let fits = |at: usize| stack_pointer.wrapping_sub(self.u32(at)).wrapping_sub(1) < self.u32(at + 4);
+        const { assert!(at::RAM_SIZE == at::RAM_BASE + 4 && at::STACK_RAM_SIZE == at::STACK_RAM_BASE + 4) };
+        stack_pointer.is_multiple_of(8) && (fits(at::RAM_BASE) || fits(at::STACK_RAM_BASE))
+    }
     /// See [`Fields::handoff`].
     pub fn handoff(&self) -> u32 {
         self.u32(at::HANDOFF)
@@ -449,6 +462,14 @@ impl<'a> Config<'a> {
     /// See [`Fields::read_unprotect`].
     pub fn read_unprotect(&self) -> bool {
         self.flag(FLAG_READ_UNPROTECT)
+    }
+    /// See [`Fields::options_open`].
+    pub fn options_open(&self) -> bool {
+        self.flag(FLAG_OPTIONS_OPEN)
+    }
+    /// See [`Fields::options_fixed`].
+    pub fn options_fixed(&self) -> bool {
+        self.flag(FLAG_OPTIONS_FIXED)
     }
     /// The first slot, which every block has.
     pub fn first_slot(&self) -> Slot {

@@ -43,18 +43,21 @@ pub struct Record {
 
 impl Record {
     /// The record's words.
-    #[inline(always)]
     pub fn encode(&self) -> [u32; RECORD_WORDS] {
-        let [a, b, c] = self.version;
-        let mut words = [
-            RECORD_MAGIC,
-            u32::from_le_bytes([a, b, c, 0]),
-            u32::from_le_bytes([self.reset_cause, self.reason, 0, 0]),
-            self.slot,
-            0,
-        ];
-        words[4] = checksum(&words);
+        let mut words = [0; RECORD_WORDS];
+        self.write(&mut words);
         words
+    }
+
+    /// [`Record::encode`] into its place.
+    #[inline(always)]
+    pub fn write(&self, words: &mut [u32; RECORD_WORDS]) {
+        let [a, b, c] = self.version;
+        words[0] = RECORD_MAGIC;
+        words[1] = u32::from_le_bytes([a, b, c, 0]);
+        words[2] = u32::from_le_bytes([self.reset_cause, self.reason, 0, 0]);
+        words[3] = self.slot;
+        words[4] = checksum(words);
     }
 
     /// The record in `words`, or `None` when they hold none.
@@ -68,6 +71,6 @@ impl Record {
     }
 }
 
-fn checksum([a, b, c, d, _]: &[u32; RECORD_WORDS]) -> u32 {
-    [a, b, c, d].into_iter().fold(u32::MAX, |crc, word| crc32_word(crc, *word))
+fn checksum([words @ .., _]: &[u32; RECORD_WORDS]) -> u32 {
+    words.iter().fold(u32::MAX, |crc, word| crc32_word(crc, *word))
 }

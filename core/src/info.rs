@@ -10,10 +10,17 @@ pub const LEN: usize = 64;
 /// First word: "SFI1".
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFI1");
 
-/// [`Info::flags`]: the crystal did not start, the clocks run from HSI.
+/// [`Info::flags`]: the crystal did not start, or has another frequency than the
+/// block says ([`Info::hse_ticks`]); the clocks run from HSI.
 pub const FLAG_HSE_FAILED: u8 = 1 << 0;
 /// [`Info::flags`]: the chip's DEV_ID is not the one the block was sealed for.
 pub const FLAG_WRONG_CHIP: u8 = 1 << 1;
+
+/// OPTSTRT and OPTLOCK, which the answer may carry with the option bytes (RM0090, 3.9.10).
+const OPTCR_CONTROL: u32 = 0b11;
+
+/// [`Info::hse_ticks`] times the frequency of HSE in hertz: HSI's 16 MHz over eight edges of HSE / 31.
+pub const HSE_TICKS_HZ: u32 = 16_000_000 * 8 * 31;
 
 /// The answer. Zero stands for "nothing to report" in every field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +59,8 @@ pub struct Info {
     pub options: u32,
     /// The chip's 96-bit unique id, as its bytes stand in memory.
     pub unique_id: [u8; 12],
+    /// What HSE measured, by HSI: [`HSE_TICKS_HZ`] over its frequency. 0: it was not measured.
+    pub hse_ticks: u16,
 }
 
 /// Offsets of the answer's fields, the one place that knows them.
@@ -75,6 +84,7 @@ pub mod at {
     pub const SLOT_LENGTH: usize = 32;
     pub const OPTIONS: usize = 36;
     pub const UNIQUE_ID: usize = 40;
+    pub const HSE_TICKS: usize = 52;
 }
 
 /// The answer's bytes, filled in field by field where they are sent from: the firmware has no room
@@ -123,6 +133,11 @@ impl Answer {
 }
 
 impl Info {
+    /// What HSE measured, in hertz, as exact as HSI is (DS8626, table 41: 1 % at 25 degrees, 8 % from -40 on).
+    pub fn hse_hz(&self) -> Option<u32> {
+        HSE_TICKS_HZ.checked_div(self.hse_ticks.into())
+    }
+
     /// The answer's bytes.
     pub fn encode(&self) -> [u8; LEN] {
         self.answer().0
@@ -149,6 +164,7 @@ impl Info {
         out.u32(at::SLOT_LENGTH, self.slot_length);
         out.u32(at::OPTIONS, self.options);
         out.unique_id(&self.unique_id);
+        out.u16(at::HSE_TICKS, self.hse_ticks);
         out
     }
 
@@ -173,8 +189,9 @@ impl Info {
             board_id: u32_at(at::BOARD_ID),
             slot_base: u32_at(at::SLOT_BASE),
             slot_length: u32_at(at::SLOT_LENGTH),
-            options: u32_at(at::OPTIONS),
+            options: u32_at(at::OPTIONS) & !OPTCR_CONTROL,
             unique_id: core::array::from_fn(|i| b[at::UNIQUE_ID + i]),
+            hse_ticks: u16_at(at::HSE_TICKS),
         })
     }
 }

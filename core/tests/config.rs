@@ -24,6 +24,12 @@ fn what_was_sealed_is_read_back() {
     assert_eq!((c.vid(), c.pid(), c.bcd_device(), c.transfer_size()), (0x0483, 0xDF11, 0x0100, 2048));
     assert_eq!((c.program_ns(), c.uid_address(), c.flash_size_address()), (16_000, 0x1FFF_7A10, 0x1FFF_7A22));
     assert_eq!((c.watchdog(), c.read_unprotect()), (true, false));
+    for (open, fixed) in [(false, false), (true, false), (false, true)] {
+        let block =
+            common::block(&config::Fields { options_open: open, options_fixed: fixed, ..fields.clone() });
+        let c = Config::parse(&block, FAMILY_F4).expect("sealed above");
+        assert_eq!((c.options_open(), c.options_fixed()), (open, fixed));
+    }
     assert_eq!(c.slots().collect::<Vec<_>>(), [SLOT]);
     assert_eq!(c.regions().collect::<Vec<_>>(), REGIONS);
     let read: Vec<Key> = c.keys().map(|(bytes, revoked)| Key { bytes: *bytes, revoked }).collect();

@@ -76,10 +76,14 @@ fn the_info_answer_is_read_back() {
         board_id: BOARD,
         slot_base: SLOT.base,
         slot_length: SLOT.length,
-        options: 0x0FFF_AAED,
+        options: 0x0FFF_AAEC,
         unique_id: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+        hse_ticks: 496,
     };
     assert_eq!(Info::decode(&info.encode()), Some(info));
+    assert_eq!((info.hse_hz(), Info::default().hse_hz()), (Some(8_000_000), None));
+    let locked = Info { options: 0x0FFF_AAED, ..info };
+    assert_eq!(Info::decode(&locked.encode()), Some(info), "lock and start bits are no option bytes");
     assert_eq!(Info::decode(&info.encode()[..LEN - 1]), None);
     assert_eq!(Info::decode(&[0; LEN]), None);
 }

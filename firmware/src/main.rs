@@ -22,7 +22,7 @@ mod slots;
 mod update;
 
 use cortex_m_rt::{entry, exception};
-use family::f4::{backup, boot, chip, clock, gpio, time, watchdog};
+use family::f4::{backup, boot, chip, clock, flash, gpio, time, watchdog};
 use slots::Slots;
 use surefoot_core::config::{Config, ConfigFault, Policy, Strategy};
 use surefoot_core::decide::{Decision, Facts, Reason, decide};
@@ -63,7 +63,10 @@ fn main() -> ! {
         }
     };
     let slot = image.base();
-    *record = Record { version: sealed::VERSION, reset_cause, reason, slot }.encode();
+    Record { version: sealed::VERSION, reset_cause, reason, slot }.write(record);
+    if !config.is_some_and(|c| c.options_open()) {
+        flash::lock_options();
+    }
     boot::jump(image)
 }
 

@@ -200,8 +200,9 @@ impl Status<'_> {
         info.u8(at::LAST_FAULT, self.last_fault);
         info.u16(at::DEVICE_ID, chip::device_id());
         info.u16(at::FLASH_KIB, chip::flash_kib());
+        info.u16(at::HSE_TICKS, clock::hse_ticks());
         #[cfg(feature = "options")]
-        info.u32(at::OPTIONS, flash::options());
+        info.u32(at::OPTIONS, flash::optcr());
         #[cfg(feature = "options")]
         info.unique_id(chip::unique_id());
         info.u8(at::CONFIG_FAULT, self.config_fault);

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The STM32F4's target.
-pub const TARGET: &str = "thumbv7em-none-eabihf";
+pub const TARGET: &str = "thumbv7em-none-eabi";
 /// What is embedded: the name of the files, and cargo's arguments.
 pub const BUILDS: [(&str, &[&str]); 2] = [("f4-full", &[]), ("f4-crc", &["--no-default-features"])];
 /// The folders that the binaries are made from, from the root of the repository.

@@ -116,6 +116,8 @@ pub enum Trial {
     Late(u32),
     /// Sets the watchdog up to 4.1 s itself, confirms itself, then as [`Trial::Silent`].
     OwnWatchdog,
+    /// Takes the write protection from the bootloader's sector and erases it, then as [`Trial::Silent`].
+    Unprotects,
 }
 
 /// The least that an application can be, from tests/trial, linked for the slot at `base`: less than 200
@@ -134,6 +136,7 @@ pub fn trial(what: Trial, period_ms: u32, base: u32) -> Result<PathBuf> {
             Trial::Silent => &mut cargo,
             Trial::Hangs => cargo.args(["--features", "hang"]),
             Trial::Late(ms) => cargo.env("TRIAL_CONFIRM_MS", ms.to_string()).args(["--features", "late"]),
+            Trial::Unprotects => cargo.args(["--features", "unprotect"]),
             Trial::OwnWatchdog => cargo.args(["--features", "own-watchdog"]),
         };
         run(&mut cargo)?;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use state::{protection_json, protection_rows, state_json, state_rows};
 use surefoot_board::MapRow;
 use surefoot_board::layout::Use;
-use surefoot_core::config::{Config, FEATURE_FAILSAFE, FEATURE_SIGNATURE, OWNER_JOURNAL, Strategy};
+use surefoot_core::config::{FEATURE_FAILSAFE, FEATURE_SIGNATURE, OWNER_JOURNAL, Strategy};
 use surefoot_core::info::{FLAG_HSE_FAILED, FLAG_WRONG_CHIP, Info};
 use surefoot_host::job::{Protection, SectorInfo, Target};
 use surefoot_host::texts;
@@ -22,7 +22,7 @@ use surefoot_host::texts;
 pub struct Arguments {
     #[command(flatten)]
     link: LinkOptions,
-    /// How many entries of the boot log to show, newest first
+    /// So many entries of the boot log, newest first
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     log: usize,
 }
@@ -72,6 +72,7 @@ fn info_json(i: &Info, name: Option<&str>) -> Value {
         "policy": texts::policy_by_number(i.policy).map(texts::policy),
         "reset_cause": i.reset_cause,
         "hse_failed": i.flags & FLAG_HSE_FAILED != 0,
+        "hse_measured_hz": i.hse_hz(),
         "wrong_chip": i.flags & FLAG_WRONG_CHIP != 0,
         "last_flash_fault": texts::flash_fault_by_number(i.last_fault).map(|f| texts::flash_fault(f).name),
         "device_id": i.device_id,
@@ -98,7 +99,8 @@ fn to_text(target: &Target, name: Option<&str>, log: usize) -> String {
         .row("block", format!("{} bytes", d.transfer_size));
     match target.info() {
         Some(info) => {
-            info_rows(&mut table, info, name, target.state.is_some());
+            let sealed_hz = target.config().map(|config| config.hse_hz());
+            info_rows(&mut table, info, name, sealed_hz, target.state.is_some());
             if let Some(state) = &target.state {
                 state_rows(&mut table, state, log);
             }
@@ -113,7 +115,13 @@ fn to_text(target: &Target, name: Option<&str>, log: usize) -> String {
     format!("{}\n{}", draw::map(&map(target)), table.text())
 }
 
-fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool) {
+/// "25.0 MHz".
+fn megahertz(hz: u32) -> String {
+    format!("{:.1} MHz", f64::from(hz) / 1e6)
+}
+
+/// `sealed_hz` is the crystal's frequency by the board's own configuration, where that could be read.
+fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, sealed_hz: Option<u32>, slots_follow: bool) {
     let [a, b, c] = i.version;
     let build = if i.features & FEATURE_SIGNATURE != 0 { "full build" } else { "CRC-only build" };
     let policy = texts::policy_by_number(i.policy).map_or("unknown", texts::policy);
@@ -138,15 +146,23 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool
         );
     }
     let image = match texts::image_fault_by_number(i.image_fault) {
-        Some(fault) if slots_follow => format!("no bootable image: {}", texts::image_fault(fault).what),
-        None if i.image_fault == 0 && slots_follow => format!("{GOOD}a valid image{GOOD:#}"),
+        Some(fault) if slots_follow => format!("nothing that boots: {}", texts::image_fault(fault).what),
+        None if i.image_fault == 0 && slots_follow => format!("{GOOD}a sound image{GOOD:#}"),
         Some(fault) => format!("{BAD}not bootable{BAD:#}: {}", texts::image_fault(fault).what),
         None if i.image_fault != 0 => format!("{BAD}not bootable{BAD:#}: fault {}", i.image_fault),
         None => format!("{GOOD}bootable{GOOD:#}"),
     };
     table.row(if slots_follow { "in it" } else { "image" }, image);
     if i.flags & FLAG_HSE_FAILED != 0 {
-        table.row("clock", format!("{BAD}the crystal did not start{BAD:#}; it runs from the internal clock"));
+        let why = match i.hse_hz() {
+            None => "the crystal did not start".to_owned(),
+            Some(hz) => format!(
+                "the crystal has about {}, the board file says {}",
+                megahertz(hz),
+                sealed_hz.map_or("another frequency".to_owned(), megahertz)
+            ),
+        };
+        table.row("clock", format!("{BAD}{why}{BAD:#}; it runs from the internal clock"));
     }
     if i.flags & FLAG_WRONG_CHIP != 0 {
         table.row("chip", format!("{BAD}not the one the bootloader was sealed for{BAD:#}"));
@@ -160,29 +176,24 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, slots_follow: bool
 /// elsewhere.
 fn map(target: &Target) -> Vec<MapRow> {
     let kind = |s: &SectorInfo| kind_of(target, s);
-    let writable = |s: &SectorInfo| s.changeable() && !target.is_closed(s);
     let alike = |a: &SectorInfo, b: &SectorInfo| {
-        a.end() == b.base && writable(a) == writable(b) && kind(a) == kind(b)
+        a.end() == b.base && a.changeable() == b.changeable() && kind(a) == kind(b)
     };
     let runs = target.sectors.chunk_by(|a, b| alike(a, b));
     runs.map(|run| {
         let (first, count) = (run[0], run.len());
         let (what, label) = kind(&first);
-        let access = if writable(&first) { "read, erase, write" } else { "read" };
+        let access = if first.changeable() { "read, erase, write" } else { "read" };
         MapRow {
             what: Some(what),
             label: label.to_owned(),
             base: first.base,
             size: run[count - 1].end() - first.base,
-            sectors: format!("{count} sector{}", if count == 1 { "" } else { "s" }),
+            sectors: format!("{count} sectors"),
             access,
         }
     })
     .collect()
-}
-
-fn behind_journal(config: Config, s: &SectorInfo) -> bool {
-    config.regions().any(|r| r.owner == OWNER_JOURNAL && r.base < s.base)
 }
 
 fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
@@ -191,7 +202,7 @@ fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
         return match (s.changeable(), in_slot) {
             (_, true) => (Use::Application, "application"),
             (true, false) => (Use::Free, "writable"),
-            (false, false) => (Use::Bootloader, "read-only"),
+            (false, false) => (Use::Bootloader, "protected"),
         };
     };
     let of_journal = config.regions().any(|r| {
@@ -206,10 +217,6 @@ fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
         (Some(1), Strategy::Backup) => (Use::Backup, "backup"),
         (Some(_), _) => (Use::Application, "application"),
         (None, _) if of_journal => (Use::Journal, "journal"),
-        // It lies at the start of the flash, below everything that it knows of.
-        (None, _) if config.slots().all(|slot| s.base < slot.base) && !behind_journal(config, s) => {
-            (Use::Bootloader, "bootloader")
-        }
-        (None, _) => (Use::Bootloader, "read-only"),
+        (None, _) => (Use::Bootloader, "protected"),
     }
 }

@@ -104,6 +104,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         if wanted == before {
             return Ok(shown(before, change == Change::default()));
         }
+        session.target().allows_options().map_err(JobError::from)?;
         if arguments.dry_run {
             return Ok(changed(before, wanted, "would be"));
         }

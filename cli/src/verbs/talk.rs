@@ -79,7 +79,9 @@ impl From<JobError> for Problem {
         let exit = match &error {
             JobError::Link(error) => link_exit(error),
             JobError::Refusal(Refusal::Ambiguous { .. }) => Exit::Input,
-            JobError::Refusal(Refusal::Lowers { .. } | Refusal::Locked | Refusal::NoOptions) => Exit::Device,
+            JobError::Refusal(
+                Refusal::Lowers { .. } | Refusal::Locked | Refusal::OptionsFixed | Refusal::NoOptions,
+            ) => Exit::Device,
             JobError::Image(_)
             | JobError::Refused(_)
             | JobError::Refusal(_)

@@ -8,7 +8,6 @@ mod layouts;
 mod needs;
 mod orders;
 mod protect;
-mod running;
 #[cfg(unix)]
 mod served;
 mod signing;

@@ -5,7 +5,6 @@
 
 mod commands;
 mod errors;
-mod glossary;
 mod json;
 mod links;
 mod pages;

@@ -1,9 +1,9 @@
 //! Writing a block: the host's side. What the chip takes the block's word for is checked here.
 
 use super::{
-    BLOCK_FORMAT, BLOCK_LEN, BLOCK_MAGIC, Config, FLAG_BUTTON, FLAG_HSE_BYPASS, FLAG_LED,
-    FLAG_READ_UNPROTECT, FLAG_WATCHDOG, Key, MAX_KEYS, MAX_REGIONS, MAX_SLOTS, MAX_TRIAL_BOOTS,
-    OWNER_JOURNAL, OWNER_SLOT0, OWNER_SLOT1, Pin, Policy, Region, Slot, Strategy, at,
+    BLOCK_FORMAT, BLOCK_LEN, BLOCK_MAGIC, Config, FLAG_BUTTON, FLAG_HSE_BYPASS, FLAG_LED, FLAG_OPTIONS_FIXED,
+    FLAG_OPTIONS_OPEN, FLAG_READ_UNPROTECT, FLAG_WATCHDOG, Key, MAX_KEYS, MAX_REGIONS, MAX_SLOTS,
+    MAX_TRIAL_BOOTS, OWNER_JOURNAL, OWNER_SLOT0, OWNER_SLOT1, Pin, Policy, Region, Slot, Strategy, at,
 };
 use crate::image::crc32;
 use crate::journal::{MIN_RECORDS, RECORD_LEN};
@@ -31,6 +31,10 @@ pub struct Fields<'a> {
     pub ram_base: u32,
     /// Bytes of main RAM.
     pub ram_size: u32,
+    /// More RAM for the core's data, in which a stack may begin (CCM).
+    pub stack_ram_base: u32,
+    /// Its bytes; 0: there is none.
+    pub stack_ram_size: u32,
     /// Address of the [`crate::handoff`] words.
     pub handoff: u32,
     /// The magic word.
@@ -77,6 +81,10 @@ pub struct Fields<'a> {
     pub watchdog: bool,
     /// DfuSe read unprotect is allowed.
     pub read_unprotect: bool,
+    /// An application may change the option bytes; otherwise they are locked when it starts.
+    pub options_open: bool,
+    /// A host may not change the option bytes.
+    pub options_fixed: bool,
     /// One or two slots.
     pub slots: &'a [Slot],
     /// The flash map.
@@ -123,7 +131,9 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
             | flag(f.led.is_some(), FLAG_LED)
             | flag(f.watchdog, FLAG_WATCHDOG)
             | flag(f.read_unprotect, FLAG_READ_UNPROTECT)
-            | flag(f.hse_bypass, FLAG_HSE_BYPASS),
+            | flag(f.hse_bypass, FLAG_HSE_BYPASS)
+            | flag(f.options_open, FLAG_OPTIONS_OPEN)
+            | flag(f.options_fixed, FLAG_OPTIONS_FIXED),
     );
     w.u16(at::DEVICE_ID, f.device_id);
     w.u16(at::FAMILY, f.family);
@@ -135,6 +145,8 @@ pub fn encode(fields: &Fields, block: &mut [u8; BLOCK_LEN]) -> Result<(), Encode
     w.u8(at::STRATEGY, f.strategy as u8);
     w.u32(at::RAM_BASE, f.ram_base);
     w.u32(at::RAM_SIZE, f.ram_size);
+    w.u32(at::STACK_RAM_BASE, f.stack_ram_base);
+    w.u32(at::STACK_RAM_SIZE, f.stack_ram_size);
     w.u32(at::HANDOFF, f.handoff);
     w.u32(at::MAGIC_WORD, f.magic_word);
     w.u32(at::UPDATE_TIMEOUT, f.update_timeout_ms);

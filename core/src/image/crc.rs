@@ -33,15 +33,18 @@ impl Crc32 for SoftCrc32 {
     }
 }
 
-/// The CRC of the four bits in front, each bit of it worked out at compile time: eight steps a word
-/// instead of 32, at the clock of the internal oscillator, for 64 bytes of flash.
-const FOUR_BITS: [u32; 16] = {
-    let mut table = [0; 16];
+/// Bits in a step. Four: eight steps a word instead of 32, at the clock of the internal oscillator, for 64
+/// bytes of flash. The smallest build checks one block at its start and no more.
+const BITS: u32 = if cfg!(feature = "failsafe") { 4 } else { 2 };
+
+/// The CRC of the bits in front, each of them worked out at compile time.
+const STEPS: [u32; 1 << BITS] = {
+    let mut table = [0; 1 << BITS];
     let mut bits = 0;
-    while bits < 16 {
-        let mut crc = (bits as u32) << 28;
+    while bits < 1 << BITS {
+        let mut crc = (bits as u32) << (32 - BITS);
         let mut bit = 0;
-        while bit < 4 {
+        while bit < BITS {
             crc = (crc << 1) ^ (POLY & 0u32.wrapping_sub(crc >> 31));
             bit += 1;
         }
@@ -54,7 +57,7 @@ const FOUR_BITS: [u32; 16] = {
 /// The CRC after one more word.
 #[inline(never)]
 pub fn crc32_word(crc: u32, word: u32) -> u32 {
-    (0..8).fold(crc ^ word, |crc, _| (crc << 4) ^ FOUR_BITS[(crc >> 28) as usize])
+    (0..32 / BITS).fold(crc ^ word, |crc, _| (crc << BITS) ^ STEPS[(crc >> (32 - BITS)) as usize])
 }
 
 /// CRC-32 of `bytes`, whose length is a multiple of four.

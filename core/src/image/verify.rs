@@ -226,8 +226,7 @@ fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImag
     if both == u64::MAX {
         return Err(ImageFault::Erased);
     }
-    let above = stack_pointer.wrapping_sub(config.ram_base());
-    if above == 0 || above > config.ram_size() || !stack_pointer.is_multiple_of(8) {
+    if !config.is_stack(stack_pointer) {
         return Err(ImageFault::StackPointer);
     }
     if !slot.contains(reset_vector & !1, 2) {

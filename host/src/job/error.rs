@@ -186,6 +186,9 @@ pub enum Refusal {
     /// Level 2: the option bytes are as they are.
     #[error("read protection level 2 is in force: the option bytes cannot be changed any more")]
     Locked,
+    /// The board file says `option-bytes = "locked"`.
+    #[error("the board was sealed with `option-bytes = \"locked\"`: a host changes none of them")]
+    OptionsFixed,
     /// Nobody tells the option bytes.
     #[error("this bootloader neither tells nor changes the option bytes")]
     NoOptions,
@@ -331,6 +334,7 @@ impl Explain for Refusal {
             Self::NoBackup { .. } => "no-backup",
             Self::Lowers { .. } => return "protect.lowers".into(),
             Self::Locked => return "protect.locked".into(),
+            Self::OptionsFixed => return "protect.fixed".into(),
             Self::NoOptions => return "protect.not-offered".into(),
         };
         format!("plan.{name}")
@@ -368,6 +372,9 @@ impl Explain for Refusal {
                 "Going back to level 0 erases the whole chip, the bootloader too (RM0090, 3.7.3).".into()
             }
             Self::Locked => "Level 2 is for ever (RM0090, 3.7.3).".into(),
+            Self::OptionsFixed => {
+                "Whoever reaches the USB port is not to change write protection, read protection or brown-out level.".into()
+            }
             Self::NoOptions => {
                 "ST's ROM bootloader and Surefoot's small build have no request for it.".into()
             }
@@ -399,6 +406,9 @@ impl Explain for Refusal {
                 "To open the board all the same, take the protection off with a debug probe and write everything anew.".into()
             }
             Self::Locked => "Nothing can be done, and nothing has to be.".into(),
+            Self::OptionsFixed => {
+                "Use a debug probe, or seal a bootloader from a board file with `option-bytes = \"host\"`.".into()
+            }
             Self::NoOptions => {
                 "Use a debug probe or ST's tools, or seal the full build; on ST's ROM bootloader this comes with a later version.".into()
             }

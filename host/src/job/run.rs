@@ -98,6 +98,7 @@ impl<'l> Session<'l> {
         let now = told(&self.target).ok_or(Refusal::NoOptions)?;
         let wanted = now.with(change)?;
         if wanted != now {
+            self.target.allows_options()?;
             self.run(Task::Options { value: wanted.0 }, &mut Silent)?;
             let state = self.target.state.take();
             self.target = Target::read(self.link)?;

@@ -1,7 +1,7 @@
 //! What is at the other end of a link: descriptors, memory, and what our bootloader tells of itself.
 
 use super::state::State;
-use super::{JobError, driver};
+use super::{JobError, Refusal, driver};
 use crate::link::descriptors::Descriptors;
 use crate::link::{LinkError, Usb};
 use std::time::Duration;
@@ -107,6 +107,15 @@ impl Target {
         Config::parse(block, info.family).ok().filter(|config| config.board_id() == info.board_id)
     }
 
+    /// Whether the board's configuration lets a host change the option bytes; the board asks itself, too.
+    ///
+    /// # Errors
+    /// [`Refusal::OptionsFixed`].
+    pub fn allows_options(&self) -> Result<(), Refusal> {
+        let fixed = self.config().is_some_and(|config| config.options_fixed());
+        if fixed { Err(Refusal::OptionsFixed) } else { Ok(()) }
+    }
+
     /// The bootloader's own words, when it is ours.
     pub fn info(&self) -> Option<&Info> {
         match &self.kind {
@@ -126,14 +135,6 @@ impl Target {
         self.sectors.iter().find(|s| (s.base..s.end()).contains(&address))
     }
 
-    /// The sector is of a slot that updates do not go to now. Its memory string may offer it all the
-    /// same: our bootloader's does not change with the slots, but it refuses what is closed.
-    pub fn is_closed(&self, sector: &SectorInfo) -> bool {
-        let open = self.slot();
-        let closed = |slot: Slot| Some(slot) != open && slot.contains(sector.base, sector.size);
-        self.config().is_some_and(|config| config.slots().any(closed))
-    }
-
     /// True for DFU's "can upload" bit.
     pub fn can_upload(&self) -> bool {
         self.descriptors.attributes & 2 != 0
@@ -141,7 +142,7 @@ impl Target {
 }
 
 /// The block behind the binary's header in the first bytes of a bootloader.
-pub(crate) fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
+fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
     let (_, block) = BinaryHeader::find(head)?;
     head.get(block..)?.first_chunk().copied()
 }

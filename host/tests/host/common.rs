@@ -109,6 +109,8 @@ pub fn block_with(policy: Policy, change: impl for<'a> FnOnce(&mut Fields<'a>)) 
         trial_boots: 0,
         ram_base: 0x2000_0000,
         ram_size: 0x2_0000,
+        stack_ram_base: 0x1000_0000,
+        stack_ram_size: 0x1_0000,
         handoff: 0x2000_0000,
         magic_word: 0xDEAD_BEEF,
         update_timeout_ms: 30_000,
@@ -132,6 +134,8 @@ pub fn block_with(policy: Policy, change: impl for<'a> FnOnce(&mut Fields<'a>)) 
         flash_size_address: 0x1FFF_7A22,
         watchdog: true,
         read_unprotect: false,
+        options_open: false,
+        options_fixed: false,
         slots: &[SLOT],
         regions: &[
             region(0x0800_0000, 0x4000, 4, 0, 0),

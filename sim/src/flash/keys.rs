@@ -17,7 +17,10 @@ pub(super) enum Lock {
 }
 
 /// One key of an unlock sequence. RM0090 section 3.6.1: a wrong one returns a bus error and locks
-/// the register until the next reset.
+/// the register until the next reset. Chips do so for FLASH_OPTKEYR, too (RM0402 section 3.6.2, whose flash
+/// interface is the same).
+///
+/// A word that is none of the keys is how a program locks it on purpose: no violation, but the bus error.
 pub(super) fn key(
     lock: Lock,
     value: u32,
@@ -37,6 +40,10 @@ pub(super) fn key(
         Lock::Open => {
             ctx.violation(Kind::Sequence, section, format!("{register} written while unlocked"));
             Lock::Open
+        }
+        Lock::Locked(0) if !KEYS.contains(&value) && !OPTION_KEYS.contains(&value) => {
+            ctx.bus_error();
+            Lock::Dead
         }
         Lock::Locked(_) | Lock::Dead => {
             ctx.violation(Kind::Locked, section, format!("wrong key {value:#010x} in {register}"));

@@ -2,7 +2,8 @@
 //!
 //! Feature `confirm`: [`surefoot_app::confirm`], then as without a feature. `late`: the same after
 //! `TRIAL_CONFIRM_MS`, in which it never feeds the watchdog. `own-watchdog`: sets the watchdog up itself first
-//! of all, to 4.1 s, in the order of a manufacturer's library but without its wait. None: sleeps, and every
+//! of all, to 4.1 s, in the order of a manufacturer's library but without its wait. `unprotect`: takes the write
+//! protection from the bootloader's sector and erases it. None: sleeps, and every
 //! `TRIAL_PERIOD_MS` feeds the watchdog and changes the LED (PD12). `hang`: lights the LED and stops
 //! for good, interrupts off.
 //! Without cortex-m-rt, so that a start costs a few dozen instructions and not a cleared RAM.
@@ -20,6 +21,17 @@ const IWDG_KR: *mut u32 = 0x4000_3000 as *mut u32;
 const IWDG_PR: *mut u32 = 0x4000_3004 as *mut u32;
 #[cfg(feature = "own-watchdog")]
 const IWDG_RLR: *mut u32 = 0x4000_3008 as *mut u32;
+// RM0090: 3.9, FLASH_OPTKEYR and the registers behind it.
+#[cfg(feature = "unprotect")]
+const FLASH_KEYR: *mut u32 = 0x4002_3C04 as *mut u32;
+#[cfg(feature = "unprotect")]
+const FLASH_OPTKEYR: *mut u32 = 0x4002_3C08 as *mut u32;
+#[cfg(feature = "unprotect")]
+const FLASH_SR: *mut u32 = 0x4002_3C0C as *mut u32;
+#[cfg(feature = "unprotect")]
+const FLASH_CR: *mut u32 = 0x4002_3C10 as *mut u32;
+#[cfg(feature = "unprotect")]
+const FLASH_OPTCR: *mut u32 = 0x4002_3C14 as *mut u32;
 #[cfg(feature = "late")]
 const ICSR: *mut u32 = 0xE000_ED04 as *mut u32;
 const SYST_CSR: *mut u32 = 0xE000_E010 as *mut u32;
@@ -93,6 +105,8 @@ unsafe extern "C" fn reset() -> ! {
         IWDG_RLR.write_volatile(0xFFF);
         IWDG_KR.write_volatile(0xAAAA);
     }
+    #[cfg(feature = "unprotect")]
+    erase_the_bootloader();
     #[cfg(feature = "late")]
     idle(CONFIRM_MS / PERIOD_MS);
     #[cfg(feature = "confirm")]
@@ -112,6 +126,31 @@ unsafe extern "C" fn reset() -> ! {
             SYST_CSR.write_volatile(0b111);
         }
         stop()
+    }
+}
+
+/// Takes the write protection of sector 0 away and erases it (RM0090, 3.6.3 and 3.7.2).
+#[cfg(feature = "unprotect")]
+fn erase_the_bootloader() {
+    const NWRP_0: u32 = 1 << 16;
+    const OPTSTRT: u32 = 1 << 1;
+    const BSY: u32 = 1 << 16;
+    const SER: u32 = 1 << 1;
+    const PSIZE_WORD: u32 = 2 << 8;
+    const STRT: u32 = 1 << 16;
+    // SAFETY: as in `reset`.
+    unsafe {
+        FLASH_OPTKEYR.write_volatile(0x0819_2A3B);
+        FLASH_OPTKEYR.write_volatile(0x4C5D_6E7F);
+        let options = FLASH_OPTCR.read_volatile() & !0b11 | NWRP_0;
+        FLASH_OPTCR.write_volatile(options);
+        FLASH_OPTCR.write_volatile(options | OPTSTRT);
+        while FLASH_SR.read_volatile() & BSY != 0 {}
+        FLASH_KEYR.write_volatile(0x4567_0123);
+        FLASH_KEYR.write_volatile(0xCDEF_89AB);
+        FLASH_CR.write_volatile(SER | PSIZE_WORD);
+        FLASH_CR.write_volatile(SER | PSIZE_WORD | STRT);
+        while FLASH_SR.read_volatile() & BSY != 0 {}
     }
 }
 

@@ -5,8 +5,8 @@ pub mod keygen;
 mod keys;
 mod orders;
 mod password;
-pub mod sign;
-pub mod signer;
+mod sign;
+mod signer;
 
 use crate::output::{Report, Ui};
 use crate::problem::Problem;

@@ -25,19 +25,14 @@ pub fn jump(image: VerifiedImage) -> ! {
         let scb = &*SCB::PTR;
         scb.icsr.write(PEND_CLEAR);
         scb.scr.write(0);
-        // cortex-m-rt switched the FPU on; after reset it is off (PM0214, 4.6.1).
-        scb.cpacr.write(0);
         scb.vtor.write(image.base());
         cortex_m::asm::dsb();
         cortex_m::asm::isb();
         core::arch::asm!(
-            "msr control, {zero}",
-            "isb",
             "msr msp, {stack}",
             "mov lr, #-1",
             "cpsie i",
             "bx {entry}",
-            zero = in(reg) 0,
             stack = in(reg) image.stack_pointer(),
             entry = in(reg) image.reset_vector(),
             options(noreturn, nostack),

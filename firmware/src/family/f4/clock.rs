@@ -3,8 +3,10 @@
 //! What the values mean the host worked out and checked; here is only the order of the writes.
 
 use super::time;
-use stm32_metapac::{FLASH, PWR, RCC, flash, rcc};
+use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use stm32_metapac::{FLASH, PWR, RCC, TIM11, flash, rcc, timer};
 use surefoot_core::config::Config;
+use surefoot_core::info::HSE_TICKS_HZ;
 
 /// A crystal that has not started by then is broken: fifty times the typical 2 ms (DS8626, HSE).
 const HSE_LIMIT_MS: u32 = 100;
@@ -18,6 +20,19 @@ const HSERDY: u32 = 1 << 17;
 const HSI_BITS: u32 = 0xFFFF;
 const PLLON: u32 = 1 << 24;
 const PLLRDY: u32 = 1 << 25;
+/// CFGR: RTCPRE, HSE_RTC is HSE divided by 31 (RM0090, 7.3.3).
+const RTCPRE_31: u32 = 31 << 16;
+/// APB2ENR and APB2RSTR: TIM11 (RM0090, 7.3.9 and 7.3.14).
+const TIM11_BIT: u32 = 1 << 18;
+/// OR: TI1_RMP; CCMR1: IC1PSC and CC1S; SR: CC1IF (RM0090, 19.5).
+const TI1_IS_HSE_RTC: u32 = 2;
+const CAPTURE_EVERY_8TH: u32 = 0b11 << 2 | 1;
+const CC1IF: u32 = 1 << 1;
+/// A capture of the slowest HSE, 4 MHz, comes after 62 us: 1,000 cycles of HSI.
+const CAPTURE_LOOKS: u32 = 4096;
+
+static HSE_TICKS: AtomicU16 = AtomicU16::new(0);
+
 /// CFGR: SW and SWS (RM0090, 7.3.3).
 const SW: u32 = 0b11;
 const SWS: u32 = 0b11 << 2;
@@ -51,9 +66,9 @@ pub fn init() {
 /// When the PLL does not lock the core stays on HSI: everything but USB works there.
 #[inline(never)]
 pub fn start(config: Option<Config>) -> u32 {
-    let (crystal, bypass, pll_hse, pll_hsi, cfgr, acr, pwr, hclk_hz) = match config {
+    let (hse_hz, bypass, pll_hse, pll_hsi, cfgr, acr, pwr, hclk_hz) = match config {
         Some(c) => (
-            c.hse_hz() != 0,
+            c.hse_hz(),
             c.hse_bypass(),
             c.pll_hse(),
             c.pll_hsi(),
@@ -62,7 +77,7 @@ pub fn start(config: Option<Config>) -> u32 {
             c.pwr_cr(),
             c.sysclk_hz(),
         ),
-        None => (false, false, 0, FALLBACK_PLL, FALLBACK_CFGR, FALLBACK_ACR, 0, FALLBACK_HZ),
+        None => (0, false, 0, FALLBACK_PLL, FALLBACK_CFGR, FALLBACK_ACR, 0, FALLBACK_HZ),
     };
     if RCC.cfgr().read().0 & SWS == SWS_PLL {
         return hclk_hz;
@@ -70,10 +85,10 @@ pub fn start(config: Option<Config>) -> u32 {
     // VOS changes only while the PLL is off (RM0090, 5.1.3 and 5.4.1).
     PWR.cr1().modify(|w| w.0 |= pwr);
     let mut pll = pll_hsi;
-    if crystal {
+    if hse_hz != 0 {
         // HSEBYP may be written only while HSE is off (RM0090, 7.3.1).
         RCC.cr().modify(|w| w.set_hsebyp(bypass));
-        if switch_on(HSEON, HSERDY, HSE_LIMIT_MS) {
+        if switch_on(HSEON, HSERDY, HSE_LIMIT_MS) && as_sealed(hse_hz) {
             pll = pll_hse;
         } else {
             RCC.cr().modify(|w| w.0 &= !HSEON);
@@ -94,6 +109,47 @@ pub fn start(config: Option<Config>) -> u32 {
     }
     RCC.cir().write_value(rcc::regs::Cir(CIR_CLEAR));
     hclk_hz
+}
+
+/// Measures HSE, while the core runs from HSI, before a PLL multiplies it: true when it is what the block says,
+/// give or take an eighth. HSI is off by 8 % at most (DS8626, table 41), so a crystal that is nearer than that
+/// is not told from the right one.
+///
+/// TIM11 counts HSI and captures every eighth edge of HSE_RTC (RM0090, 7.2.11 and 19.5). Where nothing is
+/// captured the block is believed.
+fn as_sealed(hse_hz: u32) -> bool {
+    RCC.cfgr().write_value(rcc::regs::Cfgr(RTCPRE_31));
+    RCC.apb2enr().write_value(rcc::regs::Apb2enr(TIM11_BIT));
+    // Two bus cycles until the clock has arrived (ES0182, 2.1.13).
+    RCC.apb2enr().read();
+    TIM11.or().write_value(TI1_IS_HSE_RTC);
+    TIM11.ccmr_input(0).write_value(timer::regs::CcmrInput1ch(CAPTURE_EVERY_8TH));
+    TIM11.ccer().write_value(timer::regs::Ccer1ch(1));
+    TIM11.cr1().write_value(timer::regs::Cr11ch(1));
+    let from = captured();
+    let ticks = captured().wrapping_sub(from) as u16;
+    RCC.apb2rstr().write_value(rcc::regs::Apb2rstr(TIM11_BIT));
+    RCC.apb2rstr().write_value(rcc::regs::Apb2rstr(0));
+    RCC.apb2enr().write_value(rcc::regs::Apb2enr(0));
+    HSE_TICKS.store(ticks, Relaxed);
+    let expected = HSE_TICKS_HZ / hse_hz;
+    ticks == 0 || expected.abs_diff(ticks.into()) <= expected / 8
+}
+
+/// The counter at the next capture; what was captured last where none comes within a millisecond and more.
+fn captured() -> u32 {
+    for _ in 0..CAPTURE_LOOKS {
+        if TIM11.sr().read().0 & CC1IF != 0 {
+            break;
+        }
+    }
+    // Clears the flag (RM0090, 19.5.4).
+    TIM11.ccr(0).read().0
+}
+
+/// Ticks between two captures of HSE, 0: it was not measured. See [`surefoot_core::info::Info::hse_ticks`].
+pub fn hse_ticks() -> u16 {
+    HSE_TICKS.load(Relaxed)
 }
 
 /// True when the board has a crystal and the PLL runs from HSI instead.

@@ -5,6 +5,7 @@
 
 use super::memory::Flash;
 use super::time;
+use cortex_m::peripheral::SCB;
 use stm32_metapac::{FLASH, flash::regs};
 use surefoot_core::config::Config;
 use surefoot_core::dfu::device::Sector;
@@ -76,14 +77,10 @@ pub fn program(config: Config, address: u32, data: &[u8]) -> Result<(), FlashFau
     open(config, address, length, PG)?;
     let mut result = Ok(());
     let width = 1 << config.psize();
-    for (old, new) in stored(address, length).chunks_exact(width).zip(data.chunks_exact(width)) {
-        if old != new {
-            store(old.as_ptr() as u32, new);
-            result = finish(PROGRAM_LIMIT_MS);
-            if result.is_err() {
-                break;
-            }
-        }
+    let mut done = 0;
+    while done < length && result.is_ok() {
+        result = store(address + done, data.as_ptr().wrapping_add(done as usize), width);
+        done += width;
     }
     close(config);
     result?;
@@ -97,9 +94,14 @@ pub fn read_unprotect() -> Result<(), FlashFault> {
     program_options(old, old & !RDP | RDP_LEVEL_0)
 }
 
-/// The option bytes as FLASH_OPTCR shows them, its lock and start bits 0 (RM0090, 3.9.10).
-pub fn options() -> u32 {
-    FLASH.optcr().read().0 & !0b11
+/// The option bytes as FLASH_OPTCR shows them, its lock and start bits too (RM0090, 3.9.10).
+pub fn optcr() -> u32 {
+    FLASH.optcr().read().0
+}
+
+/// The same with lock and start bits 0.
+fn options() -> u32 {
+    optcr() & !0b11
 }
 
 /// Programs the option bytes, if that takes no protection from this bootloader: its sector stays
@@ -114,10 +116,38 @@ pub fn set_options(config: Config, new: u32) -> Result<(), FlashFault> {
     let locks = changed & old & NWRP_OTHERS != 0;
     let starves = changed & BOR_LEV != 0 && config.psize() < 2;
     let lowers = changed & RDP != 0 && old & RDP != RDP_LEVEL_0 && new & RDP != RDP_LEVEL_2;
-    if unprotects || locks || starves || lowers || changed & !MAY_CHANGE != 0 {
+    if unprotects || locks || starves || lowers || changed & !MAY_CHANGE != 0 || config.options_fixed() {
         return Err(FlashFault::WriteProtected);
     }
     program_options(old, new)
+}
+
+/// Locks the option bytes until the next reset: the application cannot take the write protection from the
+/// bootloader's sector.
+///
+/// A word in FLASH_OPTKEYR that is no key does that, and ends in a bus error (RM0402, 3.6.2; RM0090, 3.6.1
+/// and 3.9.10, OPTLOCK), which is ignored: a precise one at priority -1 with BFHFNMIGN, one that the write
+/// buffer reports later pends as a BusFault, and its pending bit is cleared (PM0214, 4.4.7, 4.4.9 and 4.4.11).
+pub fn lock_options() {
+    /// SHCSR: BUSFAULTENA, so that no late error becomes a HardFault.
+    const BUSFAULTENA: u32 = 1 << 17;
+    /// CCR: as after reset, and BFHFNMIGN.
+    const CCR_RESET: u32 = 0x200;
+    const BFHFNMIGN: u32 = 1 << 8;
+    const NO_KEY: u32 = 0;
+    // SAFETY: one core, no handlers but HardFault's, which FAULTMASK holds off; all is as before afterwards.
+    unsafe {
+        let scb = &*SCB::PTR;
+        scb.shcsr.write(BUSFAULTENA);
+        scb.ccr.write(CCR_RESET | BFHFNMIGN);
+        core::arch::asm!("cpsid f");
+        FLASH.optkeyr().write_value(NO_KEY);
+        cortex_m::asm::dsb();
+        scb.shcsr.write(0);
+        scb.cfsr.write(u32::MAX);
+        core::arch::asm!("cpsie f");
+        scb.ccr.write(CCR_RESET);
+    }
 }
 
 #[inline(never)]
@@ -171,26 +201,34 @@ fn stored(address: u32, length: u32) -> &'static [u8] {
     Flash::read(address, length).unwrap_or(&[])
 }
 
-/// Stores one program unit in one access of its width (RM0090, 3.6.2 and 3.6.4).
-fn store(address: u32, unit: &[u8]) {
-    let from = unit.as_ptr();
+/// Stores one program unit in one access of its width (RM0090, 3.6.2 and 3.6.4), unless it reads as wanted.
+fn store(to: u32, from: *const u8, width: u32) -> Result<(), FlashFault> {
+    /// True when it was stored.
+    ///
+    /// # Safety
+    /// `from` has a `T`, and `to` may be stored to.
+    unsafe fn put<T: Copy + PartialEq>(to: u32, from: *const u8) -> bool {
+        let (to, new) = (to as *mut T, unsafe { from.cast::<T>().read_unaligned() });
+        let differs = unsafe { to.read_volatile() } != new;
+        if differs {
+            unsafe { to.write_volatile(new) };
+        }
+        differs
+    }
     // SAFETY: `from` has as many bytes as are read; the address is in a range that `open` has passed,
     // aligned to the unit's width, and PG is set.
-    unsafe {
-        match unit.len() {
-            1 => (address as *mut u8).write_volatile(from.read()),
-            2 => (address as *mut u16).write_volatile(from.cast::<u16>().read_unaligned()),
-            length => {
-                (address as *mut u32).write_volatile(from.cast::<u32>().read_unaligned());
-                // x64: the high word right behind the low one, with which the operation begins.
-                if length == 8 {
-                    (address as *mut u32).add(1).write_volatile(from.add(4).cast::<u32>().read_unaligned());
-                }
-            }
+    let stored = unsafe {
+        match width {
+            1 => put::<u8>(to, from),
+            2 => put::<u16>(to, from),
+            4 => put::<u32>(to, from),
+            // x64: the high word right behind the low one, with which the operation begins.
+            _ => put::<u64>(to, from),
         }
-    }
+    };
     // SR is read only after the store has left the core (PM0214, 2.2.4).
     cortex_m::asm::dsb();
+    if stored { finish(PROGRAM_LIMIT_MS) } else { Ok(()) }
 }
 
 /// Waits for the end of an operation, then reads and clears its flags.
