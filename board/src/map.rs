@@ -24,6 +24,7 @@ pub struct MapRow {
 }
 
 const ACCESS_ALL: &str = "read, erase, write";
+const ACCESS_IN_TURN: &str = "read; write in turn";
 
 impl Layout {
     /// The flash as rows, ascending.
@@ -38,7 +39,16 @@ impl Layout {
             base: area.base,
             size: area.size,
             sectors: self.sector_names(area),
-            access: if area.what.writable() { ACCESS_ALL } else { "read" },
+            access: self.access(area.what),
+        }
+    }
+
+    /// What a host may do there: of two slots that run, one at a time is open.
+    fn access(&self, what: Use) -> &'static str {
+        match what {
+            Use::Application | Use::Second if self.area(Use::Second).is_some() => ACCESS_IN_TURN,
+            _ if what.writable() => ACCESS_ALL,
+            _ => "read",
         }
     }
 

@@ -144,7 +144,7 @@ fn the_map_of_a_board_shows_flash_and_ram() {
     for (name, slots) in [
         (
             "f4-discovery-ab",
-            [("slot A", 0x7_4000, "read, erase, write"), ("slot B", 0x8_0000, "read, erase, write")],
+            [("slot A", 0x7_4000, "read; write in turn"), ("slot B", 0x8_0000, "read; write in turn")],
         ),
         (
             "f4-discovery-backup",

@@ -52,6 +52,8 @@ pub enum Verb {
     Info(verbs::info::Arguments),
     /// Check, erase, program, verify, boot
     Flash(verbs::flash::Arguments),
+    /// Sign a program with the development key, flash it, boot it and show its output (a cargo runner)
+    Run(verbs::run::Arguments),
     /// Compare a file with the flash
     Verify(verbs::verify::Arguments),
     /// Read flash into a file

@@ -48,7 +48,7 @@ pub enum Link {
     Sim(PathBuf, PowerOn),
 }
 
-fn parse(text: &str) -> Result<Link, String> {
+pub fn parse(text: &str) -> Result<Link, String> {
     if text == "usb" {
         return Ok(Link::Usb);
     }

@@ -14,6 +14,7 @@ mod number;
 mod output;
 mod problem;
 mod progress;
+mod signal;
 mod verbs;
 
 use args::{Cli, Verb};
@@ -44,6 +45,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::Image(command) => verbs::image::run(command, ui),
         Verb::List(arguments) => verbs::list::run(&arguments, ui),
         Verb::Info(arguments) => verbs::info::run(&arguments, ui),
+        Verb::Run(arguments) => verbs::run::run(&arguments, ui),
         Verb::Flash(arguments) => verbs::flash::run(&arguments, ui),
         Verb::Verify(arguments) => verbs::verify::run(&arguments, ui),
         Verb::Read(arguments) => verbs::read::run(&arguments, ui),

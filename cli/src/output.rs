@@ -144,6 +144,12 @@ impl Ui {
     }
 }
 
+/// What a program on a virtual board sends, as it comes. When nobody takes it there is nobody left to tell.
+pub fn say(bytes: &[u8]) {
+    let mut out = io::stdout();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
 /// To standard output.
 fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout();

@@ -90,6 +90,7 @@ impl From<Refused> for Problem {
 pub fn link_exit(error: &LinkError) -> Exit {
     match error {
         LinkError::State(_) | LinkError::Unkept(_) | LinkError::NoModel(_) => Exit::Input,
+        LinkError::Lockup { .. } => Exit::Device,
         _ => Exit::Link,
     }
 }

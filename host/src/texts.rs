@@ -6,7 +6,7 @@ use crate::image::Refused;
 use surefoot_core::config::{ConfigFault, Policy, Strategy};
 use surefoot_core::decide::Reason;
 use surefoot_core::image::ImageFault;
-use surefoot_core::journal::Event;
+use surefoot_core::journal::{Event, Record};
 use surefoot_core::port::FlashFault;
 
 /// One fault in words.
@@ -274,7 +274,7 @@ pub fn event(event: Event) -> Text {
             "mend the application, let it confirm itself, and sign it as a new image",
         ),
         Event::Confirmed => text("confirmed", "the image on trial confirmed itself", ""),
-        Event::Installed => text("installed", "a new image was proved and goes on trial", ""),
+        Event::Installed => text("installed", "a new image was verified and goes on trial", ""),
         Event::Restored => text("restored", "the confirmed image was copied back from the backup slot", ""),
         Event::BackedUp => text("backed-up", "the confirmed image was copied to the backup slot", ""),
         Event::UpdateBegun => {
@@ -302,7 +302,19 @@ pub fn event_detail(event: Event, detail: u8) -> Option<&'static str> {
     }
 }
 
+/// The id of the image that an event is about: the candidate's, or that of the confirmed image; 0: none.
+pub fn event_image(event: Event, record: &Record) -> u32 {
+    match event {
+        Event::Installed | Event::Trial | Event::Rejected => record.candidate(),
+        Event::Confirmed | Event::Boot | Event::Restored | Event::BackedUp => record.confirmed(),
+        Event::UpdateBegun | Event::UpdateFault | Event::Refused => 0,
+    }
+}
+
 /// Reset flags in words. Bits as in [`surefoot_core::handoff::Record::reset_cause`].
+///
+/// Each reset pulls NRST, and a power-on sets the flag of the brown-out too (RM0090, 7.3.21 and 6.1.2),
+/// so the pin alone is a pressed button, and a brown-out alone is one.
 pub fn reset_cause(bits: u8) -> String {
     const NAMES: [&str; 7] = [
         "brown-out",
@@ -313,7 +325,17 @@ pub fn reset_cause(bits: u8) -> String {
         "window watchdog",
         "low power",
     ];
-    let set: Vec<_> = (0..7).filter(|bit| bits >> bit & 1 == 1).map(|bit| NAMES[bit]).collect();
+    const BROWN_OUT: u8 = 1;
+    const PIN: u8 = 1 << 1;
+    const POWER_ON: u8 = 1 << 2;
+    let mut told = bits & 0x7F;
+    if told & POWER_ON != 0 {
+        told &= !BROWN_OUT;
+    }
+    if told & !PIN != 0 {
+        told &= !PIN;
+    }
+    let set: Vec<_> = (0..7).filter(|bit| told >> bit & 1 == 1).map(|bit| NAMES[bit]).collect();
     if set.is_empty() { "unknown".into() } else { set.join(", ") }
 }
 
@@ -409,7 +431,19 @@ mod tests {
         for (event, detail) in [(Event::Boot, 3), (Event::Refused, 0), (Event::UpdateFault, 99)] {
             assert_eq!(event_detail(event, detail), None, "{event:?} {detail}");
         }
-        assert_eq!(reset_cause(0b0001_0110), "reset pin, power-on, independent watchdog");
+        // What the chip shows after each kind of reset (RM0090, 7.3.21).
+        for (bits, words) in [
+            (0b000_0111, "power-on"),
+            (0b000_0011, "brown-out"),
+            (0b000_0010, "reset pin"),
+            (0b000_1010, "software"),
+            (0b001_0010, "independent watchdog"),
+            (0b010_0010, "window watchdog"),
+            (0b100_0010, "low power"),
+            (0b000_1111, "power-on, software"),
+        ] {
+            assert_eq!(reset_cause(bits), words, "{bits:07b}");
+        }
         assert_eq!(reset_cause(0), "unknown");
     }
 

@@ -24,7 +24,7 @@ use crate::fault::{Bits, Cut};
 use crate::memory::{BootMemory, FLASH, Memory};
 use crate::models::Models;
 use crate::random::Random;
-use crate::rcc::{HSI_HZ, Hse};
+use crate::rcc::{HSE_START, HSI_HZ, Hse, Oscillators};
 use crate::time::Nanos;
 use crate::violation::Kind;
 
@@ -45,6 +45,9 @@ pub struct BoardOptions {
     pub chip: ChipModel,
     /// On the HSE pins.
     pub hse: Hse,
+    /// How long a crystal on the HSE pins takes to start; typically 2 ms (DS8626 section 5.3.8), and less for
+    /// many.
+    pub hse_start: Nanos,
     /// A 32.768 kHz crystal is fitted.
     pub lse: bool,
     /// The LSI of this specimen, 17-47 kHz (DS8626 section 5.3.9; typically 32 kHz).
@@ -58,7 +61,20 @@ pub struct BoardOptions {
 impl BoardOptions {
     /// An 8 MHz crystal, no LSE, no battery.
     pub fn new(chip: ChipModel) -> Self {
-        Self { chip, hse: Hse::Crystal(8_000_000), lse: false, lsi_hz: 32_000, battery: false, seed: 1 }
+        Self {
+            chip,
+            hse: Hse::Crystal(8_000_000),
+            hse_start: HSE_START,
+            lse: false,
+            lsi_hz: 32_000,
+            battery: false,
+            seed: 1,
+        }
+    }
+
+    fn oscillators(&self) -> Oscillators {
+        let Self { hse, hse_start, lse, lsi_hz, .. } = *self;
+        Oscillators { hse, hse_start, lse, lsi_hz }
     }
 }
 
@@ -110,7 +126,7 @@ impl Board {
         let chip = options.chip.clone();
         let mut cpu: Box<dyn Cpu> = Box::new(Core::new(chip.interrupts));
         let memory = Memory::new(&chip, &mut *cpu);
-        let models = Models::new(&chip, options.hse, options.lse, options.lsi_hz);
+        let models = Models::new(&chip, options.oscillators());
         let clocks = models.rcc.clocks();
         let random = Random::new(options.seed);
         let bus = Bus {

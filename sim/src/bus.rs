@@ -9,7 +9,7 @@ use std::mem;
 use crate::chip::ChipModel;
 use crate::clock::CycleClock;
 use crate::cpu::{Access, CpuBus, Order};
-use crate::decode::{Id, Place, decode};
+use crate::decode::{BusOf, Id, Place, decode};
 use crate::device::{Clocks, Ctx, Effects, Peripheral, Pins, lane};
 use crate::fault::{Bits, Cut};
 use crate::flash::Target;
@@ -206,11 +206,25 @@ impl Bus {
         section: &'static str,
         what: String,
     ) {
-        self.effects.violations.push(Violation { at: now, pc, kind, section, what });
+        self.effects.violations.push(Violation::new(now, pc, kind, section, what));
     }
 
-    fn dispatch(&mut self, a: Access, now: Nanos, cycles: u64) -> Option<u32> {
-        let place = decode(a.address);
+    /// Cycles that an access takes beyond the one that its instruction counts for.
+    ///
+    /// A load or store has an address and a data phase (Cortex-M4 TRM 100166 section 3.3.1: two cycles; RM0090
+    /// section 8.2: a GPIO toggles every two clock cycles). An APB transfer takes two cycles of that bus (ARM
+    /// IHI 0024 section 3.1), during which the AHB waits. Write buffers are left out: a store waits like a load.
+    fn bus_cycles(&self, place: Place) -> u64 {
+        let apb = |pclk: u32| 1 + 2 * u64::from(self.clocks.hclk / pclk.max(1));
+        match place.bus() {
+            BusOf::Core => 0,
+            BusOf::Ahb => 1,
+            BusOf::Apb1 => apb(self.clocks.pclk1),
+            BusOf::Apb2 => apb(self.clocks.pclk2),
+        }
+    }
+
+    fn dispatch(&mut self, place: Place, a: Access, now: Nanos, cycles: u64) -> Option<u32> {
         if let Some((enable, name)) = place.gate() {
             match self.models.rcc.enabled_since(enable) {
                 None => {
@@ -275,14 +289,7 @@ impl Bus {
                 Some(0)
             }
             (Place::Signature(offset), None) => {
-                let word = match offset & !3 {
-                    0 => self.chip.unique_id[0],
-                    4 => self.chip.unique_id[1],
-                    8 => self.chip.unique_id[2],
-                    // The upper half-word at 0x1FFF7A20 is the flash size in KiB.
-                    _ => (self.chip.flash_length() >> 10) << 16 | 0xFFFF,
-                };
-                Some(lane(word, offset, a.width))
+                Some(lane(self.chip.information(offset & !3), offset, a.width))
             }
             (Place::OptionBytes(offset), None) => {
                 Some(lane(self.models.flash.option_word(offset & !3), offset, a.width))
@@ -339,12 +346,15 @@ impl CpuBus for Bus {
         let cycles = self.clock.cycles(a.retired);
         let now = self.clock.nanos(cycles);
         self.advance(now);
-        let answer = self.dispatch(a, now, cycles);
-        self.models.rcc.note_cycles(cycles);
+        let place = decode(a.address);
+        let on_the_bus = self.bus_cycles(place);
+        let answer = self.dispatch(place, a, now, cycles);
+        self.models.rcc.note_cycles(cycles + on_the_bus);
         // The CRC unit causes nothing outside itself, and is fed whole images.
-        if !matches!(decode(a.address), Place::Peripheral(Id::Crc, _)) {
+        if !matches!(place, Place::Peripheral(Id::Crc, _)) {
             self.carry_out(now, cycles);
         }
+        self.clock.skip(on_the_bus);
         answer
     }
 

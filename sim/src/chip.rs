@@ -105,6 +105,20 @@ impl ChipModel {
         }
     }
 
+    /// A word of the factory's information block, which begins at 0x1FFF7A10 with the unique id (RM0090 sections
+    /// 39.1, 39.2; DS8626 tables of the internal reference voltage and of the temperature sensor).
+    pub fn information(&self, offset: u32) -> u32 {
+        match offset {
+            0 | 4 | 8 => self.unique_id[(offset / 4) as usize],
+            // The upper half-word at 0x1FFF7A20 is the flash size in KiB.
+            0x10 => (self.flash_length() >> 10) << 16 | 0xFFFF,
+            // VREFINT_CAL at 0x1FFF7A2A: 1.21 V; TS_CAL1 and TS_CAL2: 30 and 110 degrees; all of 3.3 V in 12 bits.
+            0x18 => 1_501 << 16 | 0xFFFF,
+            0x1C => 1_207 << 16 | 958,
+            _ => u32::MAX,
+        }
+    }
+
     /// Bytes of main flash.
     pub fn flash_length(&self) -> u32 {
         self.sectors.iter().map(|s| s.size * u32::from(s.count)).sum()

@@ -2,8 +2,8 @@
 
 use crate::time::Nanos;
 
-/// The core counts instructions; `skipped` are the cycles that passed while it slept or stood
-/// still. Both together are cycles since the core's last start, which SysTick counts.
+/// The core counts instructions; `skipped` are the cycles that passed while it slept, stood still or
+/// waited for a bus. Both together are cycles since the core's last start, which SysTick counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CycleClock {
     at: Nanos,

@@ -1,8 +1,9 @@
 //! The processor core behind a small trait, so that the core's maker can be changed.
 //!
 //! [`Core`] is `rigless`' ARMv7-M (Cortex-M4F): NVIC, SysTick and the system control block are its
-//! own. It translates to host code and counts one instruction as one cycle; it has no wait states
-//! and no caches. All its times are *cycles* here: the board maps them to nanoseconds.
+//! own. It translates to host code and counts one instruction as one cycle: taken branches, loads from
+//! memory, divisions and flash wait states cost nothing more. The bus adds what an access to a register
+//! takes. All its times are *cycles* here: the board maps them to nanoseconds.
 //!
 //! Left out: sleep-on-deep-sleep (STOP, STANDBY), events from EXTI's event mask, execution from
 //! the CCM being refused.

@@ -32,7 +32,7 @@ pub(crate) enum Place {
     /// The flash array, by its own address or the alias at 0.
     Flash(u32),
     Otp(u32),
-    /// Unique id and flash size, from 0x1FFF7A10.
+    /// The factory's information block behind the OTP area: unique id, flash size, calibration.
     Signature(u32),
     OptionBytes(u32),
     BackupSram(u32),
@@ -65,8 +65,7 @@ pub(crate) fn decode(address: u32) -> Place {
         0x0000_0000..0x0010_0000 => Place::Flash(address),
         FLASH..0x0820_0000 => Place::Flash(address - FLASH),
         OTP..SIGNATURE => Place::Otp(address - OTP),
-        SIGNATURE..0x1FFF_7A1C => Place::Signature(address - SIGNATURE),
-        0x1FFF_7A22..0x1FFF_7A24 => Place::Signature(address - SIGNATURE),
+        SIGNATURE..0x1FFF_7C00 => Place::Signature(address - SIGNATURE),
         0x1FFF_C000..0x1FFF_C010 => Place::OptionBytes(address - 0x1FFF_C000),
         0x4000_0000..0x4003_0000 => peripheral(address),
         0x4004_0000..0x4008_0000 => Place::Unmodelled("USB OTG HS"),
@@ -121,7 +120,33 @@ fn peripheral(address: u32) -> Place {
     }
 }
 
+/// The bus that a peripheral is on (RM0090 figure 1 and table 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BusOf {
+    /// AHB1 and AHB2, at the core's clock.
+    Ahb,
+    Apb1,
+    Apb2,
+    /// Plain memory, and the private peripheral bus.
+    Core,
+}
+
 impl Place {
+    /// The bus an access goes over.
+    pub(crate) fn bus(self) -> BusOf {
+        match self {
+            Self::Peripheral(id, offset) => match id {
+                Id::Timers if KINDS[(offset >> 10) as usize].on_apb2() => BusOf::Apb2,
+                Id::Usart(0) | Id::Syscfg | Id::Exti => BusOf::Apb2,
+                Id::Timers | Id::Rtc | Id::Iwdg | Id::Usart(_) | Id::Pwr => BusOf::Apb1,
+                Id::Gpio | Id::Crc | Id::Rcc | Id::Flash | Id::Otg => BusOf::Ahb,
+                Id::Debug => BusOf::Core,
+            },
+            Self::BackupSram(_) | Self::Unmodelled(_) => BusOf::Ahb,
+            _ => BusOf::Core,
+        }
+    }
+
     /// The clock that must run for an access, with the peripheral's name (RM0090 sections
     /// 7.3.10 to 7.3.14). EXTI, IWDG, RTC, RCC and FLASH have none of their own.
     pub(crate) fn gate(self) -> Option<(Enable, &'static str)> {

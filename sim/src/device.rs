@@ -231,7 +231,11 @@ impl Ctx<'_> {
     /// Records a broken rule with the manual's section.
     pub fn violation(&mut self, kind: Kind, section: &'static str, what: impl Into<String>) {
         let what = what.into();
-        self.effects.violations.push(Violation { at: self.now, pc: self.pc, kind, section, what });
+        self.effects.violations.push(Violation::new(self.now, self.pc, kind, section, what));
+    }
+    /// Something that the manual advises against, or that often goes wrong: records it.
+    pub fn hint(&mut self, section: &'static str, what: impl Into<String>) {
+        self.violation(Kind::Hint, section, what);
     }
     /// A write that sets reserved bits: records it. `allowed` are the bits that may be written.
     pub fn reserved(&mut self, value: u32, allowed: u32, section: &'static str, register: &str) {

@@ -162,7 +162,7 @@ impl Gpio {
                 {
                     let what = format!("{pin} driven against the outside");
                     let (kind, section) = (Kind::Range, "RM0090 8.3.10");
-                    effects.violations.push(Violation { at: now, pc: None, kind, section, what });
+                    effects.violations.push(Violation::new(now, None, kind, section, what));
                 }
                 let pulled = self.ports[port].pupdr >> (2 * number) & 3 == 1;
                 let level = outside.or(output).unwrap_or(pulled) && function != Function::Analog;

@@ -50,4 +50,4 @@ pub use gpio::Edge;
 pub use rcc::Hse;
 pub use time::Nanos;
 pub use usart::{Line, Parity, Sent};
-pub use violation::{Kind, Violation};
+pub use violation::{Grade, Kind, Violation};

@@ -12,7 +12,7 @@ use crate::gpio::Gpio;
 use crate::iwdg::Iwdg;
 use crate::otg::OtgFs;
 use crate::pwr::Pwr;
-use crate::rcc::{Hse, Rcc};
+use crate::rcc::{Oscillators, Rcc};
 use crate::timer::{KINDS, Timers};
 use crate::usart::Usart;
 
@@ -35,9 +35,9 @@ pub(crate) struct Models {
 }
 
 impl Models {
-    pub(crate) fn new(chip: &ChipModel, hse: Hse, lse: bool, lsi_hz: u32) -> Self {
+    pub(crate) fn new(chip: &ChipModel, fitted: Oscillators) -> Self {
         Self {
-            rcc: Rcc::new(hse, lse, lsi_hz),
+            rcc: Rcc::new(fitted),
             pwr: Pwr::new(),
             backup: Backup::new(),
             flash: FlashInterface::new(),
@@ -45,7 +45,7 @@ impl Models {
             exti: Exti::new(),
             syscfg: Syscfg::new(),
             crc: Crc::new(),
-            iwdg: Iwdg::new(lsi_hz),
+            iwdg: Iwdg::new(fitted.lsi_hz),
             usart: [0, 1, 2].map(Usart::new),
             timers: Timers::new(),
             debug: Debug::new(chip),

@@ -5,8 +5,8 @@
 //! 7.3.3, DS8626 table 14), clock gates and peripheral resets (7.3.5-7.3.14), backup domain
 //! control (7.3.20), reset flags (7.3.21), interrupts of the ready flags (7.3.4).
 //!
-//! Leaves out: the clock security system, PLLI2S, spread spectrum and the clock outputs (their
-//! registers are stored), low-power clock enables (stored), drift and jitter.
+//! Leaves out: the clock security system, the PLLI2S but for its ready flag, spread spectrum and the clock
+//! outputs (their registers are stored), low-power clock enables (stored), drift and jitter.
 
 mod tree;
 
@@ -28,6 +28,17 @@ pub enum Hse {
     Clock(u32),
 }
 
+/// The oscillators of a board.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Oscillators {
+    pub(crate) hse: Hse,
+    /// From HSEON to HSERDY with a crystal.
+    pub(crate) hse_start: Nanos,
+    /// A 32.768 kHz crystal is fitted.
+    pub(crate) lse: bool,
+    pub(crate) lsi_hz: u32,
+}
+
 /// HSI frequency (RM0090 section 7.2.2).
 pub const HSI_HZ: u32 = 16_000_000;
 /// LSE frequency (RM0090 section 7.2.4).
@@ -35,7 +46,7 @@ const LSE_HZ: u32 = 32_768;
 /// DS8626 section 5.3.9: HSI start-up, typical.
 const HSI_START: Nanos = Nanos(2_200);
 /// DS8626 section 5.3.8: HSE start-up with a crystal, typical.
-const HSE_START: Nanos = Nanos::millis(2);
+pub(crate) const HSE_START: Nanos = Nanos::millis(2);
 /// DS8626 section 5.3.10: PLL lock time, between the figures for 1 and 2 MHz input.
 const PLL_LOCK: Nanos = Nanos::micros(200);
 /// DS8626 section 5.3.9: LSI start-up, typical.
@@ -52,7 +63,9 @@ const CSSON: u32 = 1 << 19;
 const PLLON: u32 = 1 << 24;
 const PLLRDY: u32 = 1 << 25;
 const PLLI2SON: u32 = 1 << 26;
-const CR_RESET: u32 = 0x0000_7883; // HSICAL is the factory's; this one is the model's
+/// What of the reset value is stored: HSION and HSIRDY are the oscillator's. HSICAL is the factory's; this one is
+/// the model's.
+const CR_RESET: u32 = 0x0000_7880;
 const CR_WRITABLE: u32 = 0xF8 | HSION | HSEON | HSEBYP | CSSON | PLLON | PLLI2SON;
 const CR_KNOWN: u32 = 0x0F0F_FFFB;
 const PLLCFGR_RESET: u32 = 0x2400_3010;
@@ -72,19 +85,21 @@ const RESET_KNOWN: [u32; 5] = [0x2260_11FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9F
 const LOW_POWER_RESET: [u32; 5] = [0x7E67_91FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5F33];
 const ENABLE_RESET: [u32; 5] = [0x0010_0000, 0, 0, 0, 0];
 
-/// An oscillator or PLL: off, starting, or ready.
+/// An oscillator or PLL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Off,
-    /// Ready at that instant; `NEVER` for a dead crystal.
+    /// Ready at that instant; `NEVER` for a dead crystal, and for a PLL whose own source is not ready.
     Starting(Nanos),
     Ready,
+    /// Switched off: its ready flag goes low at that instant.
+    Stopping(Nanos),
 }
 
 impl Source {
     fn event(self) -> Option<Nanos> {
         match self {
-            Self::Starting(at) if at != Nanos::NEVER => Some(at),
+            Self::Starting(at) | Self::Stopping(at) if at != Nanos::NEVER => Some(at),
             _ => None,
         }
     }
@@ -93,19 +108,37 @@ impl Source {
             Self::Off => 0,
             Self::Starting(_) => on,
             Self::Ready => on | ready,
+            Self::Stopping(_) => ready,
         }
+    }
+    /// Switched on or off; `start` is when it would be ready, `stop` when its flag goes low.
+    fn switched(self, on: bool, start: Nanos, stop: Nanos) -> Self {
+        match (self, on) {
+            (Self::Off | Self::Stopping(_), true) => Self::Starting(start),
+            (Self::Ready, false) => Self::Stopping(stop),
+            (Self::Starting(_), false) => Self::Off,
+            (other, _) => other,
+        }
+    }
+    /// What was due by `now` happens. True when it is ready from now on.
+    fn advance(&mut self, now: Nanos) -> bool {
+        if self.event().is_none_or(|at| at > now) {
+            return false;
+        }
+        let ready = matches!(self, Self::Starting(_));
+        *self = if ready { Self::Ready } else { Self::Off };
+        ready
     }
 }
 
 /// The model.
 #[derive(Clone, Debug)]
 pub struct Rcc {
-    hse_fitted: Hse,
-    lse_fitted: bool,
-    lsi_hz: u32,
+    fitted: Oscillators,
     hsi: Source,
     hse: Source,
     pll: Source,
+    pll_i2s: Source,
     lsi: Source,
     lse: Source,
     cr: u32,
@@ -133,14 +166,13 @@ pub struct Rcc {
 
 impl Rcc {
     /// After power-on with these oscillators fitted.
-    pub(crate) fn new(hse: Hse, lse_fitted: bool, lsi_hz: u32) -> Self {
+    pub(crate) fn new(fitted: Oscillators) -> Self {
         Self {
-            hse_fitted: hse,
-            lse_fitted,
-            lsi_hz,
+            fitted,
             hsi: Source::Ready,
             hse: Source::Off,
             pll: Source::Off,
+            pll_i2s: Source::Off,
             lsi: Source::Off,
             lse: Source::Off,
             cr: CR_RESET,
@@ -195,7 +227,7 @@ impl Rcc {
 
     /// Changes what is on the oscillator pins; for the next start of the HSE.
     pub(crate) fn fit_hse(&mut self, hse: Hse) {
-        self.hse_fitted = hse;
+        self.fitted.hse = hse;
     }
 
     /// True when the PLL is on, locked or not.
@@ -240,9 +272,7 @@ impl Rcc {
     pub(crate) fn force_lsi(&mut self, now: Nanos) {
         if !self.lsi_forced {
             self.lsi_forced = true;
-            if self.lsi == Source::Off {
-                self.lsi = Source::Starting(now + LSI_START);
-            }
+            self.lsi = self.lsi.switched(true, now + LSI_START, now);
         }
     }
 
@@ -253,6 +283,7 @@ impl Rcc {
                     | self.hsi.bits(HSION, HSIRDY)
                     | self.hse.bits(HSEON, HSERDY)
                     | self.pll.bits(PLLON, PLLRDY)
+                    | self.pll_i2s.bits(PLLI2SON, PLLI2SON << 1)
             }
             0x04 => self.pllcfgr,
             0x08 => self.cfgr & !0xC | self.running << 2,
@@ -280,25 +311,45 @@ impl Rcc {
         if byp_changed && self.hse != Source::Off {
             ctx.violation(Kind::Sequence, SECTION, "HSEBYP changed while the HSE is on");
         }
-        if value & (CSSON | PLLI2SON) != 0 {
-            ctx.unmodelled(SECTION, "CSSON and PLLI2SON are not modelled");
+        if value & CSSON != 0 {
+            ctx.unmodelled(SECTION, "the clock security system (CSSON)");
         }
-        self.cr = self.cr & !CR_WRITABLE | value & CR_WRITABLE & !(HSION | HSEON | PLLON);
-        let hsi_start = ctx.now + HSI_START;
-        self.hsi = self.switch(self.hsi, value & HSION != 0, self.uses_hsi(), hsi_start, "HSI", ctx);
-        let hse_start = match (self.hse_fitted, value & HSEBYP != 0) {
-            (Hse::Crystal(_), false) => ctx.now + HSE_START,
+        self.cr = self.cr & !CR_WRITABLE | value & CR_WRITABLE & !(HSION | HSEON | PLLON | PLLI2SON);
+        let (hsi, hse) = (value & HSION != 0, value & HSEON != 0);
+        // Section 7.3.1: the ready flags go low six cycles after their oscillator was switched off.
+        let start = ctx.now + HSI_START;
+        let stop = ctx.now + Nanos::cycles(6, u64::from(HSI_HZ));
+        self.hsi = self.switch(self.hsi, hsi, self.uses_hsi(), (start, stop), "HSI", ctx);
+        let start = match (self.fitted.hse, value & HSEBYP != 0) {
+            (Hse::Crystal(_), false) => ctx.now + self.fitted.hse_start,
             (Hse::Clock(_), true) => ctx.now + Nanos::micros(1),
             _ => Nanos::NEVER,
         };
-        self.hse = self.switch(self.hse, value & HSEON != 0, self.uses_hse(), hse_start, "HSE", ctx);
+        let stop = ctx.now + Nanos::cycles(6, u64::from(self.hse_hz()));
+        self.hse = self.switch(self.hse, hse, self.uses_hse(), (start, stop), "HSE", ctx);
         if value & PLLON != 0 && self.pll == Source::Off {
             self.check_pll(ctx);
         }
-        let ready = if self.pllcfgr & PLLSRC_HSE != 0 { self.hse } else { self.hsi } == Source::Ready;
-        let lock = if ready { ctx.now + PLL_LOCK } else { Nanos::NEVER };
-        self.pll = self.switch(self.pll, value & PLLON != 0, self.running == 2, lock, "PLL", ctx);
+        let times = (Nanos::NEVER, ctx.now);
+        self.pll = self.switch(self.pll, value & PLLON != 0, self.running == 2, times, "PLL", ctx);
+        self.pll_i2s = self.pll_i2s.switched(value & PLLI2SON != 0, Nanos::NEVER, ctx.now);
+        self.settle_plls(ctx.now);
         self.changed = true;
+    }
+
+    /// A PLL locks once its source is ready, however early it was switched on, and never without.
+    fn settle_plls(&mut self, now: Nanos) {
+        let source = if self.pllcfgr & PLLSRC_HSE != 0 { self.hse } else { self.hsi };
+        for pll in [&mut self.pll, &mut self.pll_i2s] {
+            match (*pll, source) {
+                (Source::Starting(Nanos::NEVER), Source::Ready) => *pll = Source::Starting(now + PLL_LOCK),
+                (Source::Starting(_) | Source::Ready, Source::Off | Source::Stopping(_)) => {
+                    *pll = Source::Starting(Nanos::NEVER);
+                }
+                (Source::Stopping(_), _) => *pll = Source::Off,
+                _ => {}
+            }
+        }
     }
 
     fn switch(
@@ -306,20 +357,16 @@ impl Rcc {
         source: Source,
         on: bool,
         in_use: bool,
-        ready: Nanos,
+        (start, stop): (Nanos, Nanos),
         name: &str,
         ctx: &mut Ctx,
     ) -> Source {
-        match (source, on) {
-            (Source::Off, true) => Source::Starting(ready),
-            (Source::Starting(_) | Source::Ready, false) if in_use => {
-                let what = format!("{name} switched off while the system clock depends on it");
-                ctx.violation(Kind::Sequence, "RM0090 7.3.1", what);
-                source
-            }
-            (_, false) => Source::Off,
-            (_, true) => source,
+        if !on && in_use && matches!(source, Source::Starting(_) | Source::Ready) {
+            let what = format!("{name} switched off while the system clock depends on it");
+            ctx.violation(Kind::Sequence, "RM0090 7.3.1", what);
+            return source;
         }
+        source.switched(on, start, stop)
     }
 
     fn uses_hsi(&self) -> bool {
@@ -394,12 +441,11 @@ impl Rcc {
         if select == 0 {
             self.bdcr |= value & 0x300;
         }
-        let start = if self.lse_fitted { ctx.now + LSE_START } else { Nanos::NEVER };
-        self.lse = match (self.lse, value & 1 != 0) {
-            (Source::Off, true) => Source::Starting(start),
-            (_, false) => Source::Off,
-            (other, true) => other,
-        };
+        let start = if self.fitted.lse { ctx.now + LSE_START } else { Nanos::NEVER };
+        // Section 7.3.20: LSERDY goes low six cycles after LSEON.
+        let stop = ctx.now + Nanos::cycles(6, u64::from(LSE_HZ));
+        self.lse = self.lse.switched(value & 1 != 0, start, stop);
+        self.changed = true;
     }
 
     fn write_csr(&mut self, value: u32, ctx: &mut Ctx) {
@@ -408,11 +454,10 @@ impl Rcc {
             self.csr &= !RESET_FLAGS;
         }
         self.csr = self.csr & !LSION | value & LSION;
-        self.lsi = match (self.lsi, value & LSION != 0 || self.lsi_forced) {
-            (Source::Off, true) => Source::Starting(ctx.now + LSI_START),
-            (_, false) => Source::Off,
-            (other, true) => other,
-        };
+        // Section 7.3.21: LSIRDY goes low three cycles after LSION.
+        let stop = ctx.now + Nanos::cycles(3, u64::from(self.fitted.lsi_hz));
+        let on = value & LSION != 0 || self.lsi_forced;
+        self.lsi = self.lsi.switched(on, ctx.now + LSI_START, stop);
         self.changed = true;
     }
 
@@ -469,19 +514,19 @@ impl Peripheral for Rcc {
     }
 
     fn next_event(&self) -> Option<Nanos> {
-        [self.hsi, self.hse, self.pll, self.lsi, self.lse].into_iter().filter_map(Source::event).min()
+        let sources = [self.hsi, self.hse, self.pll, self.pll_i2s, self.lsi, self.lse];
+        sources.into_iter().filter_map(Source::event).min()
     }
 
     fn advance(&mut self, ctx: &mut Ctx) {
         let mut done = 0u32;
-        let sources = [&mut self.lsi, &mut self.lse, &mut self.hsi, &mut self.hse, &mut self.pll];
+        let Self { lsi, lse, hsi, hse, pll, pll_i2s, .. } = self;
+        let sources = [lsi, lse, hsi, hse, pll, pll_i2s];
         for (bit, source) in sources.into_iter().enumerate() {
-            if source.event().is_some_and(|at| at <= ctx.now) {
-                *source = Source::Ready;
-                done |= 1 << bit;
-            }
+            done |= u32::from(source.advance(ctx.now)) << bit;
         }
-        for bit in 0..5 {
+        self.settle_plls(ctx.now);
+        for bit in 0..6 {
             if done & 1 << bit != 0 {
                 self.ready(bit);
             }
@@ -493,7 +538,7 @@ impl Peripheral for Rcc {
 
     fn reset(&mut self, ctx: &mut Ctx) {
         let (bdcr, lse, csr) = (self.bdcr, self.lse, self.csr & RESET_FLAGS);
-        *self = Self::new(self.hse_fitted, self.lse_fitted, self.lsi_hz);
+        *self = Self::new(self.fitted);
         (self.bdcr, self.lse, self.csr) = (bdcr, lse, csr);
         ctx.irq(5, false);
     }

@@ -322,7 +322,7 @@ fn a_bus_fault_reaches_the_core_and_is_recorded() {
         (Script::new().get(0x3000_0000), "beyond RAM"),
         (Script::new().set(0x0810_0000, 0), "beyond flash"),
         (Script::new().get(0x4002_5000), "a hole between peripherals"),
-        (Script::new().read(Width::Byte, 0x1FFF_7A1D), "reserved beside the unique id"),
+        (Script::new().read(Width::Byte, 0x1FFF_7C00), "behind the information block"),
     ] {
         let mut ran = script.run();
         assert!(!ran.finished, "{what}");
@@ -343,10 +343,24 @@ fn identity_registers_read_as_the_chip() {
         .read(Width::Half, 0x1FFF_7A22)
         .get(0x1FFF_C000)
         .get(0x1FFF_C008)
+        .read(Width::Half, 0x1FFF_7A2A)
+        .read(Width::Half, 0x1FFF_7A2C)
+        .read(Width::Half, 0x1FFF_7A2E)
+        .read(Width::Byte, 0x1FFF_7A1D)
+        .get(0x1FFF_7A02) // the lock bytes of the OTP area; the core splits it
+        .get(0x1FFF_7A2B)
+        .get(0x1FFF_7A24)
         .run();
     let chip = ChipModel::stm32f407vg();
     let [a, b, c] = chip.unique_id;
-    assert_eq!(ran.clean(), [0x100F_0413, a, b, c, 1024, 0x5513_AAEC, 0xF000_0FFF]);
+    assert_eq!(
+        ran.clean(),
+        [0x100F_0413, a, b, c, 1024, 0x5513_AAEC, 0xF000_0FFF]
+            .iter()
+            .chain(&[1501, 958, 1207, 0xFF, u32::MAX, 0xB703_BE05, u32::MAX,])
+            .copied()
+            .collect::<Vec<u32>>()
+    );
 }
 
 #[test]
@@ -365,4 +379,35 @@ fn a_run_ends_before_an_address_and_goes_on_from_there() {
     board.power_on();
     assert_eq!(board.run_for(Nanos::millis(50)), Stop::Limit);
     script.ran(board).clean();
+}
+
+#[test]
+fn an_access_to_a_register_takes_its_bus_cycles() {
+    const DEMCR: u32 = 0xE000_EDFC;
+    const CYCCNT: u32 = 0xE000_1004;
+    // Six instructions for each read. AHB; APB1 (PWR) and APB2 (SYSCFG), with dividers 1 and 1, then 4 and 2.
+    for (fast, expected) in [(false, [1, 3, 3]), (true, [1, 9, 5])] {
+        let mut script = Script::new().set(APB1ENR, 1 << 28).set(RCC + 0x44, 1 << 14);
+        script = if fast { to_168_mhz(script) } else { script };
+        script = script.set(DEMCR, 1 << 24).set(CYCCNT - 4, 0x4000_0001);
+        for register in [0x2000_0000, AHB1ENR, PWR_CR, 0x4001_3800] {
+            script = script.get(CYCCNT).get(register).get(CYCCNT);
+        }
+        let ran = script.run();
+        let spans: Vec<u32> = ran.clean().chunks(3).map(|reads| reads[2] - reads[0] - 12).collect();
+        assert_eq!(spans[0], 0, "RAM");
+        assert_eq!(spans[1..], expected, "AHB1, APB1, APB2");
+    }
+}
+
+#[test]
+fn a_crystal_starts_in_the_time_that_the_board_gives_it() {
+    for (start, ready) in [(Nanos::millis(2), 0), (Nanos::millis(1), 1 << 17)] {
+        let options = BoardOptions { hse_start: start, ..BoardOptions::new(ChipModel::stm32f407vg()) };
+        let script = Script::new().set(RCC, 0x83 | 1 << 16).spin(8_000).get(RCC); // 1.5 ms
+        let mut board = Board::with(options);
+        script.start(&mut board);
+        board.run_for(Nanos::millis(10));
+        assert_eq!(script.ran(board).clean()[0] & 1 << 17, ready, "{start}");
+    }
 }

@@ -19,7 +19,7 @@ use surefoot_core::dfu::host::Style;
 use surefoot_host::files::{self, Ids};
 use surefoot_host::image;
 use surefoot_host::job::{Erase, Finish, Options, Plan, Session, Target, choose, plan};
-use update::Update;
+pub use update::Update;
 
 /// The arguments.
 #[derive(Debug, Args)]

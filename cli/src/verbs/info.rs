@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use state::{protection_json, protection_rows, state_json, state_rows};
 use surefoot_board::MapRow;
 use surefoot_board::layout::Use;
-use surefoot_core::config::{FEATURE_FAILSAFE, FEATURE_SIGNATURE, OWNER_JOURNAL, Strategy};
+use surefoot_core::config::{Config, FEATURE_FAILSAFE, FEATURE_SIGNATURE, OWNER_JOURNAL, Strategy};
 use surefoot_core::info::{FLAG_HSE_FAILED, FLAG_WRONG_CHIP, Info};
 use surefoot_host::job::{Protection, SectorInfo, Target};
 use surefoot_host::texts;
@@ -22,7 +22,7 @@ use surefoot_host::texts;
 pub struct Arguments {
     #[command(flatten)]
     link: LinkOptions,
-    /// So many entries of the boot log, newest first
+    /// How many entries of the boot log to show, newest first
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     log: usize,
 }
@@ -146,8 +146,8 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, sealed_hz: Option<
         );
     }
     let image = match texts::image_fault_by_number(i.image_fault) {
-        Some(fault) if slots_follow => format!("nothing that boots: {}", texts::image_fault(fault).what),
-        None if i.image_fault == 0 && slots_follow => format!("{GOOD}a sound image{GOOD:#}"),
+        Some(fault) if slots_follow => format!("no bootable image: {}", texts::image_fault(fault).what),
+        None if i.image_fault == 0 && slots_follow => format!("{GOOD}a valid image{GOOD:#}"),
         Some(fault) => format!("{BAD}not bootable{BAD:#}: {}", texts::image_fault(fault).what),
         None if i.image_fault != 0 => format!("{BAD}not bootable{BAD:#}: fault {}", i.image_fault),
         None => format!("{GOOD}bootable{GOOD:#}"),
@@ -176,24 +176,29 @@ fn info_rows(table: &mut Table, i: &Info, name: Option<&str>, sealed_hz: Option<
 /// elsewhere.
 fn map(target: &Target) -> Vec<MapRow> {
     let kind = |s: &SectorInfo| kind_of(target, s);
+    let writable = |s: &SectorInfo| s.changeable() && !target.is_closed(s);
     let alike = |a: &SectorInfo, b: &SectorInfo| {
-        a.end() == b.base && a.changeable() == b.changeable() && kind(a) == kind(b)
+        a.end() == b.base && writable(a) == writable(b) && kind(a) == kind(b)
     };
     let runs = target.sectors.chunk_by(|a, b| alike(a, b));
     runs.map(|run| {
         let (first, count) = (run[0], run.len());
         let (what, label) = kind(&first);
-        let access = if first.changeable() { "read, erase, write" } else { "read" };
+        let access = if writable(&first) { "read, erase, write" } else { "read" };
         MapRow {
             what: Some(what),
             label: label.to_owned(),
             base: first.base,
             size: run[count - 1].end() - first.base,
-            sectors: format!("{count} sectors"),
+            sectors: format!("{count} sector{}", if count == 1 { "" } else { "s" }),
             access,
         }
     })
     .collect()
+}
+
+fn behind_journal(config: Config, s: &SectorInfo) -> bool {
+    config.regions().any(|r| r.owner == OWNER_JOURNAL && r.base < s.base)
 }
 
 fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
@@ -202,7 +207,7 @@ fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
         return match (s.changeable(), in_slot) {
             (_, true) => (Use::Application, "application"),
             (true, false) => (Use::Free, "writable"),
-            (false, false) => (Use::Bootloader, "protected"),
+            (false, false) => (Use::Bootloader, "read-only"),
         };
     };
     let of_journal = config.regions().any(|r| {
@@ -217,6 +222,10 @@ fn kind_of(target: &Target, s: &SectorInfo) -> (Use, &'static str) {
         (Some(1), Strategy::Backup) => (Use::Backup, "backup"),
         (Some(_), _) => (Use::Application, "application"),
         (None, _) if of_journal => (Use::Journal, "journal"),
-        (None, _) => (Use::Bootloader, "protected"),
+        // It lies at the start of the flash, below everything that it knows of.
+        (None, _) if config.slots().all(|slot| s.base < slot.base) && !behind_journal(config, s) => {
+            (Use::Bootloader, "bootloader")
+        }
+        (None, _) => (Use::Bootloader, "read-only"),
     }
 }

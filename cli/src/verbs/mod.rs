@@ -12,6 +12,7 @@ pub mod list;
 pub mod new;
 pub mod protect;
 pub mod read;
+pub mod run;
 pub mod sim;
 pub mod talk;
 pub mod verify;

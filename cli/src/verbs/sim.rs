@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_host::files;
 use surefoot_host::link::LinkError;
-use surefoot_host::link::sim::{Fitting, PowerOn, VirtualBoard, told_once};
+use surefoot_host::link::sim::{Fitting, PowerOn, VirtualBoard};
 use surefoot_sim::{Edge, Nanos, Pin, Stop};
 
 /// What to do with the virtual board.
@@ -204,7 +204,7 @@ fn look(arguments: &Run, board: &mut VirtualBoard, start: Nanos, stop: Stop) -> 
             uarts.push(json!({ "usart": number, "bytes": bytes, "text": shown }));
         }
     }
-    let violations: Vec<String> = told_once(board.board.violations());
+    let violations: Vec<String> = board.board.violations().iter().map(ToString::to_string).collect();
     match board.board.violations().len() {
         0 => table.row("rules", format!("{GOOD}none broken{GOOD:#}")),
         n => table.row("rules", format!("{BAD}{n} broken{BAD:#}")),

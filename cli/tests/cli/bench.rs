@@ -34,6 +34,8 @@ impl Bench {
     pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_surefoot"));
         command.current_dir(&self.0).env("NO_COLOR", "1").env_remove("SUREFOOT_KEY_PASSWORD");
+        // Cargo sets it for tests as it does for a runner.
+        command.env_remove("CARGO_PKG_VERSION");
         command.args(words.split_whitespace());
         command
     }

@@ -26,8 +26,8 @@ fn a_new_board_with_two_slots_has_a_linker_script_for_each() {
     assert!(!bench.path("link/memory.x").exists(), "one for both would be wrong for one of them");
     let drawn = String::from_utf8_lossy(&bench.raw("layout --board mine/board.toml").stdout).into_owned();
     for line in [
-        "| slot B       |    512K | sectors 8-11   | read, erase, write  | 0x080FFFFF",
-        "| slot A       |    464K | sectors 3-7    | read, erase, write  | 0x0807FFFF",
+        "| slot B       |    512K | sectors 8-11   | read; write in turn | 0x080FFFFF",
+        "| slot A       |    464K | sectors 3-7    | read; write in turn | 0x0807FFFF",
         "| journal      |     32K | sectors 1-2    | read                | 0x0800BFFF",
     ] {
         assert!(drawn.contains(line), "{line}\n{drawn}");
@@ -67,7 +67,7 @@ fn the_best_layout_of_a_chip_is_drawn_with_times_and_its_lines_for_a_board_file(
     assert_eq!(answer["effort"]["way_back_ms"]["max"], 0);
     let shown = String::from_utf8_lossy(&bench.raw(words).stdout).into_owned();
     for line in [
-        "| slot A       |    208K | sectors 3-5    | read, erase, write  | 0x0803FFFF",
+        "| slot A       |    208K | sectors 3-5    | read; write in turn | 0x0803FFFF",
         "update       2.6 s typically, 7.2 s at most, image of 123072 bytes",
         "application-b = \"0x08040000 + 256K\" # sectors 6-7",
     ] {

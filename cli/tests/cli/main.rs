@@ -8,6 +8,7 @@ mod layouts;
 mod needs;
 mod orders;
 mod protect;
+mod running;
 #[cfg(unix)]
 mod served;
 mod signing;

@@ -265,6 +265,10 @@ fn an_image_signed_with_a_key_that_was_revoked_is_refused() {
     confirm(&bench, A);
     let info = bench.ok(&format!("info {HELD}"));
     assert_eq!(info["state"]["revoked_keys"], serde_json::json!([0]));
+    let id = bench.ok("image keys keys/mine.pub.pem")["files"][0]["id"].clone();
+    assert_eq!(info["state"]["revoked_key_ids"], serde_json::json!([id]));
+    let text = shown(&bench, &format!("info {HELD}"));
+    assert!(text.contains(&format!("key 0 ({})", id.as_str().unwrap())), "{text}");
     bench.fails(&format!("flash old.dfu {HELD}"), 4, "image.revoked-key");
     // The board says so itself when the host does not.
     bench.fails(&format!("flash old.dfu {HELD} --unchecked"), 4, "image.revoked-key");
@@ -320,4 +324,59 @@ fn with_a_backup_slot_the_old_image_is_copied_away_and_back() {
     let slots = &info["state"]["slots"];
     assert_eq!((&slots[0]["role"], &slots[0]["image"]["version"]), (&"confirmed".into(), &"1.0.0".into()));
     assert!(events(&info).contains(&"restored"), "{:#}", info["state"]["log"]);
+}
+
+fn shown(bench: &Bench, words: &str) -> String {
+    String::from_utf8_lossy(&bench.raw(words).stdout).into_owned()
+}
+
+#[test]
+fn info_names_versions_causes_and_what_is_closed() {
+    let bench = ready("ab-words");
+    sign(&bench, "1.0.0", "--counter 3");
+    sign(&bench, "2.0.0", "--counter 4");
+    flash(&bench, "1.0.0");
+    confirm(&bench, A);
+    flash(&bench, "2.0.0");
+    let text = shown(&bench, &format!("info {HELD}"));
+    for words in [
+        "a new image was verified and goes on trial (2.0.0) [reset by: power-on]",
+        "an image on trial was started (1.0.0) [reset by: power-on]",
+        "the image on trial confirmed itself (1.0.0)",
+        "images with a security counter below 3 are refused",
+        "revoked keys      none",
+        "| bootloader   |     16K | 1 sector       | read  ",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("brown-out,") && !text.contains("unknown"), "{text}");
+    let info = bench.ok(&format!("info {HELD}"));
+    let row = |label: &str| {
+        let rows = info["map"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["label"] == label).unwrap_or_else(|| panic!("no {label}: {info:#}"))
+    };
+    assert_eq!(
+        (&row("slot A")["access"], &row("slot B")["access"]),
+        (&"read".into(), &"read, erase, write".into())
+    );
+    let newest = &info["state"]["log"][0];
+    assert_eq!((&newest["event"], &newest["version"]), (&"trial".into(), &"2.0.0".into()), "{newest:#}");
+
+    // What is erased is named, and the confirmed image is kept with a reason.
+    let text = shown(&bench, &format!("erase --dry-run {HELD}"));
+    assert!(text.contains("slot B with version 2.0.0, the image on trial"), "{text}");
+    let error =
+        bench.fails(&format!("erase --yes --address 0x0800C000 --length 16K {HELD}"), 3, "erase.not-offered");
+    let (why, remedy) = (error["why"].as_str().unwrap(), error["remedy"].as_str().unwrap());
+    assert!(
+        why.contains("slot A keeps the image that the board goes back to, the confirmed image"),
+        "{error:#}"
+    );
+    assert!(remedy.contains("becomes free once it is confirmed") && remedy.contains("slot B"), "{error:#}");
+    let error =
+        bench.fails(&format!("erase --yes --address 0x08004000 --length 16K {HELD}"), 3, "erase.not-offered");
+    assert!(error["why"].as_str().unwrap().contains("journal"), "{error:#}");
+    let erased = bench.ok(&format!("erase --yes {HELD}"));
+    assert_eq!(erased["slot"], serde_json::json!({ "name": "slot B", "version": "2.0.0" }));
+    assert!(shown(&bench, &format!("erase --dry-run {HELD}")).contains("slot B, which is erased"));
 }

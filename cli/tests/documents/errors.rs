@@ -4,7 +4,7 @@
 //! are written into the page, otherwise a table that differs is an error.
 
 use crate::pages;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -58,6 +58,28 @@ fn the_numbers_on_the_wire_are_those_of_the_program() {
         }
         the_page_has(heading, &table);
     }
+}
+
+#[test]
+fn the_results_of_the_library_are_those_of_its_header() {
+    let header = std::fs::read_to_string(pages::root().join("app/include/surefoot.h")).expect("the header");
+    let results = header.split("typedef uint32_t surefoot_result_t;").nth(1).expect("the results");
+    let results = results.split("\n\n").next().expect("a piece");
+    let mut table = String::from("| number | name | meaning |\n|---|---|---|\n");
+    let mut comment = String::new();
+    for line in results.lines().map(str::trim) {
+        if let Some(define) = line.strip_prefix("#define ") {
+            let (name, number) = define.split_once(' ').expect("a name and a number");
+            let meaning = comment.trim_start_matches("/*").trim_end_matches("*/").trim();
+            let meaning = if meaning.is_empty() { "done" } else { meaning };
+            let _ = writeln!(table, "| {} | `{name}` | {meaning} |", number.trim().trim_end_matches('u'));
+            comment.clear();
+        } else {
+            comment = format!("{comment} {}", line.trim_start_matches("* ")).trim().to_owned();
+        }
+    }
+    assert!(table.lines().count() > 10, "the header has changed its form: {table}");
+    the_page_has("Results of the application library", &table);
 }
 
 /// Holds the table or the block under the heading against `wanted`, or writes it there.
@@ -209,4 +231,26 @@ fn every_error_code_of_the_program_is_on_the_page_and_no_other() {
     }
     assert!(groups.is_empty(), "groups of codes without a row: {groups:#?}");
     the_page_has("Codes", &table);
+}
+
+#[test]
+fn every_error_code_that_a_page_names_is_one() {
+    let codes = codes_of_the_sources();
+    let groups: BTreeSet<&str> =
+        codes.keys().filter_map(|code| code.split_once('.')).map(|(group, _)| group).collect();
+    let mut tried = 0;
+    let mut unknown = Vec::new();
+    for page in pages::all() {
+        for (line, text) in page.prose() {
+            for span in pages::code_spans(text).into_iter().filter(|span| is_code(span)) {
+                let of_a_group = span.split_once('.').is_some_and(|(group, _)| groups.contains(group));
+                tried += usize::from(of_a_group);
+                if of_a_group && !codes.contains_key(span) {
+                    unknown.push(format!("{}:{line}: {span}", page.name));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    assert!(tried > 150, "{tried} codes: the pages were not read");
 }

@@ -160,6 +160,7 @@ fn the_objects_of_the_commands_are_those_of_the_page() {
     on_a_board_with_one(&mut session);
     session.run("layout --chip", "layout --chip STM32F401CE --application 120K --strategy ab");
     session.run("layout --chip, all strategies", "layout --chip STM32F401CE --application 120K");
+    session.run("run", "run one.elf --board one.toml --for 4s");
     session.run("completions", "completions bash");
     let mut text = String::from("```text\n");
     for (verb, shape) in &session.shapes {

@@ -5,6 +5,7 @@
 
 mod commands;
 mod errors;
+mod glossary;
 mod json;
 mod links;
 mod pages;

@@ -50,6 +50,11 @@ pub enum LastWord {
 }
 
 impl ManifestView {
+    /// Names the image, as the journal does: the CRC-32 of its manifest.
+    pub fn id(&self) -> u32 {
+        manifest::View::check(&self.manifest.encode()).map_or(0, |view| view.id())
+    }
+
     /// True when `key` made the signature.
     pub fn signed_by(&self, key: &[u8; 32]) -> bool {
         use surefoot_core::image::verify::Crypto;

@@ -25,6 +25,8 @@ pub struct State {
     pub trial_boots: u8,
     /// The slots, in the block's order.
     pub slots: Vec<SlotState>,
+    /// The board's keys by their numbers: id, and whether the sealed block itself revokes it.
+    pub keys: Vec<([u8; 4], bool)>,
     /// On boards that have one.
     pub journal: Option<History>,
 }
@@ -96,7 +98,21 @@ impl State {
         let Some(config) = target.config().filter(|config| is_sound(target, *config)) else {
             return Ok(None);
         };
-        let open = target.slot();
+        Self::of(config, target.slot(), upload).map(Some)
+    }
+
+    /// What a virtual board's flash holds, by the block in its bootloader.
+    pub(crate) fn in_flash(base: u32, flash: &[u8], family: u16) -> Option<Self> {
+        let block = super::sealed_in(flash)?;
+        let config = Config::parse(&block, family).ok()?;
+        let read = |address: u32, length: usize| -> Result<Vec<u8>, ()> {
+            let start = address.checked_sub(base).ok_or(())? as usize;
+            flash.get(start..start.checked_add(length).ok_or(())?).map(<[u8]>::to_vec).ok_or(())
+        };
+        Self::of(config, None, &mut { read }).ok()
+    }
+
+    fn of<E>(config: Config, open: Option<Slot>, upload: Upload<E>) -> Result<Self, E> {
         let journal = match config.has_journal() {
             true => Some(History::read(config, upload)?),
             false => None,
@@ -110,12 +126,32 @@ impl State {
             });
             slots.push(SlotState { slot, open: open == Some(slot), content, role });
         }
-        Ok(Some(Self { strategy: config.strategy(), trial_boots: config.trial_boots(), slots, journal }))
+        let keys = config.keys().map(|(key, revoked)| (crate::image::keys::id(key), revoked)).collect();
+        Ok(Self { strategy: config.strategy(), trial_boots: config.trial_boots(), slots, keys, journal })
     }
 
     /// A slot's name: A and B where both run, and what it is for elsewhere.
     pub fn name(&self, number: usize) -> &'static str {
         slot_name(self.strategy, number)
+    }
+
+    /// The keys that the board does not accept any more, by number and id.
+    pub fn revoked_keys(&self) -> Vec<(usize, [u8; 4])> {
+        let recorded = self.journal.as_ref().map_or(0, |journal| journal.state.revoked());
+        let all = self.keys.iter().enumerate();
+        let revoked = all.filter(|(number, (_, sealed))| *sealed || recorded >> number & 1 == 1);
+        revoked.map(|(number, (id, _))| (number, *id)).collect()
+    }
+
+    /// The manifest of the image with this id, as long as a slot holds it.
+    pub fn image(&self, id: u32) -> Option<&Manifest> {
+        let slot = self.slots.iter().filter(|_| id != 0).find(|slot| slot.content.id() == id)?;
+        slot.manifest()
+    }
+
+    /// The slot around this address.
+    pub fn slot_at(&self, address: u32) -> Option<(usize, &SlotState)> {
+        self.slots.iter().enumerate().find(|(_, slot)| slot.slot.contains(address, 1))
     }
 
     /// The slot that would be started now, if an image in it is what the journal says.

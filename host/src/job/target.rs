@@ -135,6 +135,14 @@ impl Target {
         self.sectors.iter().find(|s| (s.base..s.end()).contains(&address))
     }
 
+    /// The sector is of a slot that updates do not go to now. Its memory string may offer it all the
+    /// same: our bootloader's does not change with the slots, but it refuses what is closed.
+    pub fn is_closed(&self, sector: &SectorInfo) -> bool {
+        let open = self.slot();
+        let closed = |slot: Slot| Some(slot) != open && slot.contains(sector.base, sector.size);
+        self.config().is_some_and(|config| config.slots().any(closed))
+    }
+
     /// True for DFU's "can upload" bit.
     pub fn can_upload(&self) -> bool {
         self.descriptors.attributes & 2 != 0
@@ -142,7 +150,7 @@ impl Target {
 }
 
 /// The block behind the binary's header in the first bytes of a bootloader.
-fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
+pub(crate) fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
     let (_, block) = BinaryHeader::find(head)?;
     head.get(block..)?.first_chunk().copied()
 }

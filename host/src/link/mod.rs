@@ -138,6 +138,12 @@ pub enum LinkError {
     /// There is no model of the chip.
     #[error("there is no virtual {0} yet")]
     NoModel(String),
+    /// The program on a virtual board locked the core up.
+    #[error("the core locked up at 0x{pc:08X}")]
+    Lockup {
+        /// Where it is.
+        pc: u32,
+    },
     /// The virtual board cannot go on.
     #[error("{0}")]
     Virtual(String),
@@ -166,6 +172,7 @@ impl Explain for LinkError {
             Self::Unkept(_) => "unkept",
             Self::Locked(_) => "locked",
             Self::NoModel(_) => "no-model",
+            Self::Lockup { .. } => "locked-up",
             Self::Virtual(_) => "virtual",
         };
         format!("link.{name}")
@@ -196,6 +203,10 @@ impl Explain for LinkError {
             Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
             Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
             Self::NoModel(_) => "There are models of STM32F405, F407, F415 and F417.".into(),
+            Self::Lockup { .. } => {
+                "A fault came while the core handled a fault, or the vector table has no handler for it."
+                    .into()
+            }
             Self::Virtual(_) => "What it executed does not let it go on.".into(),
         }
     }
@@ -238,6 +249,10 @@ impl Explain for LinkError {
             Self::Unkept(_) => "Check the folder, its permissions and the free space.".into(),
             Self::Locked(_) => "Wait for the other command, or end it.".into(),
             Self::NoModel(_) => "Take one of these with --chip or in the board file.".into(),
+            Self::Lockup { .. } => {
+                "Check the application's fault handlers, its stack, and VTOR: it must stay at the slot's vector table."
+                    .into()
+            }
             Self::Virtual(_) => "See `surefoot sim run --state FILE` for what it does.".into(),
         }
     }

@@ -119,7 +119,7 @@ impl Board {
         (bus.cut, bus.failure, bus.begun) = (None, None, false);
         // Fresh models: the instants that the old ones remember may lie in the future now.
         let (gpio, plugged) = (bus.models.gpio.anew(), bus.models.otg.plugged());
-        bus.models = Models::new(&bus.chip, options.hse, options.lse, options.lsi_hz);
+        bus.models = Models::new(&bus.chip, options.oscillators());
         bus.models.gpio = gpio;
         bus.models.flash.set_cells(remains.options, remains.defects.clone());
         bus.memory.flash.restore(&remains.flash, &mut **cpu);

@@ -22,11 +22,6 @@ impl OtgFs {
         if !std::mem::replace(&mut self.layout_checked, true) {
             self.check_layout(ctx);
         }
-        if self.unflushed != 0 {
-            self.unflushed = 0;
-            let what = "FIFO sizes changed and not flushed before an endpoint was enabled";
-            ctx.violation(Kind::Sequence, "RM0090 34.16.2 GRSTCTL", what);
-        }
     }
 
     pub(super) fn check_layout(&mut self, ctx: &mut Ctx) {
@@ -65,11 +60,6 @@ impl OtgFs {
                 }
             }
         }
-    }
-
-    pub(super) fn layout_changed(&mut self, fifo: u32) {
-        self.unflushed |= fifo;
-        self.layout_checked = false;
     }
 
     pub(super) fn peek_status(&mut self, ctx: &mut Ctx) -> u32 {

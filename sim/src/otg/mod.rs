@@ -99,8 +99,6 @@ pub struct OtgFs {
     outs: [Endpoint; ENDPOINTS],
     rx: RxFifo,
     tx: [TxFifo; ENDPOINTS],
-    /// FIFO sizes changed and were not flushed since: bit 0-3 transmit, bit 4 receive.
-    unflushed: u32,
     /// FIFO layout was checked since its last change.
     layout_checked: bool,
     /// The clock, the pins and the turnaround time were checked since the last bus reset.
@@ -159,7 +157,6 @@ impl OtgFs {
             outs: Default::default(),
             rx: RxFifo::default(),
             tx: Default::default(),
-            unflushed: 0,
             layout_checked: false,
             wiring_checked: false,
             tokens_seen: false,
@@ -206,7 +203,6 @@ impl OtgFs {
         self.outs[0].ctl = epctl::USBAEP;
         self.rx = RxFifo::default();
         self.tx = Default::default();
-        self.unflushed = 0;
         self.layout_checked = false;
         self.wiring_checked = false;
         self.tokens_seen = false;

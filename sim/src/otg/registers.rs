@@ -28,8 +28,9 @@ impl OtgFs {
             GNPTXSTS => self.free_words(0) | 8 << 16,
             GCCFG => self.gccfg,
             CID => self.cid,
-            // Drivers for several versions of the core look here to tell them apart; F4 reads zero.
-            offset if HWCFG.contains(&offset) => 0,
+            offset if HWCFG.contains(&offset) => {
+                IDENTITY.get(((offset - HWCFG.start()) / 4) as usize).copied().unwrap_or(0)
+            }
             HPTXFSIZ => 0x0200_0600,
             DIEPTXF1..=DIEPTXF3 => self.dieptxf[1 + ((offset - DIEPTXF1) / 4) as usize],
             DCFG => self.dcfg,
@@ -89,16 +90,16 @@ impl OtgFs {
             GRXFSIZ => {
                 ctx.reserved(value, 0xFFFF, GLOBAL, "GRXFSIZ");
                 self.grxfsiz = value & 0xFFFF;
-                self.layout_changed(1 << 4);
+                self.layout_checked = false;
             }
             DIEPTXF0 => {
                 self.dieptxf[0] = value;
-                self.layout_changed(1 << 0);
+                self.layout_checked = false;
             }
             DIEPTXF1..=DIEPTXF3 => {
                 let fifo = 1 + ((offset - DIEPTXF1) / 4) as usize;
                 self.dieptxf[fifo] = value;
-                self.layout_changed(1 << fifo);
+                self.layout_checked = false;
             }
             GCCFG => self.write_gccfg(value, ctx),
             CID => self.cid = value,
@@ -133,13 +134,6 @@ impl OtgFs {
     pub(super) fn write_dcfg(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 34.16.4 DCFG";
         ctx.reserved(value & !dcfg::RESET, dcfg::DEFINED, SECTION, "DCFG");
-        if value & dcfg::DSPD != dcfg::DSPD {
-            ctx.violation(
-                Kind::Range,
-                SECTION,
-                "DSPD must be 0b11, full speed with the internal transceiver",
-            );
-        }
         if value & dcfg::NZLSOHSK != 0 {
             ctx.violation(Kind::Unmodelled, SECTION, "NZLSOHSK is not modelled");
         }
@@ -255,7 +249,6 @@ impl OtgFs {
                 ctx.violation(Kind::Sequence, SECTION, "receive FIFO flushed with a SETUP packet in it");
             }
             self.rx.clear();
-            self.unflushed &= !(1 << 4);
         }
         if value & grstctl::TXFFLSH != 0 {
             self.flush_transmit((value & grstctl::TXFNUM) >> 6, ctx);
@@ -284,7 +277,6 @@ impl OtgFs {
                 ctx.violation(Kind::Sequence, SECTION, what);
             }
             self.tx[fifo].clear();
-            self.unflushed &= !(1 << fifo);
         }
     }
 

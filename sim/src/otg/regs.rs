@@ -16,8 +16,11 @@ pub const DIEPTXF0: u32 = 0x028;
 pub const GNPTXSTS: u32 = 0x02C;
 pub const GCCFG: u32 = 0x038;
 pub const CID: u32 = 0x03C;
-/// First and last word of the reserved block in which other versions of the core have their GHWCFGx.
+/// The core's own identification, which the manual leaves out and drivers for several versions of the core read.
+/// First and last word of the block.
 pub const HWCFG: std::ops::RangeInclusive<u32> = 0x040..=0x0FC;
+/// GSNPSID and GHWCFG1 to GHWCFG4 as read out of F405/F407 parts (TinyUSB's table of DWC2 cores).
+pub const IDENTITY: [u32; 5] = [0x4F54_281A, 0, 0x229D_CD20, 0x0200_01E8, 0x0FF0_8030];
 pub const HPTXFSIZ: u32 = 0x100;
 pub const DIEPTXF1: u32 = 0x104;
 pub const DIEPTXF3: u32 = 0x10C;

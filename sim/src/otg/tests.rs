@@ -275,7 +275,7 @@ fn a_setup_packet_without_a_place_in_stupcnt_is_taken_and_recorded() {
     host.enumerate(&mut bench).expect("enumerates");
     bench.write(0xB10, 1 << 19 | 64);
     assert_eq!(host.control_in(&mut bench, &descriptor(1, 0, 18), SECOND).expect("answers"), DEVICE);
-    assert_eq!(bench.rules_broken(), [Kind::Range]);
+    assert_eq!(bench.rules_broken(), [Kind::Hint]);
 }
 
 #[test]

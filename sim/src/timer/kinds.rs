@@ -82,7 +82,7 @@ impl Kind {
     }
 
     /// Timers on APB2 have that bus's timer clock.
-    pub(super) fn on_apb2(&self) -> bool {
+    pub(crate) fn on_apb2(&self) -> bool {
         self.enable.bus == BusEnable::Apb2
     }
 

@@ -27,7 +27,8 @@ pub struct Update {
 impl Update {
     /// Of the image in `segments`.
     pub fn of(target: &Target, plan: &Plan, segments: &Segments, file: &Path) -> Self {
-        let manifest = image::inspect(segments).manifest.and_then(Result::ok).map(|view| view.manifest);
+        let view = image::inspect(segments).manifest.and_then(Result::ok);
+        let (id, manifest) = (view.as_ref().map(|view| view.id()), view.map(|view| view.manifest));
         let state = target.state.as_ref();
         let number = state.and_then(|s| s.slots.iter().position(|slot| slot.slot.base == plan.start));
         let journal = state.and_then(|s| s.journal.as_ref());
@@ -39,7 +40,7 @@ impl Update {
             trial_boots: journal.and(state).map(|s| s.trial_boots),
             confirmed: state.and_then(State::kept).and_then(|s| s.manifest()).map(|m| m.version),
             was_cut: state.is_some_and(State::was_cut),
-            was_rejected: rejected.zip(manifest).is_some_and(|(j, m)| id(&m.encode()) == j.state.candidate()),
+            was_rejected: rejected.zip(id).is_some_and(|(j, id)| id == j.state.candidate()),
         }
     }
 
@@ -84,9 +85,4 @@ impl Update {
             "rejected_before": self.was_rejected,
         })
     }
-}
-
-/// Names an image: its manifest's own CRC-32.
-fn id(manifest: &[u8]) -> u32 {
-    surefoot_core::image::manifest::View::check(manifest).map_or(0, |view| view.id())
 }

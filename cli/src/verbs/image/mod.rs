@@ -5,8 +5,8 @@ pub mod keygen;
 mod keys;
 mod orders;
 mod password;
-mod sign;
-mod signer;
+pub mod sign;
+pub mod signer;
 
 use crate::output::{Report, Ui};
 use crate::problem::Problem;

@@ -64,7 +64,7 @@ enum CrcName {
     Region,
 }
 
-fn version(text: &str) -> Result<Version, String> {
+pub fn version(text: &str) -> Result<Version, String> {
     let parts: Vec<u16> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| EXPECTED)?;
     match parts[..] {
         [major, minor, patch] => Ok(Version { major, minor, patch }),

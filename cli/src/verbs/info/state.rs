@@ -30,9 +30,10 @@ pub fn state_json(state: &State, log: usize) -> Value {
         "slots": slots,
         "floor": journal.map(|j| j.state.floor()),
         "revoked_keys": journal.map(History::revoked),
+        "revoked_key_ids": state.revoked_keys().iter().map(|(_, id)| hex(id)).collect::<Vec<_>>(),
         "update_was_cut": state.was_cut(),
         "lacks_backup": state.lacks_backup(),
-        "log": journal.map(|j| j.log.iter().take(log).map(record_json).collect::<Vec<_>>()),
+        "log": journal.map(|j| j.log.iter().take(log).map(|r| record_json(state, r)).collect::<Vec<_>>()),
         "log_length": journal.map(|j| j.log.len()),
     })
 }
@@ -79,7 +80,7 @@ fn image_json(m: &Manifest, content: &Content) -> Value {
     })
 }
 
-fn record_json(record: &Record) -> Value {
+fn record_json(state: &State, record: &Record) -> Value {
     let event = Event::from_number(record.event());
     json!({
         "sequence": record.sequence(),
@@ -87,6 +88,8 @@ fn record_json(record: &Record) -> Value {
         "text": event.map(|e| texts::event(e).what),
         "detail": event.and_then(|e| texts::event_detail(e, record.detail())),
         "detail_number": record.detail(),
+        "image": event.map(|e| texts::event_image(e, record)).and_then(id),
+        "version": event.and_then(|e| state.image(texts::event_image(e, record))).map(|m| version(m.version)),
         "reset_cause": record.cause(),
         "confirmed": id(record.confirmed()),
         "candidate": id(record.candidate()),
@@ -118,24 +121,36 @@ pub fn state_rows(table: &mut Table, state: &State, log: usize) {
         }
     }
     let Some(journal) = &state.journal else { return };
-    table.row("floor", format!("security counter {}; images below it are refused", journal.state.floor()));
-    let revoked: Vec<_> = journal.revoked().iter().map(usize::to_string).collect();
-    table.row("revoked keys", if revoked.is_empty() { "none".into() } else { revoked.join(", ") });
+    table.row(
+        "anti-rollback",
+        match journal.state.floor() {
+            0 => "images with any security counter are accepted".into(),
+            floor => format!("images with a security counter below {floor} are refused"),
+        },
+    );
+    let revoked = state.revoked_keys();
+    let revoked: Vec<_> = revoked.iter().map(|(number, id)| format!("key {number} ({})", hex(id))).collect();
+    if !state.keys.is_empty() {
+        table.row("revoked keys", if revoked.is_empty() { "none".into() } else { revoked.join(", ") });
+    }
     if state.lacks_backup() {
         table.row("update", format!("{BAD}not possible{BAD:#}: the copy to the backup slot failed"));
         table.row("", texts::NO_BACKUP);
     }
     if state.was_cut() {
-        table.row("update", format!("{BAD}cut short{BAD:#}; flash again, everything is written anew"));
+        table.row(
+            "update",
+            format!("{BAD}interrupted{BAD:#}; flash again, all of it is erased and written again"),
+        );
     }
-    log_rows(table, journal, log);
+    log_rows(table, state, journal, log);
 }
 
-fn log_rows(table: &mut Table, journal: &History, log: usize) {
+fn log_rows(table: &mut Table, state: &State, journal: &History, log: usize) {
     let shown = journal.log.len().min(log);
     let label = |index| if index == 0 { "boot log" } else { "" };
     for (index, record) in journal.log.iter().take(log).enumerate() {
-        table.row(label(index), line(record));
+        table.row(label(index), line(state, record));
     }
     match journal.log.len() - shown {
         0 if shown == 0 => table.row("boot log", "empty"),
@@ -144,7 +159,7 @@ fn log_rows(table: &mut Table, journal: &History, log: usize) {
     };
 }
 
-fn line(record: &Record) -> String {
+fn line(state: &State, record: &Record) -> String {
     let event = Event::from_number(record.event());
     let what = event.map_or_else(|| format!("event {}", record.event()), |e| texts::event(e).what.to_owned());
     let detail = event.and_then(|e| texts::event_detail(e, record.detail()));
@@ -153,7 +168,18 @@ fn line(record: &Record) -> String {
         (None, 0) => String::new(),
         (None, number) => format!(": {number}"),
     };
-    format!("{:>6}  {what}{detail} [reset by: {}]", record.sequence(), texts::reset_cause(record.cause()))
+    let about = event.map_or(0, |e| texts::event_image(e, record));
+    let about = match (about, state.image(about)) {
+        (0, _) => String::new(),
+        (_, Some(m)) => format!(" ({})", version(m.version)),
+        (id, None) => format!(" (image {id:08x})"),
+    };
+    // In update mode nothing was reset for it.
+    let cause = match record.cause() {
+        0 => String::new(),
+        bits => format!(" [reset by: {}]", texts::reset_cause(bits)),
+    };
+    format!("{:>6}  {what}{about}{detail}{cause}", record.sequence())
 }
 
 fn content(content: &Content) -> String {
@@ -179,7 +205,7 @@ fn role(slot: &SlotState, trial_boots: u8) -> Option<String> {
         Role::Trial { .. } if trial_boots == 0 => format!("{GOOD}new{GOOD:#}, it runs without a trial"),
         Role::Trial { eighths } => format!("on trial, {} of {trial_boots} boots used", boots(eighths)),
         Role::Rejected => {
-            format!("{BAD}rejected{BAD:#}: it did not confirm itself, and is not started any more")
+            format!("{BAD}rejected{BAD:#}: it did not confirm itself and is not started again")
         }
         Role::Copy => "copy of the confirmed image".into(),
         Role::Spare => "spare".into(),

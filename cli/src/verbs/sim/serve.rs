@@ -32,6 +32,7 @@ pub struct Serve {
 #[cfg(unix)]
 pub fn run(arguments: &Serve, ui: &Ui) -> Result<Report, Problem> {
     use crate::link::virtual_board;
+    use crate::signal::Signal;
     use surefoot_host::link::sim::PowerOn;
 
     let failed = |e: std::io::Error| {
@@ -45,7 +46,7 @@ pub fn run(arguments: &Serve, ui: &Ui) -> Result<Report, Problem> {
     };
     let board_file = arguments.board.load()?;
     let mut board = virtual_board(&arguments.state, board_file.as_ref(), ui)?;
-    let signal = unix::Signal::caught().map_err(failed)?;
+    let signal = Signal::caught().map_err(failed)?;
     let door = unix::Door::open(&arguments.socket).map_err(failed)?;
     ui.note(&format!(
         "waiting on {} (it ends when the guest closes it, or with Ctrl-C)",
@@ -79,33 +80,13 @@ fn report(seconds: f64, in_application: bool, by_signal: bool) -> Report {
 
 #[cfg(unix)]
 mod unix {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use crate::signal::Signal;
     use std::io::{ErrorKind, Result};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::{Path, PathBuf};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
     use surefoot_sim::Board;
     use surefoot_sim::usb::redir::Redirector;
-
-    /// Whether somebody asked this process to end.
-    pub struct Signal(Arc<AtomicBool>);
-
-    impl Signal {
-        /// From now on such a signal ends nothing by itself.
-        pub fn caught() -> Result<Self> {
-            let came = Arc::new(AtomicBool::new(false));
-            for number in [SIGINT, SIGTERM, SIGHUP] {
-                signal_hook::flag::register(number, Arc::clone(&came))?;
-            }
-            Ok(Self(came))
-        }
-
-        pub fn came(&self) -> bool {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
 
     /// The socket's name in the file system, which goes when it is dropped; connections stay.
     pub struct Door(PathBuf, UnixListener);

@@ -97,7 +97,7 @@ impl Cable {
                 return Ok(Departure::Application);
             }
             if stop == Stop::Lockup {
-                return Err(LinkError::Virtual("the virtual board's core locked up".into()));
+                return Err(LinkError::Lockup { pc: board.pc() });
             }
         }
     }

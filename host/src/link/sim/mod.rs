@@ -7,14 +7,16 @@
 
 mod cable;
 mod state;
+mod watch;
 
 pub use cable::Cable;
 pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
+pub use watch::{Seen, UARTS, Watch, reset_cause};
 
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;
 use std::time::Duration;
-use surefoot_sim::{Nanos, Violation};
+use surefoot_sim::Nanos;
 
 /// Power-on to a device on the bus: the button's debounce, the LED's greeting and a double-tap
 /// window are over by then.
@@ -26,7 +28,8 @@ const COPY: Nanos = Nanos::secs(30);
 pub struct SimLink {
     virtual_board: VirtualBoard,
     cable: Cable,
-    path: PathBuf,
+    /// None: the board is thrown away at the end.
+    path: Option<PathBuf>,
     started: Nanos,
     saved: bool,
 }
@@ -36,7 +39,24 @@ impl SimLink {
     ///
     /// # Errors
     /// [`LinkError::Running`] when its application runs; [`LinkError::Virtual`].
-    pub fn open(mut virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
+    pub fn open(virtual_board: VirtualBoard, path: PathBuf, how: PowerOn) -> Result<Self, LinkError> {
+        Self::plug(virtual_board, Some(path), how)
+    }
+
+    /// The same with a board that is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_unkept(virtual_board: VirtualBoard, how: PowerOn) -> Result<Self, LinkError> {
+        Self::plug(virtual_board, None, how)
+    }
+
+    /// The board, for what a link does not do.
+    pub fn board(&mut self) -> &mut VirtualBoard {
+        &mut self.virtual_board
+    }
+
+    fn plug(mut virtual_board: VirtualBoard, path: Option<PathBuf>, how: PowerOn) -> Result<Self, LinkError> {
         virtual_board.power_on(how);
         let started = virtual_board.board.now();
         let cable = Cable::plug(&mut virtual_board.board, &virtual_board.fitting.slots());
@@ -49,7 +69,7 @@ impl SimLink {
             Ok(()) => Ok(link),
             Err(_) if link.virtual_board.runs_application() => {
                 let has_button = link.virtual_board.fitting.button.is_some();
-                Err(LinkError::Running { file: link.path.display().to_string(), has_button })
+                Err(LinkError::Running { file: link.file(), has_button })
             }
             Err(error) => Err(error),
         }
@@ -64,7 +84,14 @@ impl SimLink {
             return Ok(());
         }
         self.virtual_board.power_off();
-        self.virtual_board.save(&self.path)
+        match &self.path {
+            Some(path) => self.virtual_board.save(path),
+            None => Ok(()),
+        }
+    }
+
+    fn file(&self) -> String {
+        self.path.as_ref().map_or("memory".to_owned(), |path| path.display().to_string())
     }
 }
 
@@ -76,20 +103,6 @@ impl Drop for SimLink {
             let _ = self.save();
         }
     }
-}
-
-/// Broken rules, the same one at the same instruction only once, with how often.
-pub fn told_once(violations: &[Violation]) -> Vec<String> {
-    let mut lines: Vec<(&Violation, usize)> = Vec::new();
-    for v in violations {
-        let same = |w: &Violation| (w.kind, w.pc, &w.what, w.section) == (v.kind, v.pc, &v.what, v.section);
-        match lines.iter_mut().find(|(w, _)| same(w)) {
-            Some((_, count)) => *count += 1,
-            None => lines.push((v, 1)),
-        }
-    }
-    let line = |(v, count)| if count == 1 { format!("{v}") } else { format!("{v} ({count} times)") };
-    lines.into_iter().map(line).collect()
 }
 
 impl Usb for SimLink {
@@ -114,11 +127,11 @@ impl Usb for SimLink {
     }
 
     fn name(&self) -> String {
-        format!("sim {} ({})", self.path.display(), self.virtual_board.fitting.board)
+        format!("sim {} ({})", self.file(), self.virtual_board.fitting.board)
     }
 
     fn remarks(&self) -> Vec<String> {
-        told_once(self.virtual_board.board.violations())
+        self.virtual_board.board.violations().iter().map(ToString::to_string).collect()
     }
 
     fn close(mut self: Box<Self>) -> Result<(), LinkError> {

@@ -1,12 +1,13 @@
 //! A virtual board and its state file: one line of JSON, then the flash.
 
 use crate::files::{self, FileError};
+use crate::job::State;
 use crate::link::LinkError;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use surefoot_core::config::{Pin as ConfigPin, Slot};
+use surefoot_core::config::{BinaryHeader, Pin as ConfigPin, Slot};
 use surefoot_sim::{Board, BoardOptions, ChipModel, Hse, Nanos, Pin};
 
 const FORMAT: u32 = 1;
@@ -216,6 +217,13 @@ impl VirtualBoard {
     pub fn running(&self) -> Option<Slot> {
         let here = |slot: &Slot| slot.contains(self.board.pc(), 2);
         self.fitting.slots().into_iter().find(here).filter(|_| self.board.is_powered())
+    }
+
+    /// What its slots and its journal hold; nothing where there is no sealed bootloader in its flash.
+    pub fn state(&self) -> Option<State> {
+        let flash = self.board.flash();
+        let (header, _) = BinaryHeader::find(flash)?;
+        State::in_flash(FLASH_BASE, flash, header.family)
     }
 
     /// The LED's pin in the simulator's words.
