@@ -4,8 +4,10 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use surefoot_board::layout::{Area, Use};
 use surefoot_board::{Board, BoardError, Fault, SealError};
-use surefoot_core::config::{BLOCK_LEN, Config};
+use surefoot_core::config::{BLOCK_LEN, Config, Slot};
+use surefoot_host::image::{Map, Region, Sector};
 
 /// The option that names the board file.
 #[derive(Clone, Debug, Args)]
@@ -58,6 +60,26 @@ impl Loaded {
             )
         })
     }
+}
+
+/// What lies at a board's addresses, for what a file holds beside its slot.
+pub fn address_map(board: &Board) -> Map {
+    let region = |area: &Area| match area.what {
+        Use::Bootloader => Region::Bootloader,
+        Use::Data => Region::Data,
+        Use::Journal => Region::Journal,
+        Use::Application | Use::Second | Use::Backup => Region::OtherSlot,
+        Use::Staging | Use::Free => Region::Spare,
+    };
+    let areas = board.layout.areas.iter();
+    let areas = areas.map(|area| (Slot { base: area.base, length: area.size }, region(area)));
+    Map::new(areas.collect(), board.binary_family)
+}
+
+/// The flash's sectors, as the manual counts them.
+pub fn sectors(board: &Board) -> impl Iterator<Item = Sector> + '_ {
+    let sectors = board.layout.flash.sectors();
+    sectors.map(|s| Sector { number: s.sector.into(), base: s.base, size: s.size })
 }
 
 /// Loads a board file; its warnings go to standard error.

@@ -27,13 +27,22 @@ fn label_of(line: &str) -> Option<&str> {
     line.strip_prefix('|')?.split('|').next().map(str::trim).filter(|label| !label.is_empty())
 }
 
+const LOADER: Style = AnsiColor::Blue.on_default().bold();
+const KEPT: Style = AnsiColor::Cyan.on_default();
+const SLOT: Style = AnsiColor::Green.on_default().bold();
+const COPY: Style = AnsiColor::Yellow.on_default();
+const FREE: Style = Style::new().dimmed();
+const RAM: Style = AnsiColor::Magenta.on_default();
+/// All of them.
+pub const STYLES: [Style; 6] = [LOADER, KEPT, SLOT, COPY, FREE, RAM];
+
 fn colour(what: Option<Use>) -> Style {
     match what {
-        Some(Use::Bootloader) => AnsiColor::Blue.on_default().bold(),
-        Some(Use::Data | Use::Journal) => AnsiColor::Cyan.on_default(),
-        Some(Use::Application | Use::Second) => AnsiColor::Green.on_default().bold(),
-        Some(Use::Staging | Use::Backup) => AnsiColor::Yellow.on_default(),
-        Some(Use::Free) => Style::new().dimmed(),
-        None => AnsiColor::Magenta.on_default(),
+        Some(Use::Bootloader) => LOADER,
+        Some(Use::Data | Use::Journal) => KEPT,
+        Some(Use::Application | Use::Second) => SLOT,
+        Some(Use::Staging | Use::Backup) => COPY,
+        Some(Use::Free) => FREE,
+        None => RAM,
     }
 }

@@ -22,6 +22,8 @@ pub enum Exit {
     Verify = 7,
     /// Not confirmed by the user.
     Unconfirmed = 8,
+    /// An image that is damaged, or that the key given did not sign.
+    Untrusted = 9,
 }
 
 /// The table for `--help`.
@@ -36,6 +38,7 @@ Exit codes:
   6  the device reported an error
   7  what was read back is not what was written
   8  not confirmed: --yes is missing
+  9  an image that is damaged, or not signed by the key given
 
 With --json each command prints one object on standard output; a failed one is
 {\"error\": {\"code\", \"exit\", \"what\", \"why\", \"remedy\"}}.";

@@ -14,6 +14,7 @@ mod number;
 mod output;
 mod problem;
 mod progress;
+mod shown;
 mod signal;
 mod verbs;
 
@@ -76,7 +77,7 @@ fn guarded(job: impl FnOnce() -> Result<Report, Problem>) -> Result<Report, Prob
 /// Shows what came of it. A result that nobody could read is not "done".
 fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
     let (shown, exit) = match done {
-        Ok(report) => (ui.report(report), Exit::Ok),
+        Ok(report) => (ui.report(report), report.exit),
         Err(problem) => (ui.problem(problem), problem.exit),
     };
     ExitCode::from(if shown.is_err() { Exit::Internal } else { exit } as u8)

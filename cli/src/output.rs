@@ -1,9 +1,12 @@
 //! What the user sees: a report, an error in three parts, a line of progress.
 //!
-//! Reports go to standard output, everything else to standard error. Colours are taken off by
+//! Everything goes through here, and here control characters that came from a device or a file are made
+//! visible ([`crate::shown`]). Reports go to standard output, everything else to standard error. Colours are taken off by
 //! `anstream` when the stream is no terminal, or with NO_COLOR or --no-color.
 
+use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::shown::{in_json, in_lines, in_value};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -25,12 +28,19 @@ pub struct Report {
     pub json: Value,
     /// Lines, the last one ended.
     pub text: String,
+    /// How the command ends after it.
+    pub exit: Exit,
 }
 
 impl Report {
     /// From both forms.
     pub fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into() }
+        Self { json, text: text.into(), exit: Exit::Ok }
+    }
+
+    /// The same for a command that found what it was asked to find out, and the answer is no.
+    pub fn ending(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 }
 
@@ -41,7 +51,7 @@ pub struct Table(Vec<(String, String)>);
 impl Table {
     /// One line more.
     pub fn row(&mut self, label: &str, value: impl Into<String>) -> &mut Self {
-        self.0.push((label.to_owned(), value.into()));
+        self.0.push((in_value(label), in_value(&value.into())));
         self
     }
 
@@ -82,9 +92,9 @@ impl Ui {
     /// When standard output does not take it.
     pub fn report(&self, report: &Report) -> io::Result<()> {
         if self.json {
-            print(&format!("{:#}\n", report.json))
+            print(&in_json(&format!("{:#}\n", report.json)))
         } else if !self.quiet {
-            print(&report.text)
+            print(&in_lines(&report.text))
         } else {
             Ok(())
         }
@@ -96,12 +106,12 @@ impl Ui {
     /// When standard output does not take it.
     pub fn problem(&self, problem: &Problem) -> io::Result<()> {
         if self.json {
-            return print(&format!("{:#}\n", problem.json()));
+            return print(&in_json(&format!("{:#}\n", problem.json())));
         }
-        tell(&format!("{BAD}error{BAD:#}: {}", problem.what));
+        tell(&format!("{BAD}error{BAD:#}: {}", in_lines(&problem.what)));
         for (label, text) in [("why", &problem.why), ("do", &problem.remedy)] {
             if !text.is_empty() {
-                tell(&format!("  {DIM}{label:>4}:{DIM:#} {text}"));
+                tell(&format!("  {DIM}{label:>4}:{DIM:#} {}", in_lines(text)));
             }
         }
         Ok(())
@@ -159,5 +169,5 @@ fn print(text: &str) -> io::Result<()> {
 
 /// A line to standard error. When nobody takes it there is nobody left to tell.
 fn tell(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", in_lines(text));
 }

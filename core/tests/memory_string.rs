@@ -2,7 +2,7 @@
 
 mod support;
 
-use surefoot_core::dfu::memory::{Access, Fault, Group, MAX_COUNT, ParseError, parse, write};
+use surefoot_core::dfu::memory::{Access, Fault, Group, MAX_COUNT, ParseError, parse, parse_front, write};
 
 type Sectors = &'static [(u32, u32, u32, char)];
 
@@ -91,6 +91,40 @@ fn broken_strings_are_refused_with_the_place() {
     ];
     for (text, position, fault) in cases {
         assert_eq!(parse(text), Err(ParseError { position, fault }), "{text}");
+    }
+}
+
+#[test]
+fn what_is_whole_at_the_start_of_a_roms_string_counts_whatever_its_tail() {
+    let good = "@Internal Flash  /0x08000000/04*016Kg,01*064Kg";
+    let whole = [(0x0800_0000, 0x4000, 4), (0x0801_0000, 0x1_0000, 1)];
+    let at = good.len();
+    let cases = [
+        ("", None),
+        (" ", Some((at, Fault::Separator))),
+        ("\0\0\0", Some((at, Fault::Separator))),
+        ("\u{FF}\u{FF}", Some((at, Fault::Separator))),
+        (",", Some((at + 1, Fault::Count))),
+        (",07*12", Some((at + 6, Fault::Unit))),
+        (",00*128Kg", Some((at, Fault::Count))),
+        (",00*128Kg\0", Some((at, Fault::Count))),
+        ("/", Some((at + 1, Fault::Address))),
+        ("/0x1FFF", Some((at + 7, Fault::NoSlash))),
+    ];
+    for (tail, fault) in cases {
+        let text = format!("{good}{tail}");
+        let (memory, found) = parse_front(&text).unwrap_or_else(|e| panic!("{tail:?}: {e:?}"));
+        let groups: Vec<_> = memory.groups().map(|g| (g.base, g.sector_size, g.count)).collect();
+        assert_eq!((groups.as_slice(), memory.name()), (&whole[..], "Internal Flash"), "{tail:?}");
+        assert_eq!(found, fault.map(|(position, fault)| ParseError { position, fault }), "{tail:?}");
+    }
+    // A group of no sectors takes no room from those behind it.
+    let (memory, found) = parse_front("@Flash/0x08000000/4*16Kg,0*32Kg,1*64Kg").unwrap();
+    let groups: Vec<_> = memory.groups().map(|g| (g.base, g.sector_size, g.count)).collect();
+    assert_eq!(groups, whole);
+    assert_eq!(found.map(|f| f.fault), Some(Fault::Count));
+    for nothing in ["", "Flash", "@Flash", "@Flash/", "@Flash/0x08000000/0*16Kg", "@Flash/0x08000000/4*16"] {
+        assert!(parse_front(nothing).is_err(), "{nothing}");
     }
 }
 

@@ -3,9 +3,9 @@
 //! `Display` of an error says what happened; the other two parts and the name for machines are
 //! here for files, keys and images. Links and jobs explain themselves where they are.
 
-use crate::files::{DfuError, ElfError, FileError, Format, HexError, SegmentError};
+use crate::files::{DfuError, ElfError, FileError, Format, HexError, SegmentError, SrecError, Uf2Error};
 use crate::image::keys::KeyError;
-use crate::image::{ExternalError, ImageError, Refused};
+use crate::image::{Convention, Distrust, ExternalError, ImageError, Refused, Region};
 use crate::texts;
 use surefoot_core::image::ImageFault;
 
@@ -25,17 +25,21 @@ impl Explain for FileError {
     fn code(&self) -> String {
         let name = match self {
             Self::Read { .. } => "read",
-            Self::Write { .. } => "write",
+            Self::Write { .. } | Self::NoFolder { .. } => "write",
+            Self::OverInput { .. } => "over-input",
             Self::NotRegular(_) => "not-regular",
             Self::Empty => "empty",
             Self::TooBig { .. } => "too-big",
             Self::UnknownFormat { .. } => "unknown-format",
             Self::Disguised { .. } => "disguised",
+            Self::Foreign(_) => "foreign",
             Self::NoAddress(_) => "no-address",
             Self::AddressGiven(_) => "address-given",
             Self::Elf(_) => "elf",
             Self::Hex(_) => "hex",
             Self::Dfu(_) => "dfu",
+            Self::Srec(_) => "srec",
+            Self::Uf2(_) => "uf2",
             Self::Segments(SegmentError::Nothing) => "nothing",
             Self::Segments(SegmentError::Overlap { .. }) => "overlap",
             Self::Segments(SegmentError::Unaligned { .. }) => "unaligned",
@@ -47,21 +51,28 @@ impl Explain for FileError {
     fn why(&self) -> String {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => format!("The system says: {source}."),
+            Self::NoFolder { .. } => "Files are written into folders that are there.".into(),
+            Self::OverInput { .. } => {
+                "A result in the place of its own input could not be made a second time.".into()
+            }
             Self::NotRegular(_) => "It is a folder, a device or a pipe.".into(),
             Self::Empty => "It has no bytes; a build or a copy may have failed.".into(),
             Self::TooBig { .. } => "The largest STM32 has 4 MiB of flash.".into(),
-            Self::UnknownFormat { path } if Format::by_name(path) == Some(Format::Elf) => {
-                "ELF files are read, and never written.".into()
+            Self::UnknownFormat { path } if Format::by_name(path).is_some_and(|f| !f.is_written()) => {
+                "ELF, S-record and UF2 files are read, and never written.".into()
             }
             Self::UnknownFormat { .. } => {
                 "Neither the ending of its name nor its first bytes tell its format.".into()
             }
             Self::Disguised { .. } => "Its first bytes do not go with its name.".into(),
+            Self::Foreign(_) => "Its first bytes say so; no chip could run it.".into(),
             Self::NoAddress(_) => "It is raw bytes, which do not say where they go.".into(),
             Self::AddressGiven(_) => "An address on the command line would contradict them.".into(),
             Self::Elf(e) => e.why(),
             Self::Hex(e) => e.why(),
             Self::Dfu(e) => e.why(),
+            Self::Srec(e) => e.why(),
+            Self::Uf2(e) => e.why(),
             Self::Segments(e) => e.why(),
         }
     }
@@ -70,18 +81,55 @@ impl Explain for FileError {
         match self {
             Self::Read { .. } => "Check the name and its permissions.".into(),
             Self::Write { .. } => "Check the folder, its permissions and the free space.".into(),
+            Self::NoFolder { folder, .. } => {
+                format!("Make it with `mkdir -p {}`, or name another.", folder.display())
+            }
+            Self::OverInput { .. } => "Name another file with --out.".into(),
             Self::NotRegular(_) => "Name a file.".into(),
             Self::Empty | Self::TooBig { .. } => "Check that this is the file you meant.".into(),
             Self::UnknownFormat { .. } => {
-                "Name it .elf, .hex, .bin or .dfu; out of an ELF only .bin, .hex and .dfu are written.".into()
+                "Name it .elf, .hex, .bin, .dfu, .srec or .uf2; only .bin, .hex and .dfu are written.".into()
             }
             Self::Disguised { found, .. } => format!("Give it the ending of {found}."),
+            Self::Foreign(foreign) => foreign.remedy.into(),
             Self::NoAddress(_) => "Say where it goes with --address 0x08......".into(),
             Self::AddressGiven(_) => "Leave out --address.".into(),
             Self::Elf(e) => e.remedy(),
             Self::Hex(_) => AGAIN.into(),
             Self::Dfu(e) => e.remedy(),
+            Self::Srec(_) => AGAIN.into(),
+            Self::Uf2(e) => e.remedy(),
             Self::Segments(e) => e.remedy(),
+        }
+    }
+}
+
+impl SrecError {
+    fn why(&self) -> String {
+        match self {
+            Self::Record { .. } => {
+                "Each line is S, type, length, address, data and checksum in hexadecimal.".into()
+            }
+            Self::Checksum { .. } => "A byte of the line was changed.".into(),
+            Self::Count { .. } => "Lines were lost or added.".into(),
+            Self::AfterEnd { .. } => "Two files may have been joined without merging them.".into(),
+        }
+    }
+}
+
+impl Uf2Error {
+    fn why(&self) -> String {
+        match self {
+            Self::Length(_) | Self::Number { .. } => "Blocks were lost, or two files were joined.".into(),
+            Self::Magic { .. } | Self::Size { .. } => "The block was changed.".into(),
+            Self::Families { .. } => "Which of them goes to this board cannot be known.".into(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Families { .. } => "Take the file of one chip's build, or its ELF or HEX.".into(),
+            _ => AGAIN.into(),
         }
     }
 }
@@ -91,10 +139,7 @@ impl SegmentError {
         match self {
             Self::Nothing => "No part of it is to be loaded.".into(),
             Self::Overlap { .. } => "Which of the two would be right cannot be known.".into(),
-            Self::Unaligned { .. } => {
-                "Flash is programmed in words; the bytes before it in the same word are not in the file."
-                    .into()
-            }
+            Self::Unaligned { .. } => "Raw bytes begin with a vector table, which begins on a word.".into(),
             Self::PastTheEnd { .. } => "No chip has memory there; an address or a length is damaged.".into(),
         }
     }
@@ -106,7 +151,7 @@ impl SegmentError {
                 "Look for two sections at one address in the linker script, or merge the files without overlap.".into()
             }
             Self::Unaligned { .. } => {
-                "Align the section to 4 in the linker script (`. = ALIGN(4);`), or fill the word in the file.".into()
+                "Give the address for which the image is linked.".into()
             }
             Self::PastTheEnd { .. } => AGAIN.into(),
         }
@@ -208,7 +253,7 @@ impl Explain for KeyError {
                 "It is another password, or the file was damaged: the two cannot be told apart.".into()
             }
             Self::Cipher(_) => {
-                "PBES2 is known, with scrypt or PBKDF2 (SHA-2) and AES in CBC or GCM mode.".into()
+                "PBES2 is known, with scrypt or PBKDF2 (SHA-1 or SHA-2) and AES in CBC or GCM mode.".into()
             }
             Self::Cost(_) => {
                 "The file may take at most 1 GiB of memory and about a minute; it is damaged, or made to do harm."
@@ -293,6 +338,8 @@ impl Explain for ImageError {
         let name = match self {
             Self::Start { .. } => "start",
             Self::TooBig { .. } => "too-big",
+            Self::Outside { .. } => "outside",
+            Self::Hole(_) => "hole",
             Self::TooShort(_) => "too-short",
             Self::ReservedVectors(..) => "reserved-vectors",
             Self::HasManifest => "has-manifest",
@@ -310,6 +357,11 @@ impl Explain for ImageError {
             ),
             Self::Start { .. } => "The bootloader looks for the vector table at the slot's first byte.".into(),
             Self::TooBig { .. } => "The manifest or CRC stands behind the image, inside the slot.".into(),
+            Self::Outside { .. } => "An image is what goes into one slot; nothing else would be written, checked or signed.".into(),
+            Self::Hole(_) => {
+                "An application that saves settings there changes its own image, which the board then refuses; and each update erases them."
+                    .into()
+            }
             Self::TooShort(_) => "The manifest is found by three reserved vectors.".into(),
             Self::ReservedVectors(..) => {
                 "ARM reserves them; the manifest's place is written there, and what stands there would be lost."
@@ -330,8 +382,17 @@ impl Explain for ImageError {
             Self::TooBig { .. } => {
                 "Make the image smaller (optimise for size, strip tables), or give the slot more room.".into()
             }
+            Self::Outside { stray, slot } if stray.region == Region::Alias => link_for(*slot),
+            Self::Outside { stray, .. } => stray.region.remedy().into(),
+            Self::Hole(_) => {
+                "Give the settings a `data` region in the board file's [layout] and link the code behind it, or accept the gap as part of the image with --fill-gaps."
+                    .into()
+            }
             Self::TooShort(_) => AGAIN.into(),
-            Self::ReservedVectors(..) => "Set vectors 8-10 to zero in the start-up code.".into(),
+            Self::ReservedVectors(..) => {
+                "Set vectors 8-10 to zero in the start-up code, or to the default handler of the other unused ones."
+                    .into()
+            }
             Self::HasManifest => "Use --again to replace the manifest.".into(),
             Self::CrcErased => "Change any byte of the image, for example its version.".into(),
             Self::LastWordUsed(_) => "Leave one word free, or use --crc image.".into(),
@@ -343,6 +404,48 @@ impl Explain for ImageError {
     }
 }
 
+impl Convention {
+    /// The command that makes the CRC-32 that a board accepts.
+    pub fn remedy(self) -> String {
+        format!(
+            "Build the image without that word; `surefoot image sign APP.bin --crc {} --out APP.dfu` adds the right one.",
+            self.place()
+        )
+    }
+}
+
+impl Explain for Distrust {
+    fn code(&self) -> String {
+        match self {
+            Self::Fault(fault) => format!("image.{}", texts::image_fault(*fault).name),
+            Self::NotSigned => "image.not-signed".into(),
+            Self::OtherKey(_) => "image.unknown-key".into(),
+            Self::Signature(_) => "image.signature".into(),
+            Self::Image(error) => error.code(),
+        }
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::Fault(_) => "The manifest must be true of every byte before it.".into(),
+            Self::NotSigned => "Anybody can write a manifest without a signature.".into(),
+            Self::OtherKey(_) => "Whoever has that key made it, and nothing shows who that is.".into(),
+            Self::Signature(_) => "The manifest was changed, or its signature belongs to another one.".into(),
+            Self::Image(error) => error.why(),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::OtherKey(_) => {
+                "Give the public key that belongs to the signer with --key (`surefoot image keys FILE` tells its id), or do not use the image.".into()
+            }
+            Self::Image(error) => error.remedy(),
+            _ => "Do not use it; take the image from where it was signed.".into(),
+        }
+    }
+}
+
 impl Explain for Refused {
     fn code(&self) -> String {
         format!("image.{}", texts::image_fault(self.fault).name)
@@ -350,6 +453,9 @@ impl Explain for Refused {
 
     fn why(&self) -> String {
         match self.fault {
+            ImageFault::Crc if self.convention.is_some() => {
+                "The board computes what the STM32's CRC unit does, over all words before it.".into()
+            }
             ImageFault::ResetOutside => format!(
                 "Its reset vector 0x{:08X} lies outside the slot 0x{:08X}..0x{:08X}; it would not run there.",
                 self.reset_vector,
@@ -363,7 +469,14 @@ impl Explain for Refused {
     fn remedy(&self) -> String {
         match self.fault {
             ImageFault::ResetOutside => link_for(self.slot.base),
-            fault => sentence(texts::image_fault(fault).remedy),
+            ImageFault::Erased => {
+                "Give the whole image from the slot's first byte on; a dump may have been read from an erased board."
+                    .into()
+            }
+            fault => match self.convention {
+                Some(convention) => convention.remedy(),
+                None => sentence(texts::image_fault(fault).remedy),
+            },
         }
     }
 }

@@ -401,7 +401,12 @@ pub fn downgrade(counter: u32, floor: u32) -> String {
 
 /// The head line of a refused image, with its numbers.
 pub fn refused(r: &Refused) -> String {
+    if let (ImageFault::Crc, Some(convention)) = (r.fault, r.convention) {
+        let text = convention.text();
+        return format!("the image was refused: its last word is a CRC-32, but {text}");
+    }
     match (r.fault, r.linked_for) {
+        (ImageFault::Erased, _) => "the image was refused: it begins with erased flash".into(),
         (ImageFault::ResetOutside, Some(base)) => {
             format!("the image is linked for 0x{base:08X}, the slot begins at 0x{:08X}", r.slot.base)
         }

@@ -16,6 +16,8 @@ pub const C: &[Program] = &[
     ("arm-none-eabi-nm", "binutils-arm-none-eabi"),
     ("make", "make"),
 ];
+/// Somebody else's reader of ELF files.
+pub const OBJCOPY: &[Program] = &[("arm-none-eabi-objcopy", "binutils-arm-none-eabi")];
 /// Somebody else's keys and signatures.
 pub const OPENSSL: &[Program] = &[("openssl", "openssl")];
 /// A terminal for a command.
@@ -23,7 +25,7 @@ pub const SCRIPT: &[Program] = &[("script", "bsdutils")];
 /// Somebody else's DFU host.
 pub const DFU_UTIL: &[Program] = &[("dfu-util", "dfu-util")];
 /// All of them.
-pub const ALL: &[&[Program]] = &[C, OPENSSL, SCRIPT, DFU_UTIL];
+pub const ALL: &[&[Program]] = &[C, OBJCOPY, OPENSSL, SCRIPT, DFU_UTIL];
 
 /// False when the test cannot run here: it returns then.
 #[track_caller]

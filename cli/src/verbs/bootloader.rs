@@ -26,6 +26,8 @@ pub struct Arguments {
 
 /// Seals and writes.
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
+    let inputs = [Some(&arguments.board.board), arguments.firmware.as_ref()].into_iter().flatten();
+    files::not_over(&arguments.out, inputs.map(PathBuf::as_path))?;
     let loaded = board::load(&arguments.board.board)?;
     let board = &loaded.board;
     let sealed = match &arguments.firmware {
@@ -37,7 +39,9 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
                 other => Err(other),
             });
             let segments = file.map_err(|e| Problem::from(e).about(path))?.segments;
-            seal(&segments.flat(segments.start(), segments.end()), board)
+            // What is farther away than the bootloader's own region cannot be part of it.
+            let end = segments.end().min(segments.start().saturating_add(files::MOST_FLASH));
+            seal(&segments.flat(segments.start(), end), board)
         }
     };
     let sealed = sealed.map_err(|e| not_sealed(&e))?;

@@ -24,7 +24,7 @@ pub use update::Update;
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The image: DFU, HEX, BIN or ELF file; several, one linked for each slot: the one that fits is taken
+    /// The image: DFU, HEX, BIN, ELF, S-record or UF2 file; several, one linked for each slot: the one that fits is taken
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Set the address for each block [default for others]
     #[arg(long)]
     address_each: bool,
+    /// Take an image with whole erased sectors inside it: they are erased, and must stay so
+    #[arg(long)]
+    fill_gaps: bool,
     /// Transfer even an image that the board will refuse (to test boards)
     #[arg(long)]
     unchecked: bool,
@@ -83,6 +86,9 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         let Chosen { file, loaded } = chosen(arguments, session, slot)?;
         if let Some(ids) = loaded.ids.filter(|_| !arguments.unchecked) {
             meant_for(ids, session, board).map_err(|problem| problem.about(file))?;
+        }
+        for text in &loaded.notes {
+            ui.note(text);
         }
         let plan = plan_for(arguments, session, board, &loaded.segments)?;
         let update = Update::of(session.target(), &plan, &loaded.segments, file);
@@ -163,7 +169,7 @@ fn plan_for(
         EraseName::Needed => Erase::Needed,
         EraseName::All => Erase::All,
     };
-    let options = Options { erase, unchecked: arguments.unchecked };
+    let options = Options { erase, unchecked: arguments.unchecked, fill_gaps: arguments.fill_gaps };
     let config = board.map(Loaded::config).transpose()?;
     Ok(plan(session.target(), config, segments, options)?)
 }

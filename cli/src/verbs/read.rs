@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     if arguments.length == Some(0) {
         return Err(nothing());
     }
-    if Format::by_name(&arguments.out).is_none_or(|format| format == Format::Elf) {
+    if Format::by_name(&arguments.out).is_none_or(|format| !format.is_written()) {
         return Err(FileError::UnknownFormat { path: arguments.out.clone() }.into());
     }
     files::check_writable(&arguments.out)?;

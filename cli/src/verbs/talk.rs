@@ -20,9 +20,12 @@ pub fn with_session(
     let board = options.board.load()?;
     let mut link = options.open(board.as_ref(), ui)?;
     let name = link.name();
-    let done = Session::open(&mut *link, false)
-        .map_err(Problem::from)
-        .and_then(|mut session| job(&mut session, board.as_ref()));
+    let done = Session::open(&mut *link, false).map_err(Problem::from).and_then(|mut session| {
+        if let Some(note) = session.target().memory_note() {
+            ui.note(&note);
+        }
+        job(&mut session, board.as_ref())
+    });
     let (elapsed, remarks) = (link.elapsed(), link.remarks());
     let closed = link.close();
     for remark in &remarks {

@@ -16,7 +16,7 @@ use surefoot_host::job::{JobError, Target};
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The image: DFU, HEX, BIN or ELF file
+    /// The image: DFU, HEX, BIN, ELF, S-record or UF2 file
     file: PathBuf,
     #[command(flatten)]
     link: LinkOptions,
@@ -40,6 +40,9 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             && let Some(slot) = linked_slot(session.target(), &loaded.segments)
         {
             loaded = read(Some(slot.base))?;
+        }
+        for text in &loaded.notes {
+            ui.note(text);
         }
         let segments: Vec<Segment> = loaded.segments.iter().cloned().collect();
         for segment in &segments {

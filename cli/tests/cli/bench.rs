@@ -57,6 +57,12 @@ impl Drop for Bench {
     }
 }
 
+/// True when one of the warnings of a command says this.
+pub fn warns(object: &Value, text: &str) -> bool {
+    let warnings = object["warnings"].as_array().expect("a list of warnings");
+    warnings.iter().any(|warning| warning.as_str().is_some_and(|warning| warning.contains(text)))
+}
+
 /// The object of a command that must succeed.
 pub fn accepted(command: &mut Command) -> Value {
     answer(command, 0)

@@ -1,6 +1,7 @@
 //! The command from outside: exit codes, error objects, and the whole way on a virtual board.
 mod bad_input;
 mod bench;
+mod inputs;
 mod layouts;
 /// What tests need from the machine, as the tests of the whole product know it.
 #[allow(dead_code, reason = "not everything that it knows is needed here")]
@@ -14,4 +15,5 @@ mod served;
 mod signing;
 mod slots;
 mod starting;
+mod trust;
 mod virtual_board;

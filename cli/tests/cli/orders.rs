@@ -163,9 +163,10 @@ fn signing_promises_no_more_than_the_board_file_can_prove() {
     assert!(text.contains("the policy and keys of board mine accept it"), "{text}");
     let refused = "a board that has confirmed a counter above 2 or revoked the key refuses it";
     assert!(text.contains(refused) && !text.contains("will boot"), "{text}");
-    let signed = bench.ok("image sign app.bin --key a.pem --counter 2 --out out.hex");
+    let signed = bench.ok("image sign app.bin --key a.pem --version 1.0.0 --counter 2 --out out.hex");
     assert_eq!((&signed["unproved"], &signed["warnings"]), (&json!([refused]), &json!([])));
-    let last = bench.ok(&format!("image sign app.bin --key a.pem --counter {} --out out.hex", u32::MAX));
+    let last = bench
+        .ok(&format!("image sign app.bin --key a.pem --version 1.0.0 --counter {} --out out.hex", u32::MAX));
     assert!(last["warnings"][0].as_str().is_some_and(|s| s.starts_with("no counter is higher")), "{last:#}");
     // On every device the leave stands above the counter, on one device only there.
     let text = said("--counter 2 --allow-downgrade");

@@ -26,7 +26,8 @@ fn a_new_board_can_go_back_to_its_old_image_and_trusts_two_keys() {
     // The second key signs for the same board, and may revoke the first.
     bench.write("app.bin", application(0x0800_C000, 3000));
     let sign = "image sign app.bin --board mine/board.toml --out app.dfu";
-    let signed = bench.ok(&format!("{sign} --key mine/keys/mine-next.pem --revoke 0 --counter 2"));
+    let signed =
+        bench.ok(&format!("{sign} --key mine/keys/mine-next.pem --version 1.0.0 --revoke 0 --counter 2"));
     assert_eq!((&signed["checked"], &signed["warnings"]), (&true.into(), &json!([])));
 }
 

@@ -114,6 +114,7 @@ fn on_a_board_with_two_slots(session: &mut Session) {
         session.run("image sign", &format!("{sign} --out {name}{version}.dfu"));
     }
     session.run("image inspect", "image inspect a1.dfu --key keys/two.pub.pem");
+    session.run("image verify", "image verify a1.dfu --key keys/two.pub.pem");
     session.run("image keygen", "image keygen more.pem");
     session.run("image keys", "image keys more.pub.pem");
     session.run("info", &format!("info {link}"));

@@ -2,7 +2,7 @@
 //!
 //! `@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128Kg`: a name, then one or more times an
 //! address and the groups of equal sectors from there on. Parsed without allocation: [`parse`]
-//! checks all of it once, [`MemoryString::groups`] reads it again. [`write()`] makes one.
+//! checks all of it once ([`parse_front`] is content with what is whole at its start), [`MemoryString::groups`] reads it again. [`write()`] makes one.
 
 use core::fmt;
 
@@ -130,11 +130,41 @@ pub fn parse(text: &str) -> Result<MemoryString<'_>, ParseError> {
     }
     let name_end = text.find('/').ok_or(ParseError { position: text.len(), fault: Fault::NoSlash })?;
     let mut groups = Groups::new(text, name_end);
-    groups.next_group()?;
+    groups.next_group(1)?;
     while groups.position < text.len() {
-        groups.next_group()?;
+        groups.next_group(1)?;
     }
     Ok(MemoryString { text, name_end })
+}
+
+/// What is whole at the start of `text`, and the first thing behind or in it that is not: ROM bootloaders
+/// are known to send blanks, zero bytes or garbage behind their last group, and groups of no sectors, which
+/// are passed over. At least one group must be whole.
+pub fn parse_front(text: &str) -> Result<(MemoryString<'_>, Option<ParseError>), ParseError> {
+    if !text.starts_with('@') {
+        return Err(ParseError { position: 0, fault: Fault::NoAt });
+    }
+    let name_end = text.find('/').ok_or(ParseError { position: text.len(), fault: Fault::NoSlash })?;
+    let mut groups = Groups::new(text, name_end);
+    let (mut whole, mut fault) = (None, None);
+    while groups.position < text.len() {
+        let position = groups.position;
+        match groups.next_group(0) {
+            Ok(group) if group.count == 0 => {
+                fault = fault.or(Some(ParseError { position, fault: Fault::Count }));
+            }
+            Ok(_) => whole = Some(groups.position),
+            Err(error) => {
+                fault = fault.or(Some(error));
+                break;
+            }
+        }
+    }
+    let front = whole.and_then(|end| text.get(..end));
+    match (front, fault) {
+        (Some(text), fault) => Ok((MemoryString { text, name_end }, fault)),
+        (None, fault) => Err(fault.unwrap_or(ParseError { position: text.len(), fault: Fault::Address })),
+    }
 }
 
 impl<'a> MemoryString<'a> {
@@ -199,10 +229,13 @@ impl Iterator for Groups<'_> {
     type Item = Group;
 
     fn next(&mut self) -> Option<Group> {
-        if self.position >= self.text.len() {
-            return None;
+        while self.position < self.text.len() {
+            let group = self.next_group(0).ok()?;
+            if group.count != 0 {
+                return Some(group);
+            }
         }
-        self.next_group().ok()
+        None
     }
 }
 
@@ -211,8 +244,8 @@ impl<'a> Groups<'a> {
         Self { text: text.as_bytes(), position, base: 0 }
     }
 
-    /// Reads a group with what stands before it: `/address/` or `,`.
-    fn next_group(&mut self) -> Result<Group, ParseError> {
+    /// Reads a group of at least so many sectors, with what stands before it: `/address/` or `,`.
+    fn next_group(&mut self, least: u32) -> Result<Group, ParseError> {
         if self.peek() == Some(b'/') {
             self.position += 1;
             self.base = self.address()?.into();
@@ -222,7 +255,7 @@ impl<'a> Groups<'a> {
         }
         let start = self.position;
         let count = self.number(10, Fault::Count)?;
-        if !(1..=MAX_COUNT).contains(&count) {
+        if !(least..=MAX_COUNT).contains(&count) {
             return Err(self.error_at(start, Fault::Count));
         }
         self.expect(b'*', Fault::NoStar)?;

@@ -5,6 +5,7 @@
 
 use super::FileError;
 use super::segments::{Part, Place, Segments};
+use std::fmt;
 
 /// Bytes of the suffix.
 pub const SUFFIX_LEN: usize = 16;
@@ -26,6 +27,18 @@ pub struct Ids {
     pub pid: u16,
     /// bcdDevice.
     pub device: u16,
+}
+
+impl fmt::Display for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (id, end) in [(self.vid, ":"), (self.pid, "")] {
+            match id {
+                0xFFFF => write!(f, "any{end}")?,
+                id => write!(f, "{id:04x}{end}")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Ids {
@@ -187,6 +200,17 @@ impl DfuFile {
             other => return Err(DfuError::Version(other)),
         };
         Ok(Self { ids, payload })
+    }
+
+    /// A good suffix at the end of a file of any kind: what is before it, and the ids in it.
+    pub fn suffix(bytes: &[u8]) -> Option<(&[u8], Ids)> {
+        let (body, suffix) = bytes.split_at_checked(bytes.len().checked_sub(SUFFIX_LEN)?)?;
+        // Four bytes of CRC-32 over all of the file: no chance match.
+        let good = &suffix[8..11] == b"UFD"
+            && usize::from(suffix[11]) == SUFFIX_LEN
+            && suffix[12..] == suffix_crc(&bytes[..bytes.len() - 4]).to_le_bytes();
+        let half = |at: usize| u16::from_le_bytes([suffix[at], suffix[at + 1]]);
+        (good && !body.is_empty()).then(|| (body, Ids { device: half(0), pid: half(2), vid: half(4) }))
     }
 
     /// The bytes of the internal flash; `address` is for a plain file.

@@ -8,7 +8,11 @@ mod bin;
 mod dfu;
 mod elf;
 mod hex;
+mod magic;
 mod segments;
+mod srec;
+mod uf2;
+mod write;
 
 use std::fmt;
 use std::io::Read as _;
@@ -17,11 +21,19 @@ use std::path::{Path, PathBuf};
 pub use dfu::{DfuError, DfuFile, Element, Ids, Payload, SUFFIX_LEN, Target};
 pub use elf::ElfError;
 pub use hex::HexError;
+pub use magic::Foreign;
 pub use segments::{Part, Place, Segment, SegmentError, Segments};
+pub use srec::SrecError;
+pub use uf2::{Family, Uf2Error};
+pub(crate) use write::folder_of;
+pub use write::{check_writable, not_over, write_bytes};
 
 /// Most bytes of a file that is read. The largest STM32 has 4 MiB of flash; an ELF with debug
 /// information is larger, but not by this much.
 pub const MAX_FILE: u64 = 256 << 20;
+
+/// Bytes of flash of the largest STM32. No image spans more.
+pub const MOST_FLASH: u32 = 4 << 20;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +46,10 @@ pub enum Format {
     Bin,
     /// A DFU file, with ST's DfuSe addresses or plain.
     Dfu,
+    /// Motorola S-records; read only.
+    Srec,
+    /// Blocks with their addresses; read only.
+    Uf2,
 }
 
 impl Format {
@@ -44,28 +60,26 @@ impl Format {
             "hex" | "ihex" | "ihx" => Some(Self::Hex),
             "bin" => Some(Self::Bin),
             "dfu" => Some(Self::Dfu),
+            "srec" | "s19" | "s28" | "s37" | "mot" => Some(Self::Srec),
+            "uf2" => Some(Self::Uf2),
             _ => None,
         }
     }
 
+    /// True for a format that files are written in.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Hex | Self::Bin | Self::Dfu)
+    }
+
     /// "an ELF", "a BIN".
     fn with_article(self) -> String {
-        let article = if matches!(self, Self::Elf | Self::Hex) { "an" } else { "a" };
+        let article = if matches!(self, Self::Elf | Self::Hex | Self::Srec) { "an" } else { "a" };
         format!("{article} {self}")
     }
 
     /// The format that the first bytes show beyond doubt. Raw bytes show nothing.
     pub fn by_content(bytes: &[u8]) -> Option<Self> {
-        let is_hex_line = || {
-            let line = bytes.split(|&b| b == b'\n').next().unwrap_or(&[]);
-            line.len() >= 11 && line[0] == b':' && line[1..11].iter().all(u8::is_ascii_hexdigit)
-        };
-        match bytes {
-            [0x7F, b'E', b'L', b'F', ..] => Some(Self::Elf),
-            [b'D', b'f', b'u', b'S', b'e', ..] => Some(Self::Dfu),
-            _ if is_hex_line() => Some(Self::Hex),
-            _ => None,
-        }
+        magic::format(bytes)
     }
 }
 
@@ -76,6 +90,8 @@ impl fmt::Display for Format {
             Self::Hex => "Intel HEX",
             Self::Bin => "BIN",
             Self::Dfu => "DFU",
+            Self::Srec => "S-record",
+            Self::Uf2 => "UF2",
         })
     }
 }
@@ -99,6 +115,22 @@ pub enum FileError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// The folder of a file to write is not there.
+    #[error("cannot write {}: there is no folder {}", path.display(), folder.display())]
+    NoFolder {
+        /// Its name.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file to write is one that is read.
+    #[error("{} would be written over {}, which is read for it", out.display(), input.display())]
+    OverInput {
+        /// The file to write.
+        out: PathBuf,
+        /// The one that is read; perhaps the same by another name.
+        input: PathBuf,
     },
     /// A folder, a device, a pipe.
     #[error("{} is not a regular file", .0.display())]
@@ -128,6 +160,9 @@ pub enum FileError {
         /// By its bytes.
         found: Format,
     },
+    /// No image at all.
+    #[error("the file is {}", .0.what)]
+    Foreign(Foreign),
     /// Raw bytes, and nobody said where they go.
     #[error("{} file has no address in it", .0.with_article())]
     NoAddress(Format),
@@ -143,6 +178,12 @@ pub enum FileError {
     /// Not a usable DFU file.
     #[error(transparent)]
     Dfu(#[from] DfuError),
+    /// Not a usable file of S-records.
+    #[error(transparent)]
+    Srec(#[from] SrecError),
+    /// Not a usable UF2 file.
+    #[error(transparent)]
+    Uf2(#[from] Uf2Error),
     /// The pieces do not go together.
     #[error(transparent)]
     Segments(#[from] SegmentError),
@@ -155,8 +196,12 @@ pub struct Loaded {
     pub format: Format,
     /// Its contents.
     pub segments: Segments,
-    /// The USB ids that a DFU file names.
+    /// The USB ids that a DFU file or suffix names.
     pub ids: Option<Ids>,
+    /// The chips that a UF2 file names.
+    pub family: Option<Family>,
+    /// What the user should know of how it was read.
+    pub notes: Vec<String>,
 }
 
 /// Reads `path` in the format that its name and contents tell; `address` is for a raw file.
@@ -165,13 +210,30 @@ pub struct Loaded {
 /// [`FileError`], with the place in the file.
 pub fn read(path: &Path, address: Option<u32>) -> Result<Loaded, FileError> {
     let bytes = read_bytes(path)?;
-    let format = match (Format::by_name(path), Format::by_content(&bytes)) {
+    let named = Format::by_name(path);
+    // Tools put a DFU suffix behind files of any name and kind; what is before it counts.
+    let suffix = named.filter(|n| *n != Format::Dfu).and_then(|_| DfuFile::suffix(&bytes));
+    let body = suffix.map_or(&bytes[..], |(body, _)| body);
+    let format = match (named, Format::by_content(body)) {
         (Some(named), Some(found)) if named != found => return Err(FileError::Disguised { named, found }),
         (Some(format), _) | (None, Some(format)) => format,
         (None, None) if address.is_some() => Format::Bin,
-        (None, None) => return Err(FileError::UnknownFormat { path: path.to_owned() }),
+        (None, None) => match magic::foreign(&bytes) {
+            Some(foreign) => return Err(FileError::Foreign(foreign)),
+            None => return Err(FileError::UnknownFormat { path: path.to_owned() }),
+        },
     };
-    parse(format, &bytes, address)
+    if let Some(foreign) = magic::foreign(body) {
+        return Err(FileError::Foreign(foreign));
+    }
+    let mut loaded = parse(format, body, address)?;
+    if let Some((_, ids)) = suffix {
+        loaded.ids = Some(ids);
+        loaded
+            .notes
+            .push(format!("a DFU suffix, for USB device {ids}, was behind the bytes and is no part of them"));
+    }
+    Ok(loaded)
 }
 
 /// The bytes of `path`, bounded by [`MAX_FILE`].
@@ -206,82 +268,64 @@ pub fn parse(format: Format, bytes: &[u8], address: Option<u32>) -> Result<Loade
     if bytes.is_empty() {
         return Err(FileError::Empty);
     }
-    if address.is_some() && matches!(format, Format::Elf | Format::Hex) {
+    if address.is_some() && !matches!(format, Format::Bin | Format::Dfu) {
         return Err(FileError::AddressGiven(format));
     }
-    let (segments, ids) = match format {
-        Format::Elf => (elf::read(bytes)?, None),
-        Format::Hex => (hex::read(bytes)?, None),
-        Format::Bin => (bin::read(bytes, address.ok_or(FileError::NoAddress(format))?)?, None),
+    let (mut ids, mut family, mut notes) = (None, None, Vec::new());
+    let segments = match format {
+        Format::Elf => elf::read(bytes)?,
+        Format::Hex => hex::read(bytes)?,
+        Format::Bin => bin::read(bytes, address.ok_or(FileError::NoAddress(format))?)?,
         Format::Dfu => {
             let file = DfuFile::parse(bytes)?;
-            let ids = file.ids;
-            (file.segments(address)?, Some(ids))
+            ids = Some(file.ids);
+            file.segments(address)?
+        }
+        Format::Srec => {
+            let (segments, ended) = srec::read(bytes)?;
+            if !ended {
+                notes.push("no record ends the file, so nothing shows whether lines are missing".into());
+            }
+            segments
+        }
+        Format::Uf2 => {
+            let (segments, named) = uf2::read(bytes)?;
+            family = named;
+            segments
         }
     };
-    Ok(Loaded { format, segments, ids })
+    Ok(Loaded { format, segments, ids, family, notes })
 }
 
 /// Writes `segments` as `format`. `ids` go into a DFU file; a gap in a raw file reads 0xFF.
 ///
 /// # Errors
-/// [`FileError::UnknownFormat`] for ELF, which is only read.
+/// [`FileError::UnknownFormat`] for what is only read.
 pub fn write(path: &Path, segments: &Segments, ids: Ids) -> Result<Format, FileError> {
-    let format = Format::by_name(path).filter(|f| *f != Format::Elf);
+    let format = Format::by_name(path).filter(|f| f.is_written());
     let format = format.ok_or_else(|| FileError::UnknownFormat { path: path.to_owned() })?;
     write_bytes(path, &encode(format, segments, ids)?)?;
     Ok(format)
 }
 
-/// Writes `bytes` to `path`: to a neighbour first, then renamed, so that no half file remains.
-///
-/// # Errors
-/// [`FileError::Write`], [`FileError::NotRegular`].
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |source| FileError::Write { path: path.to_owned(), source };
-    let part = part_of(path)?;
-    let done = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
-    done.map_err(|source| {
-        let _ = std::fs::remove_file(&part);
-        failed(source)
-    })
-}
-
-/// Finds out, before a job is begun, whether [`write_bytes`] can write `path`. Changes nothing.
-///
-/// # Errors
-/// As [`write_bytes`].
-pub fn check_writable(path: &Path) -> Result<(), FileError> {
-    let part = part_of(path)?;
-    let done = std::fs::write(&part, []).and_then(|()| std::fs::remove_file(&part));
-    done.map_err(|source| FileError::Write { path: path.to_owned(), source })
-}
-
-/// The neighbour of `path` that is written first. A folder or a device is not replaced.
-fn part_of(path: &Path) -> Result<PathBuf, FileError> {
-    if path.file_name().is_none() || std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        return Err(FileError::NotRegular(path.to_owned()));
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    Ok(path.with_file_name(name))
-}
-
 /// The bytes of a file of `format` that holds `segments`.
 ///
 /// # Errors
-/// [`FileError::TooBig`] when a raw file would be all gap; [`FileError::UnknownFormat`] for ELF.
+/// [`FileError::TooBig`] when a raw file would be all gap; [`FileError::UnknownFormat`] for what is only read.
 pub fn encode(format: Format, segments: &Segments, ids: Ids) -> Result<Vec<u8>, FileError> {
     match format {
         Format::Bin => {
             let bytes = u64::from(segments.end() - segments.start());
-            if bytes > MAX_FILE {
+            // The gaps are filled, so they are bounded by what a chip has.
+            if bytes > segments.total() + u64::from(MOST_FLASH) {
                 return Err(FileError::TooBig { bytes });
             }
             Ok(segments.flat(segments.start(), segments.end()))
         }
         Format::Hex => Ok(hex::write(segments).into_bytes()),
         Format::Dfu => Ok(DfuFile::of(segments, ids).encode()),
-        Format::Elf => Err(FileError::UnknownFormat { path: "an ELF".into() }),
+        Format::Elf | Format::Srec | Format::Uf2 => {
+            Err(FileError::UnknownFormat { path: format.with_article().into() })
+        }
     }
 }

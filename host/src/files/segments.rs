@@ -1,7 +1,9 @@
 //! Segments: what every file comes down to, bytes at addresses.
 //!
 //! Sorted, not empty, apart from each other, each start a multiple of four, inside 32 bits.
-//! Neighbours without a gap are one segment.
+//! Neighbours without a gap are one segment. Flash is programmed in words, so a word of which a file
+//! holds a part only is filled with 0xFF, as erased flash reads: its head here, its tail where it is
+//! written. What the addresses mean on a chip is not known here.
 
 use std::fmt;
 
@@ -12,8 +14,12 @@ pub enum Place {
     Offset(u64),
     /// A line of a text file, from 1.
     Line(usize),
-    /// A section or program segment of an ELF, by its index.
+    /// A section of an ELF, by its index.
     Section(usize),
+    /// A program segment of an ELF, by its index.
+    Segment(usize),
+    /// A block of a UF2 file, from 0.
+    Block(usize),
     /// A DfuSe element; both from 0.
     Element {
         /// Index of the target.
@@ -29,6 +35,8 @@ impl fmt::Display for Place {
             Self::Offset(offset) => write!(f, "byte {offset}"),
             Self::Line(line) => write!(f, "line {line}"),
             Self::Section(index) => write!(f, "section {index}"),
+            Self::Segment(index) => write!(f, "program segment {index}"),
+            Self::Block(index) => write!(f, "block {index}"),
             Self::Element { target, element } => write!(f, "target {target}, element {element}"),
         }
     }
@@ -78,13 +86,11 @@ pub enum SegmentError {
         /// The other one.
         second: Place,
     },
-    /// A start is not a multiple of four.
-    #[error("{place} starts at 0x{address:08X}, which is not a multiple of 4")]
+    /// Raw bytes are to go to an address that is not a multiple of four.
+    #[error("0x{address:08X}, where the bytes are to go, is not a multiple of 4")]
     Unaligned {
-        /// The start.
+        /// The address.
         address: u32,
-        /// Where it stands.
-        place: Place,
     },
     /// A piece reaches over the end of the address space.
     #[error("{place} at 0x{address:08X} with {length} bytes passes the end of the 32-bit address space")]
@@ -120,13 +126,22 @@ impl Segments {
         let mut segments: Vec<Segment> = Vec::new();
         let mut last = Place::Offset(0);
         for Part { address, bytes, place } in parts {
+            let word = address & !3;
             match segments.last_mut() {
                 Some(before) if address < before.end() => {
                     return Err(SegmentError::Overlap { address, first: last, second: place });
                 }
-                Some(before) if address == before.end() => before.bytes.extend_from_slice(&bytes),
-                _ if !address.is_multiple_of(4) => return Err(SegmentError::Unaligned { address, place }),
-                _ => segments.push(Segment { address, bytes }),
+                // Neighbours, or two parts of one word.
+                Some(before) if word <= before.end() => {
+                    before.bytes.resize((address - before.address) as usize, 0xFF);
+                    before.bytes.extend_from_slice(&bytes);
+                }
+                _ if word == address => segments.push(Segment { address, bytes }),
+                _ => {
+                    let mut filled = vec![0xFF; (address - word) as usize];
+                    filled.extend_from_slice(&bytes);
+                    segments.push(Segment { address: word, bytes: filled });
+                }
             }
             last = place;
         }
@@ -154,6 +169,11 @@ impl Segments {
     /// The first address behind the last segment.
     pub fn end(&self) -> u32 {
         self.0[self.0.len() - 1].end()
+    }
+
+    /// True when some byte of `start .. end` is in them.
+    pub fn touch(&self, start: u32, end: u32) -> bool {
+        self.0.iter().any(|s| s.address < end && start < s.end())
     }
 
     /// Bytes without the gaps.
@@ -200,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn the_head_of_a_word_is_filled_like_its_tail() {
+        let s = Segments::new([part(0x102, 4, 1), part(0x10B, 1, 2), part(0x10F, 1, 3)]).unwrap();
+        let shape: Vec<_> = s.iter().map(|s| (s.address, s.bytes.clone())).collect();
+        let filled = vec![0xFF, 0xFF, 0xFF, 2, 0xFF, 0xFF, 0xFF, 3];
+        assert_eq!(shape, [(0x100, vec![0xFF, 0xFF, 1, 1, 1, 1]), (0x108, filled)]);
+        // Two parts of one word, and a part that begins in the word in which the last one ended.
+        let s = Segments::new([part(0x100, 1, 1), part(0x103, 3, 2)]).unwrap();
+        let shape: Vec<_> = s.iter().map(|s| (s.address, s.bytes.clone())).collect();
+        assert_eq!(shape, [(0x100, vec![1, 0xFF, 0xFF, 2, 2, 2])]);
+    }
+
+    #[test]
     fn each_bad_shape_is_refused_with_its_place() {
         use SegmentError::*;
         let (one, two) = (Place::Line(1), Place::Line(2));
@@ -208,7 +240,7 @@ mod tests {
             (&[part(0x100, 0, 1)], Nothing),
             (&[part(0x104, 4, 1), part(0x100, 5, 2)], Overlap { address: 0x104, first: two, second: one }),
             (&[part(0x100, 4, 1), part(0x100, 4, 2)], Overlap { address: 0x100, first: one, second: two }),
-            (&[part(0x102, 4, 1)], Unaligned { address: 0x102, place: one }),
+            (&[part(0x102, 2, 1), part(0x103, 1, 2)], Overlap { address: 0x103, first: one, second: two }),
             (&[part(0xFFFF_FFFC, 8, 1)], PastTheEnd { address: 0xFFFF_FFFC, length: 8, place: one }),
         ];
         for (parts, error) in table {

@@ -1,10 +1,12 @@
 //! The check before the transfer: `surefoot_core::image::verify`, the code that the board runs,
 //! with the host's CRC-32, SHA-256 and Ed25519.
 
+use super::Convention;
 use crate::files::Segments;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 use surefoot_core::config::{Config, Slot};
+use surefoot_core::image::manifest;
 use surefoot_core::image::verify::Crypto;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, verify};
 use surefoot_core::port::Memory;
@@ -61,6 +63,22 @@ pub struct Refused {
     pub counters: Option<(u32, u32)>,
     /// The address it is linked for, when that can be told and is not the slot's.
     pub linked_for: Option<u32>,
+    /// The convention of a CRC-32 that is not the board's.
+    pub convention: Option<Convention>,
+}
+
+/// The vector table alone, with what follows from it: for an image that has no manifest yet.
+///
+/// # Errors
+/// [`Refused`].
+pub fn check_vectors(config: Config, slot: Slot, segments: &Segments) -> Result<(), Refused> {
+    use ImageFault::{Erased, ResetOutside, ResetThumb, StackPointer};
+    match check(config, slot, segments) {
+        Err(refused) if matches!(refused.fault, Erased | StackPointer | ResetOutside | ResetThumb) => {
+            Err(refused)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Proves `segments` for `slot` as the board will after the transfer.
@@ -86,9 +104,11 @@ pub fn check_for(demand: Demand, segments: &Segments) -> Result<VerifiedImage, R
         };
         let (stack_pointer, reset_vector) = (word(0), word(4));
         let linked_for = linked_for(reset_vector, slot);
+        let bare = fault == ImageFault::Crc && manifest::offset(&memory.bytes).is_none();
+        let convention = bare.then(|| Convention::of(&memory.bytes, Some(slot.length))).flatten();
         let counter = || super::inspect(segments).manifest?.ok().map(|view| view.manifest.security_counter);
         let counters = counter().filter(|_| fault == ImageFault::Downgrade).map(|counter| (counter, floor));
-        Refused { fault, slot, stack_pointer, reset_vector, counters, linked_for }
+        Refused { fault, slot, stack_pointer, reset_vector, counters, linked_for, convention }
     })
 }
 

@@ -129,6 +129,8 @@ impl External {
         let mut command = Command::new(program);
         command
             .args(arguments.iter().map(|word| files.put_into(word)))
+            // The password of somebody's key file is none of its business, nor of what it starts.
+            .env_remove(super::keys::PASSWORD_VARIABLE)
             .env("SUREFOOT_SIGN_MESSAGE", hex::encode(message))
             .env("SUREFOOT_SIGN_SHA256", hex::encode(sha256))
             .env("SUREFOOT_SIGN_KEY_ID", &key_id)

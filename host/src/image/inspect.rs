@@ -1,7 +1,7 @@
 //! What is in an image, without a verdict on a board.
 
-use super::keys;
-use crate::files::Segments;
+use super::{Convention, keys};
+use crate::files::{MOST_FLASH, Segments};
 use sha2::{Digest, Sha256};
 use surefoot_core::image::crc32;
 use surefoot_core::image::manifest::{self, Manifest, ManifestFault, SIGNED_LEN};
@@ -23,6 +23,8 @@ pub struct Inspection {
     pub manifest: Option<Result<ManifestView, ManifestFault>>,
     /// What a bare CRC-32 check finds.
     pub last_word: LastWord,
+    /// The convention of a CRC-32 in the last word that is not the board's.
+    pub convention: Option<Convention>,
 }
 
 /// A manifest held against the bytes it speaks of.
@@ -64,10 +66,11 @@ impl ManifestView {
     }
 }
 
-/// Looks at `segments`.
+/// Looks at `segments`. An image ends within [`MOST_FLASH`] bytes; what a file holds farther away is none of
+/// it and is not looked at, so the memory that this takes does not grow with the addresses.
 pub fn inspect(segments: &Segments) -> Inspection {
     let (base, end) = (segments.start(), segments.end());
-    let mut bytes = segments.flat(base, end);
+    let mut bytes = segments.flat(base, end.min(base.saturating_add(MOST_FLASH)));
     bytes.resize(bytes.len().next_multiple_of(4), 0xFF);
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..at + 4)?.first_chunk()?));
     let place = manifest::offset(&bytes).map(|offset| offset as usize);
@@ -84,6 +87,7 @@ pub fn inspect(segments: &Segments) -> Inspection {
             manifest,
         })
     });
+    let convention = if manifest.is_none() { Convention::of(&bytes, None) } else { None };
     Inspection {
         base,
         length: end - base,
@@ -92,6 +96,7 @@ pub fn inspect(segments: &Segments) -> Inspection {
         sha256,
         manifest,
         last_word: last_word(&bytes),
+        convention,
     }
 }
 

@@ -2,13 +2,40 @@
 
 pub use super::locked::Locked;
 use super::locked::{LABEL, lock, without_public_half};
-use crate::files::{FileError, write_bytes};
+use crate::files::{FileError, folder_of, write_bytes};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// The environment variable with the password of a private key.
+pub const PASSWORD_VARIABLE: &str = "SUREFOOT_KEY_PASSWORD";
+
+/// The public half of `boards/keys/example.key.pem`, whose private half is published with Surefoot.
+const EXAMPLE: [u8; 32] = [
+    0xE2, 0xEE, 0xFD, 0xD5, 0x36, 0xC6, 0xEA, 0xFA, 0xB3, 0x39, 0x47, 0x3F, 0x43, 0x68, 0x9D, 0x3F, 0x27,
+    0x02, 0xC3, 0xB1, 0x41, 0x93, 0xEB, 0x68, 0x7B, 0xEC, 0x91, 0xE9, 0x82, 0x43, 0x4F, 0xB2,
+];
+
+/// True for the key pair of the example boards: anybody can sign with it.
+pub fn is_published(public: &[u8; 32]) -> bool {
+    *public == EXAMPLE
+}
+
+/// True when other users of the machine can read a private key's file.
+#[cfg(unix)]
+pub fn is_readable_by_others(private: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(private).is_ok_and(|m| m.permissions().mode() & 0o044 != 0)
+}
+
+/// True when other users of the machine can read a private key's file; not known on this system.
+#[cfg(not(unix))]
+pub fn is_readable_by_others(_private: &Path) -> bool {
+    false
+}
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +136,7 @@ pub fn check_free(private: &Path, public: &Path) -> Result<(), KeyError> {
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     use std::io::Write;
     let failed = |source: std::io::Error| FileError::Write { path: path.to_owned(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path, path)?;
     // Made with mode 0600, and removed again when it is not kept.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;

@@ -6,20 +6,28 @@
 //! read from files; nothing here knows links.
 
 mod check;
+mod convention;
 mod crc;
 mod external;
+mod hole;
 mod inspect;
 pub mod keys;
 mod locked;
+mod place;
 mod sign;
+mod trust;
 
-pub use check::{HostCrypto, Refused, SlotMemory, check, check_for, linked_for};
+pub use check::{HostCrypto, Refused, SlotMemory, check, check_for, check_vectors, linked_for};
+pub use convention::Convention;
 pub use crc::{CrcPlace, with_crc};
 pub use external::{External, ExternalError, Input};
+pub use hole::{Hole, Sector, hole};
 pub use inspect::{Inspection, LastWord, ManifestView, inspect};
+pub use place::{Map, Region, Stray};
 pub use sign::{Identity, Unsigned, prepare, sign};
+pub use trust::{Distrust, trusted};
 
-use crate::files::Segments;
+use crate::files::{Segment, Segments};
 use surefoot_core::config::Slot;
 use surefoot_core::image::manifest;
 
@@ -44,6 +52,20 @@ pub enum ImageError {
         /// The slot's first address.
         slot: u32,
     },
+    /// Bytes of the file go to no slot.
+    #[error(
+        "{} bytes at 0x{:08X} lie outside the slot at 0x{slot:08X}: {}{}",
+        stray.length, stray.address, stray.region.name(), others(stray.more)
+    )]
+    Outside {
+        /// The first of them.
+        stray: Stray,
+        /// The slot's first address.
+        slot: u32,
+    },
+    /// A whole sector between two parts of the image is erased.
+    #[error("{} between two parts of the image", erased(.0))]
+    Hole(Hole),
     /// Shorter than the vector table up to the reserved vectors.
     #[error("the image has {0} bytes, less than a vector table")]
     TooShort(usize),
@@ -67,6 +89,25 @@ pub enum ImageError {
     },
 }
 
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => "; so does another piece".into(),
+        more => format!("; so do {more} other pieces"),
+    }
+}
+
+fn erased(Hole { first, count, end }: &Hole) -> String {
+    let bytes = (end - first.base) >> 10;
+    match count {
+        1 => format!("sector {} at 0x{:08X} ({bytes} KB) is erased flash", first.number, first.base),
+        _ => {
+            let last = first.number + count - 1;
+            format!("sectors {}-{last} at 0x{:08X} ({bytes} KB) are erased flash", first.number, first.base)
+        }
+    }
+}
+
 /// Nothing but erased flash stands behind the manifest, if there is one: no signature and no CRC
 /// covers what does.
 ///
@@ -88,10 +129,24 @@ pub fn nothing_behind_manifest(segments: &Segments) -> Result<(), ImageError> {
 /// padded with 0xFF to a multiple of four.
 ///
 /// # Errors
-/// [`ImageError::Start`], [`ImageError::TooBig`].
+/// [`ImageError::Start`], [`ImageError::Outside`], [`ImageError::TooBig`].
 pub fn flat(segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
-    if segments.start() != slot.base {
-        return Err(ImageError::Start { start: segments.start(), slot: slot.base });
+    flat_on(&Map::default(), segments, slot)
+}
+
+/// The same for a board of which more is known: `map` names what lies outside of the slot.
+///
+/// # Errors
+/// As [`flat`].
+pub fn flat_on(map: &Map, segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
+    if !segments.iter().any(|s| s.address == slot.base) {
+        // Where the program begins, and not what a file may hold for other memories.
+        let in_flash = |s: &&Segment| s.address >> 24 == slot.base >> 24;
+        let start = segments.iter().find(in_flash).map_or(segments.start(), |s| s.address);
+        return Err(ImageError::Start { start, slot: slot.base });
+    }
+    if let Some(stray) = map.stray(segments, slot) {
+        return Err(ImageError::Outside { stray, slot: slot.base });
     }
     let wanted = u64::from(segments.end() - slot.base).next_multiple_of(4);
     if wanted > u64::from(slot.length) {

@@ -30,6 +30,7 @@ pub struct Identity {
 pub struct Unsigned {
     body: Vec<u8>,
     manifest: Manifest,
+    replaced: Option<u32>,
 }
 
 impl Unsigned {
@@ -56,6 +57,11 @@ impl Unsigned {
     /// `key`'s signature of it.
     pub fn sign(&self, key: &SigningKey) -> [u8; 64] {
         key.sign(&self.message()).to_bytes()
+    }
+
+    /// The handler that the reserved vectors held, which the manifest's place was written over.
+    pub fn replaced_handler(&self) -> Option<u32> {
+        self.replaced
     }
 
     /// SHA-256 of the image.
@@ -122,12 +128,13 @@ pub fn prepare(
     };
     let word = |i: usize| u32::from_le_bytes([old[i], old[i + 1], old[i + 2], old[i + 3]]);
     let words = (word(0), word(4), word(8));
+    let replaced = default_handler(&image, words, slot);
     if words.0 == VECTOR_MAGIC && words.1 == !words.2 {
         if !again {
             return Err(ImageError::HasManifest);
         }
         cut_off_manifest(&mut image, words.1, slot)?;
-    } else if words != (0, 0, 0) {
+    } else if words != (0, 0, 0) && replaced.is_none() {
         return Err(ImageError::ReservedVectors(words.0, words.1, words.2));
     }
     let wanted = (image.len() + manifest::LEN) as u64;
@@ -151,7 +158,19 @@ pub fn prepare(
         overrides: Override::None,
         signature: [0; 64],
     };
-    Ok(Unsigned { body: image, manifest })
+    Ok(Unsigned { body: image, manifest, replaced })
+}
+
+/// The address in all three reserved vectors, when it is the start-up code's handler for entries that
+/// nobody uses: code of the image, in other entries of the exception table too. The core never fetches a
+/// reserved vector (ARMv7-M, B1.5.2), so nothing is lost with it. Everything else is somebody's data.
+fn default_handler(image: &[u8], (one, two, three): (u32, u32, u32), slot: Slot) -> Option<u32> {
+    let is_code = one & 1 == 1 && slot.contains(one & !1, 2) && (one - slot.base) < image.len() as u32;
+    // Entries 2 to 15 but the reserved ones that are ours, 8 to 10: the stack pointer and the reset vector are no handlers.
+    let entries = image.as_chunks::<4>().0.iter().enumerate().take(16).skip(2);
+    let mut others =
+        entries.filter(|(i, _)| !(8..=10).contains(i)).map(|(_, word)| u32::from_le_bytes(*word));
+    (one == two && two == three && is_code && others.any(|word| word == one)).then_some(one)
 }
 
 /// Cuts at `offset` when a manifest stands there; a linker script may have left the vectors only.

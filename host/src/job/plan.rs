@@ -10,9 +10,9 @@ use super::state::{State, override_fits};
 use super::target::{Kind, SectorInfo, Target};
 use super::{JobError, Refusal};
 use crate::files::{Segment, Segments};
-use crate::image::{self, Refused, linked_for};
+use crate::image::{self, ImageError, Map, Refused, Sector, linked_for};
 use crate::texts;
-use surefoot_core::config::{Config, Policy, Slot};
+use surefoot_core::config::{Config, FAMILY_F4, Policy, Slot};
 use surefoot_core::image::manifest;
 use surefoot_core::image::manifest::Override;
 use surefoot_core::image::{Demand, ImageFault};
@@ -36,6 +36,8 @@ pub struct Options {
     pub erase: Erase,
     /// Transfer an image although the board would refuse it.
     pub unchecked: bool,
+    /// Take an image with whole erased sectors inside it; they are part of it, and erased.
+    pub fill_gaps: bool,
 }
 
 /// What will be done.
@@ -90,9 +92,14 @@ pub fn plan(
     // Over ST's ROM bootloader anything may be written, our own bootloader too.
     let image_slot = slot.filter(|s| target.info().is_some() || s.contains(segments.start(), 1));
     if let Some(slot) = image_slot {
-        fits(segments, slot)?;
+        fits(target, config, segments, slot)?;
         match image::nothing_behind_manifest(segments) {
             Err(error) if !options.unchecked => return Err(JobError::Image(error)),
+            Err(error) => unproved.push(error.to_string()),
+            Ok(()) => {}
+        }
+        match without_holes(target, config, segments, slot) {
+            Err(error) if !options.fill_gaps && !options.unchecked => return Err(JobError::Image(error)),
             Err(error) => unproved.push(error.to_string()),
             Ok(()) => {}
         }
@@ -163,12 +170,23 @@ fn same_board(info: &Info, config: Config) -> Result<(), JobError> {
 }
 
 /// All of the image lies in the slot and begins there.
-fn fits(segments: &Segments, slot: Slot) -> Result<(), JobError> {
-    if segments.start() < slot.base {
-        let (start, slot) = (segments.start(), slot.base);
-        return Err(JobError::Image(image::ImageError::Start { start, slot }));
-    }
-    image::flat(segments, slot).map(|_| ()).map_err(JobError::Image)
+fn fits(target: &Target, config: Option<Config>, segments: &Segments, slot: Slot) -> Result<(), JobError> {
+    let family = target.info().map_or(FAMILY_F4, |info| info.family);
+    let map = target.config().or(config).map_or(Map::default(), |config| Map::of_config(config, family));
+    image::flat_on(&map, segments, slot).map(|_| ()).map_err(JobError::Image)
+}
+
+/// No whole sector of the slot lies erased between two parts of the image.
+fn without_holes(
+    target: &Target,
+    config: Option<Config>,
+    segments: &Segments,
+    slot: Slot,
+) -> Result<(), ImageError> {
+    let sectors = target.sectors.iter().enumerate().filter(|(_, s)| slot.contains(s.base, s.size));
+    let sectors = sectors.map(|(number, s)| Sector { number, base: s.base, size: s.size });
+    let lone_word = needs_clean_slot(target, config, segments);
+    image::hole(segments, slot, lone_word, sectors).map_or(Ok(()), |hole| Err(ImageError::Hole(hole)))
 }
 
 fn prove(
@@ -212,7 +230,7 @@ fn prove_by_info(
     let (stack_pointer, reset_vector) = (word(0), word(4));
     let refused = |fault| {
         let linked_for = linked_for(reset_vector, slot);
-        Refused { fault, slot, stack_pointer, reset_vector, counters: None, linked_for }
+        Refused { fault, slot, stack_pointer, reset_vector, counters: None, linked_for, convention: None }
     };
     if stack_pointer == u32::MAX && reset_vector == u32::MAX {
         return Err(refused(ImageFault::Erased));
@@ -280,8 +298,8 @@ fn vectors_point_into(segments: &Segments) -> Result<(), JobError> {
     match linked_for(reset_vector, slot) {
         Some(base) if like_a_program && base != slot.base => {
             let fault = ImageFault::ResetOutside;
-            Err(Refused { fault, slot, stack_pointer, reset_vector, counters: None, linked_for: Some(base) }
-                .into())
+            let (counters, linked_for, convention) = (None, Some(base), None);
+            Err(Refused { fault, slot, stack_pointer, reset_vector, counters, linked_for, convention }.into())
         }
         _ => Ok(()),
     }
@@ -313,8 +331,11 @@ fn needs_clean_slot(target: &Target, config: Option<Config>, segments: &Segments
 }
 
 fn sectors_to_erase(target: &Target, segments: &Segments, slot: Option<Slot>, all: bool) -> Vec<SectorInfo> {
-    let touched = |s: &SectorInfo| segments.iter().any(|seg| seg.address < s.end() && s.base < seg.end());
     let in_slot = |s: &SectorInfo| slot.is_none_or(|slot| slot.contains(s.base, s.size));
+    // What lies between two parts of an image is part of it, and reads erased.
+    let between = |s: &SectorInfo| s.base < segments.end() && segments.start() < s.end();
+    let in_image = |s: &SectorInfo| slot.is_some_and(|slot| slot.contains(s.base, s.size)) && between(s);
+    let touched = |s: &SectorInfo| segments.touch(s.base, s.end()) || in_image(s);
     let wanted = |s: &&SectorInfo| s.changeable() && (touched(s) || (all && in_slot(s)));
     target.sectors.iter().filter(wanted).copied().collect()
 }

@@ -157,7 +157,7 @@ impl<'l> Session<'l> {
         for run in sectors.chunk_by(|a, b| a.end() == b.base) {
             let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
             let text = self.target.descriptors.memory().to_owned();
-            let layout = memory::parse(&text).map_err(|_| JobError::Memory(text.clone()))?;
+            let (layout, _) = memory::parse_front(&text).map_err(|_| JobError::Memory(text.clone()))?;
             let (address, length) = (first.base, last.end() - first.base);
             done = self.run(Task::Erase { layout, address, length }, progress);
             if done.is_err() {

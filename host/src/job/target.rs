@@ -101,6 +101,16 @@ impl Target {
         }
     }
 
+    /// What of the memory string was read over, when that was not all of it.
+    pub fn memory_note(&self) -> Option<String> {
+        let text = self.descriptors.memory();
+        let (_, fault) = memory::parse_front(text).ok().filter(|_| !self.sectors.is_empty())?;
+        let behind = text.get(fault?.position..).unwrap_or_default();
+        Some(format!(
+            "the device's memory string is not whole: {behind:?} was read over, and what is before it counts"
+        ))
+    }
+
     /// The configuration by which the device itself proves images, where it could be read.
     pub fn config(&self) -> Option<Config<'_>> {
         let (info, block) = (self.info()?, self.sealed.as_ref()?);
@@ -169,7 +179,7 @@ pub(super) fn read_info(link: &mut dyn Usb) -> Result<Option<Info>, LinkError> {
 /// The sectors of a memory string, one by one.
 fn sectors(text: &str) -> Result<Vec<SectorInfo>, JobError> {
     let bad = || JobError::Memory(text.to_owned());
-    let string = memory::parse(text).map_err(|_| bad())?;
+    let (string, _) = memory::parse_front(text).map_err(|_| bad())?;
     let mut sectors = Vec::new();
     for group in string.groups() {
         for index in 0..group.count {

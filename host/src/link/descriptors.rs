@@ -163,5 +163,16 @@ fn string(link: &mut dyn Usb, index: u8) -> Result<String, LinkError> {
     let length = bytes.first().map_or(0, |&l| usize::from(l)).min(bytes.len());
     let (units, _) = bytes.get(2..length).unwrap_or(&[]).as_chunks();
     let units: Vec<u16> = units.iter().map(|u| u16::from_le_bytes(*u)).collect();
-    Ok(String::from_utf16_lossy(&units))
+    Ok(visible(&String::from_utf16_lossy(&units)))
+}
+
+/// A device's words without what a terminal would obey: control characters come out as `\u{1b}`.
+fn visible(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        match c.is_control() {
+            true => out.extend(c.escape_unicode()),
+            false => out.push(c),
+        }
+        out
+    })
 }

@@ -154,3 +154,57 @@ pub fn block_with(policy: Policy, change: impl for<'a> FnOnce(&mut Fields<'a>)) 
     config::encode(&fields, &mut block).expect("the fields are legal");
     block
 }
+
+/// A program segment that is loaded.
+#[derive(Clone, Copy)]
+pub struct LoadSegment {
+    pub physical: u32,
+    pub virtual_address: u32,
+    pub offset: u32,
+    pub size: u32,
+    pub memory: u32,
+}
+
+/// A section, by the fields of its header.
+#[derive(Clone, Copy)]
+pub struct SectionOf {
+    pub name: &'static str,
+    pub kind: u32,
+    pub flags: u32,
+    pub address: u32,
+    pub offset: u32,
+    pub size: u32,
+}
+
+/// An ELF with any tables over `content`, which stands at 0x1000.
+pub fn elf_of(segments: &[LoadSegment], sections: &[SectionOf], content: &[u8]) -> Vec<u8> {
+    let mut out = elf(&[]);
+    for s in segments {
+        let header = [1, s.offset, s.virtual_address, s.physical, s.size, s.memory, 5, 4];
+        out.extend(header.into_iter().flat_map(u32::to_le_bytes));
+    }
+    assert!(out.len() <= 0x1000);
+    out.resize(0x1000, 0);
+    out.extend(content);
+    let names_at = out.len() as u32;
+    let mut names = vec![0];
+    let mut table = vec![[0; 10]];
+    for s in sections {
+        table.push([names.len() as u32, s.kind, s.flags, s.address, s.offset, s.size, 0, 0, 1, 0]);
+        names.extend(s.name.bytes().chain([0]));
+    }
+    let name = names.len() as u32;
+    names.extend(b".shstrtab\0");
+    table.push([name, 3, 0, 0, names_at, names.len() as u32, 0, 0, 1, 0]);
+    out.extend(&names);
+    out.resize(out.len().next_multiple_of(4), 0);
+    let table_at = out.len() as u32;
+    let count = table.len() as u16;
+    out.extend(table.into_iter().flatten().flat_map(u32::to_le_bytes));
+    out[28..32].copy_from_slice(&52u32.to_le_bytes());
+    out[32..36].copy_from_slice(&table_at.to_le_bytes());
+    out[44..46].copy_from_slice(&(segments.len() as u16).to_le_bytes());
+    out[48..50].copy_from_slice(&count.to_le_bytes());
+    out[50..52].copy_from_slice(&(count - 1).to_le_bytes());
+    out
+}

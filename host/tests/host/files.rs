@@ -73,7 +73,7 @@ fn bad_elf_files_are_told_apart() {
         ("x86", changed(18, 3), |e| *e == ElfError::Machine(3)),
         ("object file", changed(16, 1), |e| *e == ElfError::NotAProgram(1)),
         ("cut in the data", good[..good.len() - 1].to_vec(), |e| {
-            matches!(e, ElfError::Truncated { index: 0, .. })
+            matches!(e, ElfError::Truncated { place: Place::Segment(0), .. })
         }),
         ("cut in the headers", good[..60].to_vec(), |e| matches!(e, ElfError::Damaged(_))),
     ];
@@ -153,14 +153,12 @@ fn a_dfu_file_with_any_bit_flipped_is_refused() {
 }
 
 #[test]
-fn dfu_elements_that_overlap_or_start_between_words_are_refused() {
+fn dfu_elements_that_overlap_or_pass_the_end_are_refused() {
     let overlap = dfu_with(one_target(&[(0x0801_0000, 16), (0x0801_0008, 16)]));
-    let unaligned = dfu_with(one_target(&[(0x0801_0002, 16)]));
     let past = dfu_with(one_target(&[(0xFFFF_FFF0, 32)]));
     let place = |element| Place::Element { target: 0, element };
     let table = [
         (overlap, SegmentError::Overlap { address: 0x0801_0008, first: place(0), second: place(1) }),
-        (unaligned, SegmentError::Unaligned { address: 0x0801_0002, place: place(0) }),
         (past, SegmentError::PastTheEnd { address: 0xFFFF_FFF0, length: 32, place: place(0) }),
     ];
     for (file, error) in table {
@@ -185,6 +183,9 @@ fn addresses_are_asked_for_where_they_are_missing_and_refused_where_they_are_not
     let elf = elf(&[(0x0801_0000, &[1; 4])]);
     assert!(matches!(files::parse(Format::Elf, &elf, Some(0)), Err(FileError::AddressGiven(Format::Elf))));
     assert!(matches!(files::parse(Format::Bin, &[1], None), Err(FileError::NoAddress(Format::Bin))));
+    for format in [Format::Srec, Format::Uf2] {
+        assert!(matches!(files::parse(format, &[1], Some(0)), Err(FileError::AddressGiven(_))), "{format}");
+    }
     let odd = files::parse(Format::Bin, &[1], Some(0x0801_0001));
     assert!(matches!(odd, Err(FileError::Segments(SegmentError::Unaligned { .. }))));
     let past = files::parse(Format::Bin, &[1; 8], Some(0xFFFF_FFFC));
@@ -193,7 +194,7 @@ fn addresses_are_asked_for_where_they_are_missing_and_refused_where_they_are_not
 
 #[test]
 fn an_empty_file_is_refused_in_every_format() {
-    for format in [Format::Elf, Format::Hex, Format::Bin, Format::Dfu] {
+    for format in [Format::Elf, Format::Hex, Format::Bin, Format::Dfu, Format::Srec, Format::Uf2] {
         assert!(matches!(files::parse(format, &[], None), Err(FileError::Empty)), "{format}");
     }
 }
@@ -210,12 +211,13 @@ fn random_bytes_never_pass_as_a_file_with_a_checksum_and_never_panic() {
         state ^= state << 17;
         state
     };
-    let heads: [&[u8]; 4] = [b"", b"\x7FELF\x01\x01\x01", b":10", b"DfuSe\x01"];
+    let heads: [&[u8]; 6] =
+        [b"", b"\x7FELF\x01\x01\x01", b":10", b"DfuSe\x01", b"S113", b"UF2\n\x57\x51\x5D\x9E"];
     for round in 0..20_000 {
         let mut bytes = heads[round % heads.len()].to_vec();
         let length = next() % 300;
         bytes.extend((0..length).map(|_| next() as u8));
-        for format in [Format::Elf, Format::Hex, Format::Dfu] {
+        for format in [Format::Elf, Format::Hex, Format::Dfu, Format::Srec, Format::Uf2] {
             let parsed = files::parse(format, &bytes, None);
             assert!(parsed.is_err(), "{format}, round {round}: {parsed:?}");
         }

@@ -217,23 +217,45 @@ fn over_the_rom_bootloader_anything_goes_that_is_linked_for_its_place() {
     );
 }
 
-#[test]
-fn two_pieces_with_a_gap_erase_only_their_sectors() {
-    let policy_none = Info { policy: 0, ..info() };
+/// A program at the slot's base and six bytes at `address`.
+fn two_pieces(address: u32) -> Segments {
     let part = |address, bytes| Part { address, bytes, place: Place::Offset(0) };
-    let two = Segments::new([part(SLOT.base, application(SLOT.base, 512)), part(0x080C_0000, vec![3; 6])]);
-    let two = two.unwrap();
-    let mut fake = Fake::ours(policy_none);
+    Segments::new([part(SLOT.base, application(SLOT.base, 512)), part(address, vec![3; 6])]).unwrap()
+}
+
+#[test]
+fn two_pieces_with_a_gap_inside_a_sector_erase_only_their_sectors() {
+    let mut fake = Fake::ours(Info { policy: 0, ..info() });
     let mut session = Session::open(&mut fake, false).unwrap();
-    let plan = plan(session.target(), None, &two, Options::default()).unwrap();
+    let plan = plan(session.target(), None, &two_pieces(0x0802_8000), Options::default()).unwrap();
     session.flash(&plan, &mut Silent).unwrap();
     let expected = [
         Change::Erase(0x0801_0000),
-        Change::Erase(0x080C_0000),
-        Change::Write(0x080C_0000, 8),
+        Change::Erase(0x0802_0000),
+        Change::Write(0x0802_8000, 8),
         Change::Write(0x0801_0000, 512),
     ];
     assert_eq!(fake.log, expected);
+}
+
+#[test]
+fn a_whole_erased_sector_between_two_pieces_is_refused_with_its_number_or_taken_as_part_of_the_image() {
+    let mut fake = Fake::ours(Info { policy: 0, ..info() });
+    let session = Session::open(&mut fake, false).unwrap();
+    let error = plan(session.target(), None, &two_pieces(0x0804_0000), Options::default()).unwrap_err();
+    assert_eq!(error.code(), "image.hole");
+    let what = error.to_string();
+    assert!(what.contains("sector 5 at 0x08020000 (128 KB)"), "{what}");
+    assert!(
+        error.remedy().contains("`data` region") && error.remedy().contains("--fill-gaps"),
+        "{}",
+        error.remedy()
+    );
+    let filled = Options { fill_gaps: true, ..Options::default() };
+    let plan = plan(session.target(), None, &two_pieces(0x0804_0000), filled).unwrap();
+    let erased: Vec<u32> = plan.erase.iter().map(|s| s.base).collect();
+    assert_eq!(erased, [0x0801_0000, 0x0802_0000, 0x0804_0000]);
+    assert_eq!(plan.unproved.len(), 1, "{:?}", plan.unproved);
 }
 
 #[test]
@@ -359,6 +381,30 @@ fn a_memory_string_without_meaning_is_refused() {
             other => panic!("{memory:?}: {:?}", other.map(|s| s.target().clone())),
         }
     }
+}
+
+#[test]
+fn a_memory_string_with_a_tail_is_taken_as_far_as_it_is_whole_and_that_is_said() {
+    for tail in [" ", "\u{1}\u{2}", ",00*128Kg", ",x"] {
+        let memory = format!("@Internal Flash   /0x08000000/04*016Ka,01*064Kg,07*128Kg{tail}");
+        let mut fake = Fake::ours(info());
+        fake.memory = memory.leak();
+        assert_eq!(flash(&mut fake, &signed(400)), Ok(Finish::Application), "{tail:?}");
+        let session = Session::open(&mut fake, false).unwrap();
+        assert_eq!(session.target().sectors.len(), 12, "{tail:?}");
+        assert!(session.target().memory_note().is_some_and(|note| note.contains("not whole")), "{tail:?}");
+    }
+    let mut fake = Fake::ours(info());
+    assert_eq!(Session::open(&mut fake, false).unwrap().target().memory_note(), None);
+}
+
+#[test]
+fn what_a_terminal_would_obey_in_a_devices_strings_is_made_visible() {
+    let mut fake = Fake::ours(info());
+    fake.serial = "31\u{1b}[2J\u{1b}]0;pwned\u{7}\r\n\u{9b}31m";
+    let session = Session::open(&mut fake, false).unwrap();
+    let serial = &session.target().descriptors.serial;
+    assert_eq!(serial, "31\\u{1b}[2J\\u{1b}]0;pwned\\u{7}\\u{d}\\u{a}\\u{9b}31m");
 }
 
 #[test]

@@ -25,6 +25,21 @@ P2nQG7BWXqlxTG/9uCPSy+q4r9w/ASJRSbZUniTRoznW6vP+N1joOACjU4CwLM99
 rUyG28hzuyz+1jo93+s=
 -----END ENCRYPTED PRIVATE KEY-----
 ";
+/// PBKDF2 with its default, HMAC with SHA-1, as OpenSSL 1.0, LibreSSL and Java write it; and its public half.
+const OPENSSL_SHA1: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGNMEkGCSqGSIb3DQEFDTA8MBsGCSqGSIb3DQEFDDAOBAjn0/cL2hQxzQICCAAw
+HQYJYIZIAWUDBAEqBBCINwIOmszrS9Vzg6vEd8gnBEARxHqgOZrJ8RKO953w+BQ4
+h4YPNmwlkleE9L91alrcyxZQnnLXc2WJyHJmRpONxppDEUyF+J3JBNGSQWJ8shqn
+-----END ENCRYPTED PRIVATE KEY-----
+";
+const SHA1_PUBLIC: &str = "8f96673648ef7c9846103b4d34f19eac5efd2fcfa86b62353c483daad69b5ad5";
+/// PBES2 with Triple-DES.
+const OPENSSL_3DES: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGKME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAhv/IfA1kFYFAICCAAw
+DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIXyOw9dQwGB8EOC341H1YIQZU0fQf
+KMHygodaHBvilcYsWazxZIXK4BbOZL1LvKf9XZIXgtD18HeX9oLlGniSlRw8
+-----END ENCRYPTED PRIVATE KEY-----
+";
 /// PBE-SHA1-3DES, which nothing here should know.
 const OPENSSL_OLD: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
 MFgwHAYKKoZIhvcNAQwBAzAOBAiDODmZqkQnTAICCAAEOC5g6ogIsFvmfGBfqsuj
@@ -86,10 +101,15 @@ fn a_key_under_a_password_comes_out_with_this_password_only() {
 #[test]
 fn keys_that_openssl_put_under_a_password_are_opened() {
     let folder = Folder::new();
-    for (name, text) in [("scrypt", OPENSSL_SCRYPT), ("pbkdf2", OPENSSL_PBKDF2)] {
+    let table = [
+        ("scrypt", OPENSSL_SCRYPT, OPENSSL_PUBLIC),
+        ("pbkdf2", OPENSSL_PBKDF2, OPENSSL_PUBLIC),
+        ("the default of pbkdf2", OPENSSL_SHA1, SHA1_PUBLIC),
+    ];
+    for (name, text, wanted) in table {
         let file = locked(&folder.file(name, text)).unwrap();
         let public = file.open("correct horse").unwrap().verifying_key().to_bytes();
-        assert_eq!(hex::encode(public), OPENSSL_PUBLIC, "{name}");
+        assert_eq!(hex::encode(public), wanted, "{name}");
         assert!(matches!(file.open("battery staple"), Err(KeyError::Password(_))), "{name}");
     }
 }
@@ -137,6 +157,7 @@ fn a_file_without_a_key_in_it_has_its_own_reason() {
     let cut = OPENSSL_SCRYPT.replace("guyPTshC\n", "");
     let table = [
         ("old", OPENSSL_OLD.to_owned(), "key.cipher"),
+        ("triple", OPENSSL_3DES.to_owned(), "key.cipher"),
         ("cut", cut, "key.not-private"),
         ("label only", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n".to_owned(), "key.not-private"),
         ("text", "once upon a time".to_owned(), "key.not-private"),

@@ -1,7 +1,11 @@
 //! `surefoot image inspect`: what is in an image, without a verdict on a board.
+//!
+//! An image that contradicts its own manifest, or that the key given did not sign, is shown all the same, and
+//! ends with an exit code of its own. `image verify` tells which of its claims fails.
 
 use super::keygen::hex;
 use super::orders::{leave, revokes};
+use crate::exit::Exit;
 use crate::output::{BAD, GOOD, Report, Table};
 use crate::problem::Problem;
 use clap::Args;
@@ -9,12 +13,12 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use surefoot_core::image::manifest::{Algorithm, ManifestFault, Override};
 use surefoot_host::files::{self, Loaded};
-use surefoot_host::image::{Inspection, LastWord, ManifestView, inspect, keys};
+use surefoot_host::image::{Convention, Inspection, LastWord, ManifestView, Map, Region, inspect, keys};
 
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// ELF, HEX, BIN or DFU file
+    /// ELF, HEX, BIN, DFU, S-record or UF2 file
     file: PathBuf,
     /// Where a BIN goes, as in 0x08010000
     #[arg(long, value_parser = crate::number::address)]
@@ -32,7 +36,14 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let seen = inspect(&loaded.segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
     let signed_by_key = view.zip(key).map(|(view, key)| view.signed_by(key.as_bytes()));
-    Ok(Report::new(to_json(&loaded, &seen, signed_by_key), to_text(&loaded, &seen, signed_by_key)))
+    let report = Report::new(to_json(&loaded, &seen, signed_by_key), to_text(&loaded, &seen, signed_by_key));
+    let whole = match &seen.manifest {
+        Some(Ok(view)) => view.length_matches && view.crc_matches && view.hash_matches,
+        Some(Err(_)) => false,
+        None => true,
+    };
+    let asked = arguments.key.is_none() || signed_by_key == Some(true);
+    Ok(if whole && asked { report } else { report.ending(Exit::Untrusted) })
 }
 
 fn to_json(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> Value {
@@ -49,6 +60,8 @@ fn to_json(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> V
         "manifest": seen.manifest.as_ref().and_then(|m| m.as_ref().ok()).map(manifest_json),
         "manifest_fault": seen.manifest.as_ref().and_then(|m| m.as_ref().err()).map(|f| fault(*f)),
         "signed_by_key": signed_by_key,
+        "crc_convention": seen.convention.map(Convention::text),
+        "notes": loaded.notes,
     })
 }
 
@@ -91,7 +104,14 @@ fn to_text(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> S
     let mut table = Table::default();
     table.row("format", loaded.format.to_string());
     for s in &loaded.segments {
-        table.row("bytes", format!("0x{:08X}..0x{:08X}  {}", s.address, s.end(), s.bytes.len()));
+        let place = match Map::default().region(s.address) {
+            Region::Flash => String::new(),
+            other => format!("  ({})", other.name()),
+        };
+        table.row("bytes", format!("0x{:08X}..0x{:08X}  {}{place}", s.address, s.end(), s.bytes.len()));
+    }
+    for note in &loaded.notes {
+        table.row("note", note);
     }
     let word = |word: Option<u32>| word.map_or("-".to_owned(), |w| format!("0x{w:08X}"));
     table.row("stack pointer", word(seen.stack_pointer)).row("reset vector", word(seen.reset_vector));
@@ -103,7 +123,10 @@ fn to_text(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> S
     if seen.manifest.is_none() {
         let crc = match seen.last_word {
             LastWord::IsCrc(crc) => format!("0x{crc:08X} in the last word, {GOOD}matches{GOOD:#}"),
-            LastWord::IsNot => "the last word is none".to_owned(),
+            LastWord::IsNot => seen.convention.map_or("the last word is none".to_owned(), |convention| {
+                let (text, remedy) = (convention.text(), convention.remedy());
+                format!("{BAD}not the board's{BAD:#}: the last word is a CRC-32, but {text}. {remedy}")
+            }),
         };
         table.row("CRC-32", crc);
     }

@@ -1,4 +1,4 @@
-//! `surefoot image`: keys, signing, looking.
+//! `surefoot image`: keys, signing, looking, verifying.
 
 mod inspect;
 pub mod keygen;
@@ -7,6 +7,7 @@ mod orders;
 mod password;
 pub mod sign;
 pub mod signer;
+mod verify;
 
 use crate::output::{Report, Ui};
 use crate::problem::Problem;
@@ -20,9 +21,11 @@ pub enum Command {
     /// List a board's keys with their numbers and ids
     Keys(keys::Arguments),
     /// Add manifest and signature, or a CRC-32; checks the result against the board
-    Sign(sign::Arguments),
+    Sign(Box<sign::Arguments>),
     /// Show what is in an image
     Inspect(inspect::Arguments),
+    /// Hold an image against public keys, without a board
+    Verify(verify::Arguments),
 }
 
 /// Does it.
@@ -30,7 +33,8 @@ pub fn run(command: Command, ui: &Ui) -> Result<Report, Problem> {
     match command {
         Command::Keygen(arguments) => keygen::run(arguments, ui),
         Command::Keys(arguments) => keys::run(arguments),
-        Command::Sign(arguments) => sign::run(arguments, ui),
+        Command::Sign(arguments) => sign::run(*arguments, ui),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }

@@ -9,11 +9,11 @@ use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use surefoot_host::files;
-use surefoot_host::image::keys::{KeyError, Locked, SigningKey};
+use surefoot_host::image::keys::{KeyError, Locked, PASSWORD_VARIABLE, SigningKey};
 use zeroize::Zeroizing;
 
 /// The environment variable, for CI.
-const VARIABLE: &str = "SUREFOOT_KEY_PASSWORD";
+const VARIABLE: &str = PASSWORD_VARIABLE;
 /// So often may a password be mistyped.
 const TRIES: usize = 3;
 
@@ -29,6 +29,11 @@ pub struct Source {
 type Password = Zeroizing<String>;
 
 impl Source {
+    /// The file that was named.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.password_file.as_ref()
+    }
+
     /// True when a file was named.
     pub fn is_named(&self) -> bool {
         self.password_file.is_some()

@@ -20,15 +20,15 @@ use surefoot_host::image::{self, CrcPlace, Identity, ManifestView, keys};
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The application: ELF, HEX, BIN or DFU file
+    /// The application: ELF, HEX, BIN, DFU, S-record or UF2 file
     file: PathBuf,
     #[command(flatten)]
     board: BoardFile,
     #[command(flatten)]
     signer: Signer,
-    /// Version, as in 1.2.3
-    #[arg(long = "version", id = "image-version", default_value = "0.0.0", value_parser = version)]
-    version: Version,
+    /// Version, as in 1.2.3; v1.2 is 1.2.0 [default: 0.0.0, with a warning]
+    #[arg(long = "version", id = "image-version", value_parser = version)]
+    version: Option<Version>,
     /// Security counter: rises when older images must not come back
     #[arg(long, default_value_t = 0)]
     counter: u32,
@@ -46,6 +46,9 @@ pub struct Arguments {
     /// Replace the manifest of an image that has one
     #[arg(long)]
     again: bool,
+    /// Take an image with whole erased sectors inside it: they become part of it, and must stay erased
+    #[arg(long)]
+    fill_gaps: bool,
     /// For every board of this chip
     #[arg(long)]
     any_board: bool,
@@ -65,37 +68,90 @@ enum CrcName {
 }
 
 pub fn version(text: &str) -> Result<Version, String> {
-    let parts: Vec<u16> = text.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| EXPECTED)?;
+    let plain = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    if let Some(at) = plain.find(['+', '-']).filter(|at| *at > 0) {
+        let (number, rest) = plain.split_at(at);
+        return Err(format!(
+            "a manifest has room for three numbers: give {number}, and keep {rest:?} elsewhere"
+        ));
+    }
+    let parts: Vec<u16> = plain.split('.').map(str::parse).collect::<Result<_, _>>().map_err(|_| EXPECTED)?;
     match parts[..] {
         [major, minor, patch] => Ok(Version { major, minor, patch }),
+        [major, minor] => Ok(Version { major, minor, patch: 0 }),
         _ => Err(EXPECTED.into()),
     }
 }
 
-const EXPECTED: &str = "a version such as 1.2.3 is expected, each part at most 65535";
+const EXPECTED: &str = "a version such as 1.2.3 or v1.2 is expected, each part at most 65535";
 
 /// Signs, proves and writes.
 pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     let loaded = board::load(&arguments.board.board)?;
-    let input = read(&arguments, &loaded)?;
-    let slot = slot_for(&loaded, &input);
-    let flat = image::flat(&input, slot).map_err(|e| Problem::from(e).about(&arguments.file))?;
+    let inputs = [&arguments.file, &arguments.board.board].into_iter().chain(arguments.signer.files());
+    files::not_over(&arguments.out, inputs.map(PathBuf::as_path))?;
+    let file = read(&arguments, &loaded)?;
+    let mut warnings = file.notes.clone();
+    let input = &file.segments;
+    let about = |e: image::ImageError| Problem::from(e).about(&arguments.file);
+    let slot = slot_for(&loaded, input);
+    let flat = image::flat_on(&board::address_map(&loaded.board), input, slot).map_err(about)?;
+    if !arguments.unchecked {
+        meant_for(&file, &loaded.board).map_err(|problem| problem.about(&arguments.file))?;
+        let judged = image::check_vectors(loaded.config()?, slot, input);
+        judged.map_err(|e| Problem::from(e).about(&arguments.file))?;
+    }
+    if let Some(hole) = image::hole(input, slot, arguments.crc.is_some(), board::sectors(&loaded.board)) {
+        let hole = image::ImageError::Hole(hole);
+        match arguments.fill_gaps {
+            true => warnings.push(format!("{hole}: part of the image, so nothing may be written there")),
+            false => return Err(about(hole)),
+        }
+    }
     let segments = match arguments.crc {
         Some(place) => {
             let place = match place {
                 CrcName::Image => CrcPlace::Image,
                 CrcName::Region => CrcPlace::Region,
             };
-            image::with_crc(flat, slot, place).map_err(|e| Problem::from(e).about(&arguments.file))?
+            image::with_crc(flat, slot, place).map_err(about)?
         }
-        None => with_manifest(&arguments, &loaded, slot, flat, ui)?,
+        None => with_manifest(&arguments, &loaded, slot, flat, &mut warnings, ui)?,
     };
     if !arguments.unchecked {
         check(&arguments, &loaded, &segments)?;
     }
     let usb = &loaded.board.usb;
     let format = files::write(&arguments.out, &segments, Ids { vid: usb.vid, pid: usb.pid, device: 0xFFFF })?;
-    Ok(report(&arguments, &loaded, &segments, format))
+    Ok(report(&arguments, &loaded, &segments, format, warnings))
+}
+
+/// What the file says of where it belongs, against the board.
+fn meant_for(file: &files::Loaded, board: &Board) -> Result<(), Problem> {
+    let is = |id, board| id == 0xFFFF || id == board;
+    if let Some(ids) = file.ids.filter(|ids| !is(ids.vid, board.usb.vid) || !is(ids.pid, board.usb.pid)) {
+        return Err(Problem::new(
+            Exit::Image,
+            "image.other-ids",
+            format!(
+                "the file is for USB device {ids}, the board is {:04x}:{:04x}",
+                board.usb.vid, board.usb.pid
+            ),
+            "A DFU suffix names the device that a file is meant for.",
+            "Take the file for this board, or cut the suffix off with `dfu-suffix --delete FILE`.",
+        ));
+    }
+    let named = file.family.map(|family| (family, family.stm32()));
+    match named.filter(|(_, name)| name.is_none_or(|name| !board.chip.name.starts_with(name))) {
+        None => Ok(()),
+        Some((family, _)) => Err(Problem::new(
+            Exit::Image,
+            "image.other-chip",
+            format!("the UF2 file is for {family}, the board has an {}", board.chip.name),
+            "Each block of a UF2 file names the chips that it is for.",
+            "Take the file for this chip, or the ELF or HEX of the same build.",
+        )),
+    }
 }
 
 /// Whatever can be refused is refused before anybody is asked for a signature.
@@ -104,11 +160,16 @@ fn with_manifest(
     loaded: &Loaded,
     slot: Slot,
     flat: Vec<u8>,
+    warnings: &mut Vec<String>,
     ui: &Ui,
 ) -> Result<Segments, Problem> {
     let signer = arguments.signer.open(ui)?;
+    warnings.extend(arguments.signer.warnings(signer.as_ref()));
+    if arguments.version.is_none() {
+        warnings.push("no --version was given: the image says 0.0.0, which tells nobody what it is".into());
+    }
     let identity = Identity {
-        version: arguments.version,
+        version: arguments.version.unwrap_or_default(),
         security_counter: arguments.counter,
         device_id: loaded.board.device_id(),
         board_id: if arguments.any_board { 0 } else { loaded.board.id },
@@ -116,6 +177,11 @@ fn with_manifest(
     let public = signer.as_ref().map(Opened::public);
     let unsigned = image::prepare(flat, slot, identity, public.as_ref(), arguments.again)
         .map_err(|e| Problem::from(e).about(&arguments.file))?;
+    if let Some(handler) = unsigned.replaced_handler() {
+        warnings.push(format!(
+            "the reserved vectors 8-10 held the default handler 0x{handler:08X}, which the core never fetches there; the manifest's place is written over it"
+        ));
+    }
     let unsigned = arguments.orders.put_into(unsigned, &loaded.board, public.as_ref())?;
     let segments = |bytes| Segments::one(slot.base, bytes).map_err(files::FileError::from);
     let Some(signer) = signer else { return Ok(segments(unsigned.bytes())?) };
@@ -132,28 +198,27 @@ fn with_manifest(
     Ok(segments(unsigned.signed(signature))?)
 }
 
-fn read(arguments: &Arguments, loaded: &Loaded) -> Result<Segments, Problem> {
-    let read = |address| {
-        let file = files::read(&arguments.file, address);
-        file.map(|f| f.segments).map_err(|e| Problem::from(e).about(&arguments.file))
-    };
+fn read(arguments: &Arguments, loaded: &Loaded) -> Result<files::Loaded, Problem> {
+    let read =
+        |address| files::read(&arguments.file, address).map_err(|e| Problem::from(e).about(&arguments.file));
     let is_raw = files::Format::by_name(&arguments.file) == Some(files::Format::Bin);
     if !is_raw || arguments.address.is_some() {
         return read(arguments.address);
     }
     let first = loaded.board.slot().base;
-    let segments = read(Some(first))?;
-    let entry = image::inspect(&segments).reset_vector.unwrap_or(first) & !1;
+    let file = read(Some(first))?;
+    let entry = image::inspect(&file.segments).reset_vector.unwrap_or(first) & !1;
     match loaded.board.running_slots().iter().find(|slot| slot.contains(entry, 2)) {
         Some(slot) if slot.base != first => read(Some(slot.base)),
-        _ => Ok(segments),
+        _ => Ok(file),
     }
 }
 
 /// The slot that the image is for: where it begins, or the board's first.
 fn slot_for(loaded: &Loaded, segments: &Segments) -> Slot {
     let slots = loaded.board.running_slots();
-    slots.into_iter().find(|slot| slot.base == segments.start()).unwrap_or(loaded.board.slot())
+    let begins = |slot: &Slot| segments.iter().any(|s| s.address == slot.base);
+    slots.into_iter().find(begins).unwrap_or(loaded.board.slot())
 }
 
 /// Proves the result as the board will. A missing key gets its own remedy.
@@ -206,12 +271,18 @@ fn warnings(board: &Board, view: Option<&ManifestView>) -> Vec<String> {
     said
 }
 
-fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: files::Format) -> Report {
+fn report(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    segments: &Segments,
+    format: files::Format,
+    mut warnings: Vec<String>,
+) -> Report {
     let seen = image::inspect(segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
     let room = slot_for(loaded, segments).length;
     let unproved = view.and_then(|view| left_to_the_board(&loaded.board, view));
-    let warnings = warnings(&loaded.board, view);
+    warnings.extend(self::warnings(&loaded.board, view));
     let mut table = Table::default();
     table
         .row("written", format!("{} ({format})", arguments.out.display()))
@@ -249,4 +320,26 @@ fn report(arguments: &Arguments, loaded: &Loaded, segments: &Segments, format: f
         "manifest": view.map(manifest_json),
     });
     Report::new(json, table.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_people_write_them_and_what_has_no_room_is_told() {
+        let read = |text: &str| version(text).map(|v| (v.major, v.minor, v.patch));
+        for (text, wanted) in
+            [("1.2.3", (1, 2, 3)), ("v1.0", (1, 0, 0)), ("1.0", (1, 0, 0)), ("V2.0.65535", (2, 0, 65535))]
+        {
+            assert_eq!(read(text), Ok(wanted), "{text}");
+        }
+        for text in ["1.0.0+3", "v1.0.0-rc1"] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains("three numbers: give 1.0.0,"), "{text}: {error}");
+        }
+        for text in ["", "v", "1", "1.2.3.4", "1.2.65536", "-1.2.3", "1..2"] {
+            assert_eq!(read(text), Err(EXPECTED.to_owned()), "{text}");
+        }
+    }
 }

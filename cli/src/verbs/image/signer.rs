@@ -9,6 +9,9 @@ use std::time::Duration;
 use surefoot_host::image::keys::{self, PrivateKey, SigningKey};
 use surefoot_host::image::{External, Input, Unsigned};
 
+const PUBLISHED: &str =
+    "this is the example key, whose private half is published with surefoot: anybody can sign with it";
+
 /// The options.
 #[derive(Debug, Args)]
 pub struct Signer {
@@ -50,6 +53,27 @@ impl Signer {
     /// True when there will be a signature.
     pub fn is_named(&self) -> bool {
         self.key.is_some() || self.sign_with.is_some()
+    }
+
+    /// The files that it reads.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.key.iter().chain(&self.public_key).chain(self.password.file())
+    }
+
+    /// What is unsafe about the key that signs.
+    pub fn warnings(&self, opened: Option<&Opened>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if opened.is_some_and(|opened| keys::is_published(&opened.public())) {
+            warnings.push(PUBLISHED.to_owned());
+        }
+        // A command guards its key itself.
+        if let Some(path) = self.key.as_ref().filter(|path| keys::is_readable_by_others(path)) {
+            let path = path.display();
+            warnings.push(format!(
+                "other users of this machine can read the private key {path}: chmod 600 {path}"
+            ));
+        }
+        warnings
     }
 
     /// Reads and opens the keys.
