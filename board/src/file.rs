@@ -117,7 +117,7 @@ fn identity(file: &mut Section) -> Result<(String, u32)> {
     let id = match file.get("id") {
         Some(item) => match item.number("a number like 0x12345678", units::address)? {
             0 => {
-                return Err(item.value_fault("0 stands for any board", "use another number, or leave it out"));
+                return Err(item.value_fault("0 means any board", "use another number, or leave it out"));
             }
             id => id,
         },
@@ -299,7 +299,7 @@ fn boot(file: &mut Section, journal: bool) -> Result<Boot> {
         boot.magic = item.number("a number like 0xDEADBEEF", units::address)?;
         if matches!(boot.magic, 0 | u32::MAX) {
             return Err(item.value_fault(
-                format!("{:#X} can stand in a register that nobody wrote", boot.magic),
+                format!("{:#X} can be in a register that was never written", boot.magic),
                 "use another word, 0xDEADBEEF for example",
             ));
         }

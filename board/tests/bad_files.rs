@@ -154,7 +154,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "name = \"probe\"",
         "name = \"probe\"\nid = 0",
-        "2:6: id: 0 stands for any board; use another number, or leave it out",
+        "2:6: id: 0 means any board; use another number, or leave it out",
     ),
     (
         "STM32F407VG",
@@ -338,12 +338,12 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "magic = 0xDEADBEEF",
         "magic = 0",
-        "30:9: boot.magic: 0x0 can stand in a register that nobody wrote; use another word, 0xDEADBEEF for example",
+        "30:9: boot.magic: 0x0 can be in a register that was never written; use another word, 0xDEADBEEF for example",
     ),
     (
         "magic = 0xDEADBEEF",
         "magic = 0xFFFFFFFF",
-        "30:9: boot.magic: 0xFFFFFFFF can stand in a register that nobody wrote; use another word, 0xDEADBEEF for example",
+        "30:9: boot.magic: 0xFFFFFFFF can be in a register that was never written; use another word, 0xDEADBEEF for example",
     ),
     (
         "magic = 0xDEADBEEF",

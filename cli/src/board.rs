@@ -99,7 +99,7 @@ pub fn refused(error: &BoardError) -> Problem {
         ),
         Fault::Syntax(_) => ("syntax", "The file is not TOML.", "Correct this line."),
         Fault::UnknownKey { .. } => {
-            ("unknown-key", "A key that nobody reads is a mistyped key.", "Correct or remove this line.")
+            ("unknown-key", "An unknown key is most likely a mistyped one.", "Correct or remove this line.")
         }
         Fault::Missing { .. } => ("missing", "Without it there is no safe value.", "Add the line."),
         Fault::Type { .. } => ("type", "The value is of another kind.", "Correct this line."),

@@ -276,7 +276,7 @@ impl Explain for KeyError {
             }
             Self::Password(_) => "Try again; a copied password may have lost or gained a blank.".into(),
             Self::Cipher(_) | Self::Cost(_) => {
-                "Encrypt it anew: `openssl pkcs8 -topk8 -scrypt -in OLD.pem -out NEW.pem`.".into()
+                "Encrypt it again: `openssl pkcs8 -topk8 -scrypt -in OLD.pem -out NEW.pem`.".into()
             }
             Self::Random(_) | Self::Encode(_) => "Make the key on another machine, and report this.".into(),
         }
@@ -303,9 +303,9 @@ impl Explain for ExternalError {
             Self::File(e) => e.why(),
             Self::Words(_) => "It is empty, or a quotation mark in it is not closed.".into(),
             Self::Start { source, .. } => format!("The system says: {source}."),
-            Self::Failed { .. } => "What it said on standard error stands above.".into(),
+            Self::Failed { .. } => "Its messages on standard error are above.".into(),
             Self::Timeout { .. } => "It may wait for a server, for a touch or for a PIN; it was ended.".into(),
-            Self::NoFile { .. } => "It ended well, but the file that {signature} stands for is not there.".into(),
+            Self::NoFile { .. } => "It ended well, but the file named by {signature} is not there.".into(),
             Self::Form { .. } => {
                 "A signature is 64 bytes, or the same as 128 hexadecimal digits or in base64.".into()
             }
@@ -356,7 +356,7 @@ impl Explain for ImageError {
                 "It is linked for 0x{start:08X}; below 0x{slot:08X} is the bootloader and what belongs to it."
             ),
             Self::Start { .. } => "The bootloader looks for the vector table at the slot's first byte.".into(),
-            Self::TooBig { .. } => "The manifest or CRC stands behind the image, inside the slot.".into(),
+            Self::TooBig { .. } => "The manifest or CRC follows the image, inside the slot.".into(),
             Self::Outside { .. } => "An image is what goes into one slot; nothing else would be written, checked or signed.".into(),
             Self::Hole(_) => {
                 "An application that saves settings there changes its own image, which the board then refuses; and each update erases them."
@@ -364,12 +364,12 @@ impl Explain for ImageError {
             }
             Self::TooShort(_) => "The manifest is found by three reserved vectors.".into(),
             Self::ReservedVectors(..) => {
-                "ARM reserves them; the manifest's place is written there, and what stands there would be lost."
+                "ARM reserves them; the place of the manifest is written there, and what is there now would be lost."
                     .into()
             }
             Self::HasManifest => "Signing it twice is rarely meant.".into(),
             Self::CrcErased => "The board could not tell it from a missing one.".into(),
-            Self::LastWordUsed(_) => "The CRC-32 would have to stand there.".into(),
+            Self::LastWordUsed(_) => "The CRC-32 would have to be there.".into(),
             Self::BehindManifest { .. } => {
                 "No signature and no CRC covers them; the manifest is an image's last part.".into()
             }

@@ -167,7 +167,7 @@ pub fn image_fault(fault: ImageFault) -> Text {
         }
         Length => text(
             "length",
-            "the length in its manifest does not fit where the manifest stands",
+            "the length in its manifest does not fit the place of the manifest",
             "sign it again from the ELF file; the file may have been cut or padded",
         ),
         LoadAddress => text(
@@ -270,7 +270,7 @@ pub fn event(event: Event) -> Text {
         Event::Trial => text("trial", "an image on trial was started", ""),
         Event::Rejected => text(
             "rejected",
-            "the image on trial was given up",
+            "the trial of the image has failed",
             "mend the application, let it confirm itself, and sign it as a new image",
         ),
         Event::Confirmed => text("confirmed", "the image on trial confirmed itself", ""),
@@ -283,7 +283,7 @@ pub fn event(event: Event) -> Text {
         Event::UpdateFault => text(
             "update-fault",
             "a flash operation of an update failed",
-            "flash again; it is written all anew",
+            "flash again; everything is written again",
         ),
         Event::Refused => text("refused", "the image of an update was refused", "flash another image"),
     }

@@ -182,7 +182,7 @@ fn agree(
         Exit::Unconfirmed,
         "unconfirmed",
         "not confirmed: change the option bytes",
-        "This bootloader takes no protection away again, and nobody confirmed it.",
+        "This bootloader never removes protection, and the change was not confirmed.",
         "Answer y on a terminal, or add --yes.",
     ))
 }
@@ -233,7 +233,7 @@ fn agree_for_ever(arguments: &Arguments, board: Option<&Loaded>, ui: &Ui) -> Res
         Some(_) => {
             Err(problem("that is not the connected board's name", "Look at the board file, and try again."))
         }
-        None => Err(problem("nobody typed the board's name", "Run it on a terminal, or give --name NAME.")),
+        None => Err(problem("the board's name was not typed", "Run it on a terminal, or give --name NAME.")),
     }
 }
 

@@ -109,7 +109,7 @@ pub fn unconfirmed(what: &str) -> Problem {
         Exit::Unconfirmed,
         "unconfirmed",
         format!("not confirmed: {what}"),
-        "It cannot be undone, and nobody confirmed it.",
+        "It cannot be undone, and it was not confirmed.",
         "Answer y on a terminal, or add --yes.",
     )
 }

@@ -170,7 +170,7 @@ pub enum Refusal {
         count: usize,
     },
     /// The image in use was not copied to the backup slot, so nothing is open.
-    #[error("the board could not copy its image to the backup slot, and lets nobody write before")]
+    #[error("the board could not copy its image to the backup slot, and takes no update before that")]
     NoBackup {
         /// What our bootloader says of the flash.
         fault: Option<FlashFault>,
@@ -388,7 +388,7 @@ impl Explain for Refusal {
             Self::Chip { .. } | Self::Board { .. } => {
                 "Give the board file of the connected board with --board, or connect the other one.".into()
             }
-            Self::Policy { .. } | Self::Layout { .. } => "Take that version, or seal and write the bootloader anew.".into(),
+            Self::Policy { .. } | Self::Layout { .. } => "Take that version, or seal and write the bootloader again.".into(),
             Self::Protected { .. } => {
                 "Link the application for its slot (see `surefoot layout`); `surefoot info` draws what is writable."
                     .into()
@@ -403,7 +403,7 @@ impl Explain for Refusal {
             Self::Ambiguous { .. } => "Give one file for each slot.".into(),
             Self::NoBackup { .. } => texts::NO_BACKUP.into(),
             Self::Lowers { .. } => {
-                "To open the board all the same, take the protection off with a debug probe and write everything anew.".into()
+                "To open the board all the same, remove the protection with a debug probe and write everything again.".into()
             }
             Self::Locked => "Nothing can be done, and nothing has to be.".into(),
             Self::OptionsFixed => {

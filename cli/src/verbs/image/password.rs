@@ -50,7 +50,7 @@ impl Source {
                 Exit::Input,
                 "password.differs",
                 "the two passwords differ",
-                "One of them was mistyped, and nobody could open the key.",
+                "One of them was mistyped; the key could not be opened afterwards.",
                 "Run the command again.",
             ));
         }
@@ -111,7 +111,7 @@ fn not_text(source: &str) -> Problem {
         Exit::Input,
         "password.not-text",
         format!("the password from {source} is not text in UTF-8"),
-        "Which bytes it stands for depends on the system then.",
+        "Which bytes such a text has depends on the system.",
         "Store it as UTF-8.",
     )
 }
