@@ -53,7 +53,12 @@ pub enum Verb {
     /// Check, erase, program, verify, boot
     Flash(verbs::flash::Arguments),
     /// Sign a program with the development key, flash it, boot it and show its output (a cargo runner)
+    #[cfg(feature = "sim")]
     Run(verbs::run::Arguments),
+    /// (this build has no virtual board)
+    #[cfg(not(feature = "sim"))]
+    #[command(hide = true)]
+    Run(verbs::missing::Arguments),
     /// Compare a file with the flash
     Verify(verbs::verify::Arguments),
     /// Read flash into a file
@@ -65,8 +70,20 @@ pub enum Verb {
     /// Show and change what guards a board: write and read protection, brown-out reset
     Protect(verbs::protect::Arguments),
     /// Run programs on the virtual board, or plug it into QEMU
+    #[cfg(feature = "sim")]
     #[command(subcommand)]
     Sim(verbs::sim::Command),
+    /// Show the main job on a virtual board, told as a story
+    #[cfg(feature = "sim")]
+    Demo(verbs::demo::Arguments),
+    /// (this build has no virtual board)
+    #[cfg(not(feature = "sim"))]
+    #[command(hide = true)]
+    Sim(verbs::missing::Arguments),
+    /// (this build has no virtual board)
+    #[cfg(not(feature = "sim"))]
+    #[command(hide = true)]
+    Demo(verbs::missing::Arguments),
     /// Print a completion script for a shell
     Completions(verbs::completions::Arguments),
 }

@@ -1,20 +1,19 @@
 //! Which device, over which link: the options, and how it is opened.
 
-use crate::board::{Loaded, MaybeBoardFile, not_sealed};
-use crate::exit::Exit;
+use crate::board::{Loaded, MaybeBoardFile};
 use crate::output::Ui;
 use crate::problem::Problem;
-use crate::verbs::bootloader::built_in;
+#[cfg(feature = "sim")]
+use crate::virtual_board::virtual_board;
 use clap::Args;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "sim")]
+use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_board::Board;
-use surefoot_host::link::sim::{Fitting, PowerOn, SimLink, StateLock, VirtualBoard};
+#[cfg(feature = "sim")]
+use surefoot_host::link::sim::{PowerOn, SimLink};
 use surefoot_host::link::usb::UsbLink;
 use surefoot_host::link::{Filter, LinkError, Usb};
-
-/// How long a command waits for another one that has the same virtual board.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The options of every verb that talks to a board.
 #[derive(Clone, Debug, Args)]
@@ -45,6 +44,7 @@ pub enum Link {
     /// Real USB.
     Usb,
     /// A virtual board in a state file.
+    #[cfg(feature = "sim")]
     Sim(PathBuf, PowerOn),
 }
 
@@ -53,6 +53,17 @@ pub fn parse(text: &str) -> Result<Link, String> {
         return Ok(Link::Usb);
     }
     let rest = text.strip_prefix("sim:").ok_or("usb or sim:FILE is expected")?;
+    board_in(rest)
+}
+
+/// This build has no virtual board.
+#[cfg(not(feature = "sim"))]
+fn board_in(_rest: &str) -> Result<Link, String> {
+    Err(format!("{}; {}", crate::verbs::missing::WHAT, crate::verbs::missing::REMEDY))
+}
+
+#[cfg(feature = "sim")]
+fn board_in(rest: &str) -> Result<Link, String> {
     let mut parts = rest.split(',');
     let file = parts.next().filter(|file| !file.is_empty()).ok_or("sim: needs the name of a state file")?;
     let mut how = PowerOn::default();
@@ -69,11 +80,14 @@ pub fn parse(text: &str) -> Result<Link, String> {
 impl LinkOptions {
     /// Opens the link.
     pub fn open(&self, board: Option<&Loaded>, ui: &Ui) -> Result<Box<dyn Usb>, Problem> {
+        #[cfg(not(feature = "sim"))]
+        let _ = ui;
         match &self.link {
             Link::Usb => match UsbLink::open(self.filter(board), self.wait) {
                 Ok(link) => Ok(Box::new(link)),
                 Err(error) => Err(not_opened(error, board.map(|loaded| &loaded.board))),
             },
+            #[cfg(feature = "sim")]
             Link::Sim(path, how) => {
                 let virtual_board = virtual_board(path, board, ui)?;
                 Ok(Box::new(SimLink::open(virtual_board, path.clone(), *how)?))
@@ -90,61 +104,6 @@ impl LinkOptions {
             serial: self.serial.clone(),
         }
     }
-}
-
-/// The board in `path`, or a new one from the board file.
-pub fn virtual_board(path: &Path, board: Option<&Loaded>, ui: &Ui) -> Result<VirtualBoard, Problem> {
-    if path.exists() {
-        // Read once before the lock: nothing is written beside a file that is no board's state.
-        VirtualBoard::load(path)?;
-        return locked(path, ui, || Ok(VirtualBoard::load(path)?));
-    }
-    let Some(loaded) = board else {
-        return Err(Problem::new(
-            Exit::Input,
-            "sim.no-board",
-            format!(
-                "there is no virtual board in {} yet, and no board file to make one from",
-                path.display()
-            ),
-            "A virtual board is made from a board file, with the sealed bootloader in its flash.",
-            "Add --board BOARD.toml.",
-        ));
-    };
-    // Made before the lock: a board that there is no model of leaves no file behind.
-    let new = new_virtual_board(&loaded.board)?;
-    let mut made = false;
-    let board = locked(path, ui, || match path.exists() {
-        // Another command made it meanwhile.
-        true => Ok(VirtualBoard::load(path)?),
-        false => {
-            new.save(path)?;
-            made = true;
-            Ok(new)
-        }
-    })?;
-    if made {
-        ui.note(&format!("a new virtual {} with its bootloader in {}", loaded.board.name, path.display()));
-    }
-    Ok(board)
-}
-
-/// The board that `get` makes, with the state file in `path` locked for as long as the board lives.
-fn locked(
-    path: &Path,
-    ui: &Ui,
-    get: impl FnOnce() -> Result<VirtualBoard, Problem>,
-) -> Result<VirtualBoard, Problem> {
-    let lock = match StateLock::take(path, Duration::ZERO) {
-        Err(LinkError::Locked(_)) => {
-            ui.note(&format!("another command has the virtual board in {}: waiting for it", path.display()));
-            StateLock::take(path, PATIENCE)?
-        }
-        taken => taken?,
-    };
-    let mut board = get()?;
-    board.keep(lock);
-    Ok(board)
 }
 
 /// Where no board is found, the ways into update mode that this one has.
@@ -164,30 +123,7 @@ fn not_opened(error: LinkError, board: Option<&Board>) -> Problem {
     problem
 }
 
-/// A new virtual board with the built-in bootloader, sealed.
-pub fn new_virtual_board(board: &Board) -> Result<VirtualBoard, Problem> {
-    let sealed = built_in(board).map_err(|e| not_sealed(&e))?;
-    Ok(VirtualBoard::new(fitting(board), sealed.base, &sealed.image)?)
-}
-
-fn fitting(board: &Board) -> Fitting {
-    let slot = board.slot();
-    Fitting {
-        board: board.name.clone(),
-        chip: board.chip.name.to_owned(),
-        hse_hz: board.clocks.hse.map_or(0, |pll| pll.input_hz),
-        hse_bypass: board.clocks.bypass,
-        button: board.button.map(|pin| pin.0),
-        led: board.led.map(|pin| pin.0),
-        slot_base: slot.base,
-        slot_length: slot.length,
-        second: board.running_slots().get(1).map(|slot| (slot.base, slot.length)),
-        magic: board.boot.magic,
-        backup_register: board.boot.backup_register,
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sim"))]
 mod tests {
     use super::*;
 

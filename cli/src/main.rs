@@ -15,8 +15,11 @@ mod output;
 mod problem;
 mod progress;
 mod shown;
+#[cfg(feature = "sim")]
 mod signal;
 mod verbs;
+#[cfg(feature = "sim")]
+mod virtual_board;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -34,6 +37,9 @@ fn main() -> ExitCode {
     if common.no_color {
         anstream::ColorChoice::Never.write_global();
     }
+    // The verbs of a board that this build lacks take whatever stands behind them.
+    #[cfg(not(feature = "sim"))]
+    let common = args::Common { json: common.json || json_asked(), ..common };
     let ui = Ui { json: common.json, quiet: common.quiet, yes: common.yes };
     ended(&ui, &guarded(|| carry_out(verb, &ui)))
 }
@@ -46,6 +52,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::Image(command) => verbs::image::run(command, ui),
         Verb::List(arguments) => verbs::list::run(&arguments, ui),
         Verb::Info(arguments) => verbs::info::run(&arguments, ui),
+        #[cfg(feature = "sim")]
         Verb::Run(arguments) => verbs::run::run(&arguments, ui),
         Verb::Flash(arguments) => verbs::flash::run(&arguments, ui),
         Verb::Verify(arguments) => verbs::verify::run(&arguments, ui),
@@ -53,7 +60,12 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::Erase(arguments) => verbs::erase::run(&arguments, ui),
         Verb::Boot(arguments) => verbs::boot::run(&arguments, ui),
         Verb::Protect(arguments) => verbs::protect::run(&arguments, ui),
+        #[cfg(feature = "sim")]
         Verb::Sim(command) => verbs::sim::run(&command, ui),
+        #[cfg(feature = "sim")]
+        Verb::Demo(arguments) => verbs::demo::run(&arguments, ui),
+        #[cfg(not(feature = "sim"))]
+        Verb::Run(_) | Verb::Sim(_) | Verb::Demo(_) => Err(verbs::missing::problem()),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
     }
 }
@@ -85,7 +97,7 @@ fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
 
 /// Help and version are no errors; a mistake is told as the user wants all errors told.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    let json = std::env::args_os().any(|argument| argument == "--json");
+    let json = json_asked();
     if !json || !error.use_stderr() {
         error.exit();
     }
@@ -94,6 +106,11 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         ("The command line has no meaning.", "See `surefoot --help` and `surefoot VERB --help`.");
     let problem = Problem::new(Exit::Usage, "usage", what, why, remedy);
     ended(&Ui { json, quiet: false, yes: false }, &Err(problem))
+}
+
+/// True when it stands anywhere in the command line.
+fn json_asked() -> bool {
+    std::env::args_os().any(|argument| argument == "--json")
 }
 
 /// What clap says up to its usage lines, the names of arguments too, as one line.

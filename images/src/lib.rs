@@ -32,6 +32,40 @@ pub static F4_CRC: Image = Image {
     elf: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.elf")),
 };
 
+/// An application of the demo: an ELF file of examples/blinky-rust, or of the one in tests/trial that hangs.
+#[derive(Clone, Copy, Debug)]
+pub struct Application {
+    /// Half a period of its LED, in milliseconds; none hangs.
+    pub period_ms: Option<u32>,
+    /// The start of the slot that it is linked for.
+    pub base: u32,
+    /// Its name in `prebuilt/demo`.
+    pub file: &'static str,
+    /// The file.
+    pub elf: &'static [u8],
+}
+
+macro_rules! application {
+    ($period_ms:expr, $base:expr, $file:literal) => {
+        Application {
+            period_ms: $period_ms,
+            base: $base,
+            file: $file,
+            elf: include_bytes!(concat!("../prebuilt/demo/", $file)),
+        }
+    };
+}
+
+/// The applications of the demo.
+pub static APPLICATIONS: [Application; 6] = [
+    application!(Some(500), 0x0801_0000, "blinky-500-08010000.elf"),
+    application!(Some(250), 0x0801_0000, "blinky-250-08010000.elf"),
+    application!(Some(500), 0x0800_0000, "blinky-500-08000000.elf"),
+    application!(Some(500), 0x0800_C000, "blinky-500-0800c000.elf"),
+    application!(Some(250), 0x0808_0000, "blinky-250-08080000.elf"),
+    application!(None, 0x0808_0000, "hangs-08080000.elf"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,12 +79,15 @@ mod tests {
 
     #[test]
     fn the_prebuilt_files_have_the_sums_beside_them() {
-        let folder = own().join("prebuilt");
-        let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("there are sums");
-        assert_eq!(sums.lines().count(), 2 * make::BUILDS.len());
-        for line in sums.lines() {
-            let (sum, name) = line.split_once("  ").expect("as sha256sum writes them");
-            assert_eq!(hex::encode(Sha256::digest(fs::read(folder.join(name)).expect(name))), sum, "{name}");
+        for (folder, files) in [("prebuilt", 2 * make::BUILDS.len()), ("prebuilt/demo", APPLICATIONS.len())] {
+            let folder = own().join(folder);
+            let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("there are sums");
+            assert_eq!(sums.lines().count(), files);
+            for line in sums.lines() {
+                let (sum, name) = line.split_once("  ").expect("as sha256sum writes them");
+                let now = Sha256::digest(fs::read(folder.join(name)).expect(name));
+                assert_eq!(hex::encode(now), sum, "{name}");
+            }
         }
     }
 

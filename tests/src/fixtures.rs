@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use surefoot_images::make;
 
 /// Target of the STM32F4's programs.
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -37,25 +38,52 @@ pub fn root() -> PathBuf {
 
 /// The Rust blinky whose LED changes every `period_ms`, linked for `base` (usually [`SLOT`]).
 pub fn blinky_rust(period_ms: u32, base: u32) -> Result<PathBuf> {
-    example("blinky-rust", &[("BLINKY_PERIOD_MS", period_ms.to_string())], base)
+    example("blinky-rust", &[("BLINKY_PERIOD_MS", period_ms.to_string())], base, Names::Kept)
+}
+
+/// The same program as the demo embeds it, see [`Names::Gone`].
+pub fn blinky_for_demo(period_ms: u32, base: u32) -> Result<PathBuf> {
+    example("blinky-rust", &[("BLINKY_PERIOD_MS", period_ms.to_string())], base, Names::Gone)
+}
+
+/// What becomes of a program's symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// They are kept, with the lines of the sources.
+    Kept,
+    /// Without them and the folder's own name every folder makes the same bytes.
+    Gone,
+}
+
+impl Names {
+    /// Arguments for cargo.
+    fn arguments(self) -> Result<Vec<String>> {
+        match self {
+            Self::Kept => Ok(Vec::new()),
+            Self::Gone => {
+                let more = ["--config".into(), "profile.release.strip='symbols'".into()];
+                Ok([make::anywhere(&root())?, more.into()].concat())
+            }
+        }
+    }
 }
 
 /// The Rust program that starts ST's ROM bootloader when the button is pressed, linked for [`SLOT`].
 pub fn rom_rust() -> Result<PathBuf> {
-    example("rom-rust", &[], SLOT)
+    example("rom-rust", &[], SLOT, Names::Kept)
 }
 
-fn example(name: &str, settings: &[(&str, String)], base: u32) -> Result<PathBuf> {
+fn example(name: &str, settings: &[(&str, String)], base: u32, names: Names) -> Result<PathBuf> {
     let folder = format!("examples/{name}");
     let sources: Vec<&str> = APP.iter().chain(EXAMPLES).copied().chain([folder.as_str()]).collect();
     let mut recipe = Recipe::new(name, &sources)?;
     for (_, value) in settings {
         recipe.also(value);
     }
-    recipe.also(&format!("{base:08x}"));
+    recipe.also(&format!("{base:08x} {names:?}"));
     recipe.build(|work| {
         let mut cargo = cargo("examples", work);
-        cargo.args(["--package", name]).envs(settings.iter().cloned());
+        cargo.args(names.arguments()?).args(["--package", name]).envs(settings.iter().cloned());
         if base != SLOT {
             let memory = work.join("memory.x");
             fs::write(&memory, regions(base, "", ""))?;
@@ -125,11 +153,21 @@ pub enum Trial {
 /// bootloader leaves it, and every `period_ms` (1 to 1000) a tick changes the LED. All that differs
 /// with the period is one word; whoever wants images that differ all over puts filler behind them.
 pub fn trial(what: Trial, period_ms: u32, base: u32) -> Result<PathBuf> {
+    trial_with(what, period_ms, base, Names::Kept)
+}
+
+/// The program that hangs, as the demo embeds it, see [`Names::Gone`].
+pub fn hangs_for_demo(base: u32) -> Result<PathBuf> {
+    trial_with(Trial::Hangs, 100, base, Names::Gone)
+}
+
+fn trial_with(what: Trial, period_ms: u32, base: u32, names: Names) -> Result<PathBuf> {
     let sources: Vec<&str> = APP.iter().copied().chain(["tests/trial"]).collect();
     let mut recipe = Recipe::new("trial", &sources)?;
-    recipe.also(&format!("{what:?} {period_ms} {base:08x}"));
+    recipe.also(&format!("{what:?} {period_ms} {base:08x} {names:?}"));
     recipe.build(|work| {
         let mut cargo = cargo("tests/trial", work);
+        cargo.args(names.arguments()?);
         cargo.env("TRIAL_SLOT", format!("{base:#010x}")).env("TRIAL_PERIOD_MS", period_ms.to_string());
         match what {
             Trial::Confirms => cargo.args(["--features", "confirm"]),

@@ -3,7 +3,7 @@
 pub mod budgets;
 pub mod fixtures;
 pub mod needs;
-pub mod rig;
+pub use surefoot_demo::rig;
 pub mod rules;
 pub mod serial;
 pub mod sweep;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 use surefoot_images::make::{self, Made};
+use surefoot_tests::fixtures;
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
@@ -27,7 +28,7 @@ type Files = Vec<(String, Vec<u8>)>;
 pub fn run(args: &Args) -> Result<()> {
     tools::toolchain_of("firmware")?;
     let root = tools::root();
-    let folders = [("images/prebuilt", bootloaders(&root)?)];
+    let folders = [("images/prebuilt", bootloaders(&root)?), ("images/prebuilt/demo", applications()?)];
     let (mut count, mut size, mut differ) = (0, 0, Vec::new());
     for (folder, files) in &folders {
         fs::create_dir_all(root.join(folder))?;
@@ -63,6 +64,20 @@ fn bootloaders(root: &Path) -> Result<Files> {
     }
     files.push(("SHA256SUMS".into(), sums(&files)));
     files.push(("SOURCES".into(), make::fingerprint(root)?.into()));
+    Ok(files)
+}
+
+/// The applications of the demo.
+fn applications() -> Result<Files> {
+    let mut files = Vec::new();
+    for application in surefoot_images::APPLICATIONS {
+        let path = match application.period_ms {
+            Some(period) => fixtures::blinky_for_demo(period, application.base)?,
+            None => fixtures::hangs_for_demo(application.base)?,
+        };
+        files.push((application.file.to_owned(), fs::read(path)?));
+    }
+    files.push(("SHA256SUMS".into(), sums(&files)));
     Ok(files)
 }
 

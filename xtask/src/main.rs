@@ -1,4 +1,4 @@
-//! `cargo xtask ...` and `cargo demo`: what a developer and CI run.
+//! `cargo xtask ...`: what a developer and CI run.
 //!
 //! One file per command; each ends with one line that carries its figure and keeps its form.
 
@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 mod budgets;
 mod chips;
 mod clients;
-mod demo;
 mod images;
 mod licences;
 mod mutants;
@@ -30,8 +29,6 @@ enum Command {
     Chips(chips::Args),
     /// Runs dfu-util and our own tool over a Linux USB stack against the bootloader
     Clients(clients::Args),
-    /// Shows the main job on the virtual board (`cargo demo`)
-    Demo,
     /// Builds the firmware and compares it with the committed binaries, or rewrites them
     Images(images::Args),
     /// Checks the licences of all dependencies against deny.toml
@@ -49,7 +46,6 @@ fn main() -> anyhow::Result<()> {
         Command::Budgets(args) => budgets::run(&args),
         Command::Chips(args) => chips::run(&args),
         Command::Clients(args) => clients::run(&args),
-        Command::Demo => demo::run(),
         Command::Images(args) => images::run(&args),
         Command::Licences => licences::run(),
         Command::Mutants(args) => mutants::run(&args),

@@ -73,6 +73,11 @@ fn steps() -> Vec<Step> {
         Step::host("licences", "cargo xtask licences", &[]),
         Step::host("images", "cargo xtask images --check", &[]),
         Step::host("tests", "cargo test --workspace --locked", &[]).partly(TESTS),
+        Step::host(
+            "tests of the command without the virtual board",
+            "cargo test --package surefoot --no-default-features --test field --locked --target-dir target/field",
+            &[],
+        ),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),
         Step::host("mutants", "cargo xtask mutants", &[]),

@@ -1,10 +1,13 @@
 //! `surefoot list`: the boards in update mode.
 
-use crate::link::{Link, LinkOptions};
+#[cfg(feature = "sim")]
+use crate::link::Link;
+use crate::link::LinkOptions;
 use crate::output::{BOLD, Report, Ui};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
+#[cfg(feature = "sim")]
 use surefoot_host::link::sim::VirtualBoard;
 use surefoot_host::link::usb;
 
@@ -17,6 +20,7 @@ pub struct Arguments {
 
 /// Looks, without opening anything.
 pub fn run(arguments: &Arguments, _ui: &Ui) -> Result<Report, Problem> {
+    #[cfg(feature = "sim")]
     if let Link::Sim(path, _) = &arguments.link.link {
         let board = VirtualBoard::load(path)?;
         let fitting = &board.fitting;

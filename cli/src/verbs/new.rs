@@ -21,7 +21,6 @@ use surefoot_board::Board;
 use surefoot_board::solve::words::strategy;
 use surefoot_core::config::Strategy;
 use surefoot_host::files;
-use surefoot_sim::ChipModel;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -224,10 +223,11 @@ fn next_steps(board: &Board, file: &Path, keys: &Keys, policy: PolicyName) -> St
         Strategy::Ab => ("app-a.dfu", "app-a.dfu app-b.dfu"),
         _ => ("app.dfu", "app.dfu"),
     };
-    let virtual_board = match ChipModel::find(board.chip.name) {
-        Some(_) => "      (without hardware: --link sim:board.state)",
-        None => "",
-    };
+    #[cfg(feature = "sim")]
+    let modelled = surefoot_sim::ChipModel::find(board.chip.name).is_some();
+    #[cfg(not(feature = "sim"))]
+    let modelled = false;
+    let virtual_board = if modelled { "      (without hardware: --link sim:board.state)" } else { "" };
     let try_it = match (virtual_board, policy, private) {
         ("", ..) | (_, PolicyName::Signature, None) => String::new(),
         _ => format!(

@@ -5,9 +5,9 @@ mod serve;
 
 use crate::board::MaybeBoardFile;
 use crate::exit::Exit;
-use crate::link::{new_virtual_board, virtual_board};
 use crate::output::{BAD, BOLD, GOOD, Report, Table, Ui};
 use crate::problem::Problem;
+use crate::virtual_board::{new_virtual_board, virtual_board};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use serve::Serve;

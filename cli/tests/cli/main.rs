@@ -1,6 +1,7 @@
 //! The command from outside: exit codes, error objects, and the whole way on a virtual board.
 mod bad_input;
 mod bench;
+mod demo;
 mod inputs;
 mod layouts;
 /// What tests need from the machine, as the tests of the whole product know it.

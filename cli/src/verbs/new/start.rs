@@ -45,14 +45,14 @@ pub enum Example {
 impl Example {
     const fn text(self) -> &'static str {
         match self {
-            Self::F4Discovery => include_str!("../../../../boards/f4-discovery.toml"),
-            Self::F4DiscoveryAb => include_str!("../../../../boards/f4-discovery-ab.toml"),
-            Self::F4DiscoveryBackup => include_str!("../../../../boards/f4-discovery-backup.toml"),
-            Self::F4Small => include_str!("../../../../boards/f4-small.toml"),
-            Self::Blackpill => include_str!("../../../../boards/blackpill-f411ce.toml"),
-            Self::FmuV2 => include_str!("../../../../boards/fmu-v2.toml"),
-            Self::NucleoF429 => include_str!("../../../../boards/nucleo-f429zi.toml"),
-            Self::NucleoF446 => include_str!("../../../../boards/nucleo-f446re.toml"),
+            Self::F4Discovery => surefoot_boards::F4_DISCOVERY,
+            Self::F4DiscoveryAb => surefoot_boards::F4_DISCOVERY_AB,
+            Self::F4DiscoveryBackup => surefoot_boards::F4_DISCOVERY_BACKUP,
+            Self::F4Small => surefoot_boards::F4_SMALL,
+            Self::Blackpill => surefoot_boards::BLACKPILL_F411CE,
+            Self::FmuV2 => surefoot_boards::FMU_V2,
+            Self::NucleoF429 => surefoot_boards::NUCLEO_F429ZI,
+            Self::NucleoF446 => surefoot_boards::NUCLEO_F446RE,
         }
     }
 
@@ -315,6 +315,7 @@ mod tests {
         let mut files: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "Cargo.toml")
             .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
             .collect();
         let mut known: Vec<String> = Example::value_variants().iter().map(|e| e.name()).collect();

@@ -31,8 +31,8 @@ pub struct Serve {
 /// Serves.
 #[cfg(unix)]
 pub fn run(arguments: &Serve, ui: &Ui) -> Result<Report, Problem> {
-    use crate::link::virtual_board;
     use crate::signal::Signal;
+    use crate::virtual_board::virtual_board;
     use surefoot_host::link::sim::PowerOn;
 
     let failed = |e: std::io::Error| {

@@ -3,11 +3,12 @@
 //! What the demo, the sweep, the budgets and the end-to-end tests have in common. It judges
 //! nothing; what must hold is said where it is used.
 
-use crate::fixtures;
 use anyhow::{Context, Result};
+use ed25519_dalek::pkcs8::DecodePrivateKey;
 use std::path::Path;
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
+use surefoot_boards::{EXAMPLE_KEY, EXAMPLE_PUBLIC_KEY, F4_DISCOVERY, F4_DISCOVERY_AB};
 use surefoot_core::config::{BLOCK_LEN, Config, FAMILY_F4, Policy, Slot};
 use surefoot_core::dfu::{State, request};
 use surefoot_core::image::Version;
@@ -20,6 +21,7 @@ use surefoot_host::link::{Departure, LinkError, Setup, Usb};
 use surefoot_images::Image;
 use surefoot_sim::usb::Wire;
 use surefoot_sim::{Board, BoardOptions, ChipModel, Nanos, Pin, Snapshot};
+use tempfile::TempDir;
 
 /// The LED of boards/f4-discovery.toml.
 pub const LED: Pin = Pin::new('D', 12);
@@ -60,22 +62,42 @@ pub struct Moment {
 
 /// The board file of the examples with another policy.
 pub fn board_file(policy: Policy) -> Result<BoardFile> {
-    let path = fixtures::root().join("boards/f4-discovery.toml");
-    let text = std::fs::read_to_string(&path)?;
     let word = match policy {
         Policy::None => "none",
         Policy::Crc => "crc",
         Policy::Signature => "signature",
     };
-    let text = text.replace("policy = \"signature\"", &format!("policy = \"{word}\""));
-    let file = BoardFile::parse(&text, path.parent().context("boards")?)?;
+    let text = F4_DISCOVERY.replace("policy = \"signature\"", &format!("policy = \"{word}\""));
+    let file = parsed(&text)?;
     anyhow::ensure!(file.policy == policy, "the example board's file has changed its form");
     Ok(file)
 }
 
 /// The example board's private key. Published, so good for tests only.
 pub fn example_key() -> Result<ed25519_dalek::SigningKey> {
-    Ok(image::keys::read_private(&fixtures::root().join("boards/keys/example.key.pem"))?)
+    Ok(ed25519_dalek::SigningKey::from_pkcs8_pem(EXAMPLE_KEY.1)?)
+}
+
+/// A text in an example board's place, with the keys that example boards name.
+pub fn parsed(text: &str) -> Result<BoardFile> {
+    Ok(BoardFile::parse(text, boards()?.path())?)
+}
+
+/// A folder with the example boards and their keys, for as long as it is kept.
+pub fn boards() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    fill(folder.path())?;
+    Ok(folder)
+}
+
+/// Puts the example boards and their keys into a folder.
+pub fn fill(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder.join("keys"))?;
+    let boards = [("f4-discovery.toml", F4_DISCOVERY), ("f4-discovery-ab.toml", F4_DISCOVERY_AB)];
+    for (name, text) in boards.into_iter().chain([EXAMPLE_KEY, EXAMPLE_PUBLIC_KEY]) {
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
 }
 
 impl Rig {

@@ -1,94 +1,132 @@
-//! `cargo demo`: the main job on the virtual board, told as a story; then [`slots`], on a board with two.
+//! `surefoot demo`: the main job on the virtual board, told as a story; then [`slots`], on a board with two.
 //!
-//! What `surefoot` does with files is done by the command itself; the board is in this process, so
-//! that its LED, its button and its supply can be seen and touched. Every line that claims
-//! something was checked first: the demo fails where the story does not hold.
+//! What `surefoot` does with files is done by the command itself, in a folder of its own; the board is in this
+//! process, so that its LED, its button and its supply can be seen and touched. Every line that claims
+//! something was checked first: the demo fails where the story does not hold. It needs neither the
+//! repository nor a toolchain, since bootloader, applications and board files are embedded.
+#![forbid(unsafe_code)]
 
+pub mod rig;
 mod screen;
 mod slots;
 
-use crate::tools;
+pub use screen::Screen;
+
 use anyhow::{Context, Result, bail, ensure};
-use screen::{Bars, Screen};
-use std::path::PathBuf;
-use std::process::Command;
+use rig::{BUTTON, Found, LED, Rig, example_key};
+use screen::{Bars, count};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Instant;
 use surefoot_core::config::Policy;
 use surefoot_core::decide::Reason;
 use surefoot_host::explain::Explain;
-use surefoot_host::files::{self, Segments};
+use surefoot_host::files::{self, Format, Segments};
 use surefoot_host::job::{Finish, JobError, Plan};
 use surefoot_host::texts;
-use surefoot_images::F4_FULL;
+use surefoot_images::{APPLICATIONS, F4_FULL};
 use surefoot_sim::{Cut, Nanos, When};
-use surefoot_tests::fixtures::{SLOT, blinky_rust};
-use surefoot_tests::rig::{BUTTON, Found, Rig, example_key};
+use tempfile::TempDir;
 
 /// The board of the story.
 const BOARD: &str = "boards/f4-discovery.toml";
 /// How much of the LED is drawn.
 const WATCHED: Nanos = Nanos::secs(3);
+/// The slot of [`BOARD`], and where an application is linked that knows of no bootloader.
+const SLOT: u32 = 0x0801_0000;
+const RESET: u32 = 0x0800_0000;
 
-pub fn run() -> Result<()> {
-    let screen = Screen::new();
-    let workshop = Workshop::new(&screen)?;
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Updates that went in.
+    pub updates: u32,
+    /// Images that host and device refused.
+    pub refused: u32,
+    /// Power cuts that were survived.
+    pub cuts: u32,
+    /// Updates that the board took back.
+    pub rolled_back: u32,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// How long it took the boards, in seconds of their own.
+    pub board_seconds: f64,
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "demo: {} updates, {} images refused, {} power cut survived, {} update rolled back; \
+             {:.1} s here, {:.1} s on the boards",
+            self.updates, self.refused, self.cuts, self.rolled_back, self.seconds, self.board_seconds
+        )
+    }
+}
+
+/// Tells the story, with `command` as the `surefoot` that works on files.
+///
+/// # Errors
+/// Where it does not hold.
+pub fn run(command: &Path, screen: &Screen) -> Result<Told> {
+    let workshop = Workshop::new(screen, command)?;
     let start = Instant::now();
-    let mut rig = first_power_on(&screen, &workshop)?;
-    let one = first_update(&screen, &workshop, &mut rig)?;
-    second_update(&screen, &workshop, &mut rig)?;
-    refusals(&screen, &workshop, &mut rig, &one)?;
-    power_cut(&screen, &mut rig, &one)?;
+    let mut rig = first_power_on(screen, &workshop)?;
+    let one = first_update(screen, &workshop, &mut rig)?;
+    second_update(screen, &workshop, &mut rig)?;
+    refusals(screen, &workshop, &mut rig, &one)?;
+    power_cut(screen, &mut rig, &one)?;
     rig.board.assert_no_violations(|_| false);
-    let two_slots = slots::story(&screen, &workshop)?;
-    screen.end(&format!(
-        "demo: 6 updates, 4 images refused, 1 power cut survived, 1 update rolled back; \
-         {:.1} s here, {:.1} s on the boards",
-        start.elapsed().as_secs_f64(),
-        (rig.board.now().0 + two_slots.0) as f64 / 1e9
-    ));
-    Ok(())
+    let two_slots = slots::story(screen, &workshop)?;
+    let tally = &screen.tally;
+    Ok(Told {
+        updates: tally.updates.get(),
+        refused: tally.refused.get(),
+        cuts: tally.cuts.get(),
+        rolled_back: tally.rolled_back.get(),
+        seconds: start.elapsed().as_secs_f64(),
+        board_seconds: (rig.board.now().0 + two_slots.0) as f64 / 1e9,
+    })
+}
+
+/// An application of the demo, as an ELF file.
+fn elf(period_ms: Option<u32>, base: u32) -> Result<&'static [u8]> {
+    let found = APPLICATIONS.iter().find(|a| (a.period_ms, a.base) == (period_ms, base));
+    Ok(found.context("there is no such application")?.elf)
 }
 
 /// The `surefoot` command and a folder for what it makes.
 struct Workshop<'s> {
     screen: &'s Screen,
-    folder: PathBuf,
+    folder: TempDir,
     command: PathBuf,
 }
 
 impl<'s> Workshop<'s> {
-    fn new(screen: &'s Screen) -> Result<Self> {
-        let root = tools::root();
-        let folder = root.join("target/demo");
-        std::fs::create_dir_all(&folder)?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built =
-            Command::new(cargo).current_dir(&root).args(["build", "--package", "surefoot"]).status()?;
-        ensure!(built.success(), "the surefoot command does not build");
-        screen.note("building the blinkies ...");
-        for period in [500, 250] {
-            blinky_rust(period, SLOT)?;
-        }
-        slots::build()?;
-        // Beside this program, wherever cargo's target directory is.
-        let command =
-            std::env::current_exe()?.with_file_name(format!("surefoot{}", std::env::consts::EXE_SUFFIX));
-        ensure!(command.is_file(), "{} was not built", command.display());
-        Ok(Self { screen, folder, command })
+    fn new(screen: &'s Screen, command: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("surefoot-demo-").tempdir()?;
+        rig::fill(&folder.path().join("boards"))?;
+        Ok(Self { screen, folder, command: command.to_owned() })
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.folder.path().join(name)
     }
 
-    /// Runs `surefoot` in the root of the repository and shows its command line.
+    /// The command in that folder. What the user has set for his own boards does not count here.
+    fn command(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(&self.command);
+        for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("SUREFOOT_")) {
+            command.env_remove(name);
+        }
+        let output = command.current_dir(self.folder.path()).args(arguments).output();
+        output.with_context(|| self.command.display().to_string())
+    }
+
+    /// Runs `surefoot` and shows its command line.
     fn surefoot(&self, arguments: &[&str]) -> Result<()> {
         self.screen.command(arguments);
-        let output = Command::new(&self.command)
-            .current_dir(tools::root())
-            .args(arguments)
-            .output()
-            .with_context(|| self.command.display().to_string())?;
+        let output = self.command(arguments)?;
         if !output.status.success() {
             bail!("surefoot {}:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         }
@@ -97,33 +135,32 @@ impl<'s> Workshop<'s> {
 
     /// A signed blinky as a file, and what is in it.
     fn signed(&self, period_ms: u32, version: &str) -> Result<Segments> {
-        self.sign(blinky_rust(period_ms, SLOT)?, &format!("blinky-{version}"), BOARD, SLOT, version, &[])
+        self.sign(elf(Some(period_ms), SLOT)?, &format!("blinky-{version}"), BOARD, SLOT, version, &[])
     }
 
     /// A program signed for a board's slot, as a file and what is in it.
     fn sign(
         &self,
-        elf: PathBuf,
+        elf: &[u8],
         name: &str,
         board: &str,
         slot: u32,
         version: &str,
         more: &[&str],
     ) -> Result<Segments> {
-        let local = format!("target/demo/{name}.elf");
-        std::fs::copy(elf, tools::root().join(&local))?;
-        let out = format!("target/demo/{name}.bin");
+        let (local, out) = (format!("{name}.elf"), format!("{name}.bin"));
+        std::fs::write(self.path(&local), elf)?;
         let key = "boards/keys/example.key.pem";
         let sign =
             ["image", "sign", &local, "--board", board, "--key", key, "--version", version, "--out", &out];
         self.surefoot(&[&sign[..], more].concat())?;
-        Ok(files::read(&tools::root().join(out), Some(slot))?.segments)
+        Ok(files::read(&self.path(&out), Some(slot))?.segments)
     }
 }
 
 fn first_power_on(screen: &Screen, workshop: &Workshop) -> Result<Rig> {
     screen.chapter("A virtual STM32F407 without an application");
-    workshop.surefoot(&["bootloader", "--board", BOARD, "--out", "target/demo/bootloader.bin"])?;
+    workshop.surefoot(&["bootloader", "--board", BOARD, "--out", "bootloader.bin"])?;
     let sealed = std::fs::read(workshop.path("bootloader.bin"))?;
     let mut rig = Rig::new(F4_FULL, Policy::Signature)?;
     ensure!(sealed == rig.sealed, "the command seals another bootloader than the library");
@@ -155,14 +192,15 @@ fn second_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<
 fn refusals(screen: &Screen, workshop: &Workshop, rig: &mut Rig, good: &Segments) -> Result<()> {
     screen.chapter("Images that must not run");
     press_button(screen, rig)?;
-    let elf = blinky_rust(500, SLOT)?;
     let mut flipped = good.flat(SLOT, good.end());
     flipped[0x123] ^= 0x04;
     let flipped = Segments::one(SLOT, flipped)?;
-    let stranger = rig.image(&elf, [1, 0, 0], Some(&ed25519_dalek::SigningKey::from_bytes(&[7; 32])))?;
+    let own = files::parse(Format::Elf, elf(Some(500), SLOT)?, None)?.segments;
+    let own = own.flat(own.start(), own.end());
+    let stranger = rig.manifest(own, [1, 0, 0], Some(&ed25519_dalek::SigningKey::from_bytes(&[7; 32])))?;
     // Signed with the right key, so that nothing but its address is wrong.
-    let elf = files::read(&blinky_rust(500, 0x0800_0000)?, None)?.segments;
-    let misplaced = rig.manifest(elf.flat(elf.start(), elf.end()), [1, 0, 0], Some(&example_key()?))?;
+    let low = files::parse(Format::Elf, elf(Some(500), RESET)?, None)?.segments;
+    let misplaced = rig.manifest(low.flat(low.start(), low.end()), [1, 0, 0], Some(&example_key()?))?;
     let table = [
         ("one flipped bit", flipped),
         ("signed with another key", stranger),
@@ -188,23 +226,15 @@ fn refused_twice(screen: &Screen, rig: &mut Rig, what: &str, image: &Segments) -
         other => bail!("{what}: the device does not refuse it: {other:?}"),
     }
     ensure!(rig.info()?.reason == Reason::Refused as u8, "the device does not say that it refused");
+    count(&screen.tally.refused);
     Ok(())
 }
 
 /// The most common mistake is told before anything is signed, with what to set.
 fn not_even_signed(screen: &Screen, workshop: &Workshop) -> Result<()> {
-    std::fs::copy(blinky_rust(500, 0x0800_0000)?, workshop.path("misplaced.elf"))?;
-    let sign = [
-        "image",
-        "sign",
-        "target/demo/misplaced.elf",
-        "--board",
-        BOARD,
-        "--out",
-        "target/demo/misplaced.bin",
-    ];
-    let output =
-        Command::new(&workshop.command).current_dir(tools::root()).args(sign).arg("--json").output()?;
+    std::fs::write(workshop.path("misplaced.elf"), elf(Some(500), RESET)?)?;
+    let sign = ["image", "sign", "misplaced.elf", "--board", BOARD, "--out", "misplaced.bin"];
+    let output = workshop.command(&[&sign[..], &["--json"]].concat())?;
     let written = workshop.path("misplaced.bin").exists();
     ensure!(!output.status.success() && !written, "an application for 0x08000000 was signed");
     let text = [output.stdout, output.stderr].concat();
@@ -229,6 +259,7 @@ fn power_cut(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
     rig.attach()?;
     says(screen, rig, Reason::NoValidImage)?;
     flash(screen, rig, image)?;
+    count(&screen.tally.cuts);
     led(screen, rig, 500)
 }
 
@@ -262,6 +293,7 @@ fn flash(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
     let finish = rig.update_watched(&plan, &mut Bars::new(screen)).map_err(explained)?;
     ensure!(finish == Finish::Application, "after the update: {finish:?}");
     let seconds = rig.board.now().since(start).0 as f64 / 1e9;
+    count(&screen.tally.updates);
     screen.good(&format!("proved by the board and booted, {seconds:.2} s of the board's time"));
     Ok(())
 }
@@ -274,7 +306,7 @@ fn explained(error: JobError) -> anyhow::Error {
 fn led(screen: &Screen, rig: &mut Rig, period_ms: u64) -> Result<()> {
     let from = rig.board.now();
     let changes = rig.blinks(WATCHED);
-    let trace = rig.board.pin_trace(surefoot_tests::rig::LED);
+    let trace = rig.board.pin_trace(LED);
     screen.timeline(&trace, from, WATCHED, &format!("changes every {period_ms} ms"));
     ensure!(changes.len() >= 3, "the LED does not blink");
     let tolerance = period_ms * 10; // one per cent, in microseconds

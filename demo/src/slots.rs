@@ -1,8 +1,10 @@
 //! The second half of the demo: two slots, trial, confirmation, rollback, downgrade.
 
-use super::{Screen, WATCHED, Workshop, explained, flash, led, press_button, refused_twice, says};
+use super::rig::{Found, LED, Rig, parsed};
+use super::screen::count;
+use super::{Screen, WATCHED, Workshop, elf, explained, flash, led, press_button, refused_twice, says};
 use anyhow::{Context, Result, ensure};
-use surefoot_board::Board;
+use surefoot_boards::F4_DISCOVERY_AB;
 use surefoot_core::config::Slot;
 use surefoot_core::decide::Reason;
 use surefoot_core::journal::Event;
@@ -11,8 +13,6 @@ use surefoot_host::job::{Role, Session, State};
 use surefoot_host::texts;
 use surefoot_images::F4_FULL;
 use surefoot_sim::Nanos;
-use surefoot_tests::fixtures::{Trial, blinky_rust, root, trial};
-use surefoot_tests::rig::{Found, LED, Rig};
 
 /// The board of this half.
 const BOARD: &str = "boards/f4-discovery-ab.toml";
@@ -22,17 +22,9 @@ const B: u32 = 0x0808_0000;
 /// Three boots of an image that hangs, each until the slowest watchdog bites.
 const PATIENCE: Nanos = Nanos::secs(200);
 
-/// Builds what the story needs.
-pub fn build() -> Result<()> {
-    for (period, slot) in [(500, A), (250, B)] {
-        blinky_rust(period, slot)?;
-    }
-    trial(Trial::Hangs, 100, B).map(drop)
-}
-
 /// Tells it; the board's age at the end.
 pub fn story(screen: &Screen, workshop: &Workshop) -> Result<Nanos> {
-    let file = Board::load(&root().join(BOARD))?;
+    let file = parsed(F4_DISCOVERY_AB)?;
     ensure!(file.slots().iter().map(|s| s.base).eq([A, B]), "the example board has other slots");
     let mut rig = Rig::with(F4_FULL, file)?;
     first_image(screen, workshop, &mut rig)?;
@@ -59,8 +51,7 @@ fn first_image(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()
 
 fn an_update_that_hangs(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
     screen.chapter("An update that hangs");
-    let elf = trial(Trial::Hangs, 100, B)?;
-    let hangs = workshop.sign(elf, "hangs-2.0.0", BOARD, B, "2.0.0", &["--counter", "2"])?;
+    let hangs = workshop.sign(elf(None, B)?, "hangs-2.0.0", BOARD, B, "2.0.0", &["--counter", "2"])?;
     flash(screen, rig, &hangs)?;
     let from = rig.board.now();
     rig.board.run_for(WATCHED);
@@ -79,6 +70,7 @@ fn an_update_that_hangs(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> 
     log(screen, &state, 6)?;
     ensure!(state.slots[1].role == Role::Rejected, "slot B is {:?}", state.slots[1].role);
     ensure!(state.slots[0].role == Role::Confirmed, "slot A is {:?}", state.slots[0].role);
+    count(&screen.tally.rolled_back);
     Ok(())
 }
 
@@ -108,9 +100,15 @@ fn runs(rig: &Rig, slot: Slot) -> bool {
 }
 
 fn blinky(workshop: &Workshop, period_ms: u32, slot: u32, version: &str, counter: u32) -> Result<Segments> {
-    let elf = blinky_rust(period_ms, slot)?;
     let counter = counter.to_string();
-    workshop.sign(elf, &format!("ab-{version}"), BOARD, slot, version, &["--counter", &counter])
+    workshop.sign(
+        elf(Some(period_ms), slot)?,
+        &format!("ab-{version}"),
+        BOARD,
+        slot,
+        version,
+        &["--counter", &counter],
+    )
 }
 
 /// What the board's slots and journal hold, as `surefoot info` reads them.

@@ -2,24 +2,54 @@
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::cell::Cell;
+use std::io::{IsTerminal, Write};
 use surefoot_host::job::{Phase, Progress};
 use surefoot_sim::{Edge, Nanos};
 
 /// One character of the timeline.
 const CELL: Nanos = Nanos::millis(50);
 
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub updates: Cell<u32>,
+    pub refused: Cell<u32>,
+    pub cuts: Cell<u32>,
+    pub rolled_back: Cell<u32>,
+}
+
+/// One more.
+pub(crate) fn count(cell: &Cell<u32>) {
+    cell.set(cell.get() + 1);
+}
+
 /// Standard output.
+#[derive(Debug, Default)]
 pub struct Screen {
+    pub(crate) tally: Tally,
+    shown: bool,
     colour: bool,
     animated: bool,
 }
 
 impl Screen {
-    pub fn new() -> Self {
+    /// With the terminal's colours, if there is one and `colour` says so.
+    pub fn new(colour: bool) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none();
-        Self { colour, animated: terminal }
+        Self { shown: true, colour: colour && terminal, animated: terminal, ..Self::default() }
+    }
+
+    /// Shows nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A line. When it is not taken, the story goes on: whoever prints its end will see that.
+    fn line(&self, text: &str) {
+        if self.shown {
+            let _ = writeln!(std::io::stdout(), "{text}");
+        }
     }
 
     fn styled(&self, style: Style, text: &str) -> String {
@@ -28,30 +58,36 @@ impl Screen {
 
     /// A step of the story begins.
     pub fn chapter(&self, title: &str) {
-        println!("\n{}", self.styled(Style::new().bold(), title));
+        self.line(&format!("\n{}", self.styled(Style::new().bold(), title)));
     }
 
     /// A command that runs now.
     pub fn command(&self, arguments: &[&str]) {
-        println!("  {}", self.styled(Style::new().dimmed(), &format!("$ surefoot {}", arguments.join(" "))));
+        self.line(&format!(
+            "  {}",
+            self.styled(Style::new().dimmed(), &format!("$ surefoot {}", arguments.join(" ")))
+        ));
     }
 
+    /// Something on the side.
     pub fn note(&self, text: &str) {
-        println!("  {}", self.styled(Style::new().dimmed(), text));
+        self.line(&format!("  {}", self.styled(Style::new().dimmed(), text)));
     }
 
+    /// What went as it has to.
     pub fn good(&self, text: &str) {
-        println!("  {} {text}", self.styled(AnsiColor::Green.on_default().bold(), "ok"));
+        self.line(&format!("  {} {text}", self.styled(AnsiColor::Green.on_default().bold(), "ok")));
     }
 
+    /// What went wrong, as it was meant to.
     pub fn bad(&self, text: &str) {
-        println!("  {} {text}", self.styled(AnsiColor::Red.on_default().bold(), "--"));
+        self.line(&format!("  {} {text}", self.styled(AnsiColor::Red.on_default().bold(), "--")));
     }
 
     /// Somebody refused something, for a reason.
     pub fn refused(&self, what: &str, who: &str, why: &str) {
         let mark = self.styled(AnsiColor::Yellow.on_default().bold(), "no");
-        println!("  {mark} {what:<24} {who:>6}: {why}");
+        self.line(&format!("  {mark} {what:<24} {who:>6}: {why}"));
     }
 
     /// The LED over `span`, one character for 50 ms.
@@ -63,30 +99,25 @@ impl Screen {
             .collect();
         let drawn = if self.colour { drawn.replace('#', "▔").replace('_', "▁") } else { drawn };
         let drawn = self.styled(AnsiColor::Green.on_default(), &drawn);
-        println!("  LED {drawn} {caption}");
-    }
-
-    /// The last line, whose form stays.
-    pub fn end(&self, text: &str) {
-        println!("\n{text}");
+        self.line(&format!("  LED {drawn} {caption}"));
     }
 }
 
 /// Progress of a job.
-pub struct Bars {
-    animated: bool,
+pub struct Bars<'s> {
+    screen: &'s Screen,
     bar: Option<ProgressBar>,
     phase: &'static str,
     done: u64,
 }
 
-impl Bars {
-    pub fn new(screen: &Screen) -> Self {
-        Self { animated: screen.animated, bar: None, phase: "", done: 0 }
+impl<'s> Bars<'s> {
+    pub fn new(screen: &'s Screen) -> Self {
+        Self { screen, bar: None, phase: "", done: 0 }
     }
 }
 
-impl Progress for Bars {
+impl Progress for Bars<'_> {
     fn begin(&mut self, phase: Phase, total: u64) {
         self.done = 0;
         self.phase = match phase {
@@ -95,7 +126,7 @@ impl Progress for Bars {
             Phase::Verify => "verify",
             Phase::Read => "read",
         };
-        if self.animated {
+        if self.screen.animated {
             let bar = ProgressBar::new(total);
             let style = ProgressStyle::with_template("     {prefix:8} {bar:40.green} {bytes:>11}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -114,7 +145,7 @@ impl Progress for Bars {
     fn end(&mut self) {
         match self.bar.take() {
             Some(bar) => bar.abandon(),
-            None => println!("     {:8} {} bytes", self.phase, self.done),
+            None => self.screen.line(&format!("     {:8} {} bytes", self.phase, self.done)),
         }
     }
 }
