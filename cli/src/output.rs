@@ -155,6 +155,7 @@ impl Ui {
 }
 
 /// What a program on a virtual board sends, as it comes. When nobody takes it there is nobody left to tell.
+#[cfg(feature = "sim")]
 pub fn say(bytes: &[u8]) {
     let mut out = io::stdout();
     let _ = out.write_all(bytes).and_then(|()| out.flush());

@@ -20,6 +20,7 @@ use std::process::{Command, Output};
 use std::time::Instant;
 use surefoot_core::config::Policy;
 use surefoot_core::decide::Reason;
+use surefoot_core::image::ImageFault;
 use surefoot_host::explain::Explain;
 use surefoot_host::files::{self, Format, Segments};
 use surefoot_host::job::{Finish, JobError, Plan};
@@ -219,12 +220,12 @@ fn refused_twice(screen: &Screen, rig: &mut Rig, what: &str, image: &Segments) -
         other => bail!("{what}: the host does not refuse it: {other:?}"),
     }
     let plan = rig.blind_plan(image)?;
-    match rig.update(&plan) {
-        Err(JobError::NotBooted(Some(fault))) => {
-            screen.refused(what, "device", texts::image_fault(fault).what);
-        }
+    let fault = match rig.update(&plan) {
+        Err(JobError::NotBooted(Some(fault))) => fault,
+        Err(JobError::Downgrade { .. }) => ImageFault::Downgrade,
         other => bail!("{what}: the device does not refuse it: {other:?}"),
-    }
+    };
+    screen.refused(what, "device", texts::image_fault(fault).what);
     ensure!(rig.info()?.reason == Reason::Refused as u8, "the device does not say that it refused");
     count(&screen.tally.refused);
     Ok(())
