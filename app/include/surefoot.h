@@ -48,6 +48,8 @@ typedef uint32_t surefoot_result_t;
 #define SUREFOOT_NOT_BEGUN 9u
 /* surefoot_board_t.family is not known. */
 #define SUREFOOT_UNKNOWN_FAMILY 10u
+/* surefoot_confirm: the vector table in force (VTOR) is neither in the running slot nor in RAM. */
+#define SUREFOOT_VECTOR_TABLE 11u
 /* The flash failed; the update is over, another one may begin. */
 #define SUREFOOT_FLASH_FAULT 0x100u
 /* What was written is no image for this slot of this board, or it is not whole. */
@@ -131,8 +133,8 @@ typedef struct surefoot_board {
 } surefoot_board_t;
 
 /*
- * An STM32F4 board with the board file's defaults. For other values, surefoot_board.h (written by
- * `surefoot layout`) has SUREFOOT_MAGIC_WORD, SUREFOOT_HANDOFF and SUREFOOT_BACKUP_REGISTER.
+ * An STM32F4 board with the board file's defaults. surefoot_board.h (written by
+ * `surefoot layout`) has SUREFOOT_BOARD, the same with the values of the board file.
  */
 #define SUREFOOT_BOARD_F4 {SUREFOOT_FAMILY_F4, SUREFOOT_DEFAULT_MAGIC_WORD, 0x20000000u, 0u}
 
@@ -164,8 +166,9 @@ void surefoot_reset(void) __attribute__((noreturn));
  * Confirms the running image: call it once the application knows that it works, and that the next
  * update can reach it. Without it the bootloader goes back to the image before. SUREFOOT_OK: it is
  * confirmed, now or already. SUREFOOT_NOTHING_TO_CONFIRM: no harm, the board has no trials, or the image
- * is not on trial. SUREFOOT_FLASH_FAULT + ...: the journal could not be written, the image is still on
- * trial.
+ * is not on trial. SUREFOOT_VECTOR_TABLE: VTOR points neither into the running slot nor into RAM, so the
+ * image would stop when what is there is replaced; see surefoot_set_vector_table. SUREFOOT_FLASH_FAULT + ...:
+ * the journal could not be written. After either the image is still on trial.
  *
  * May be called at every start: it writes only what is not on record. Interrupts are off while a record
  * is written, 32 bytes: 0.13 ms, or 0.5 ms where the supply allows only bytes. There are two, or four when
@@ -174,6 +177,12 @@ void surefoot_reset(void) __attribute__((noreturn));
  * programming").
  */
 surefoot_result_t surefoot_confirm(const surefoot_board_t *board);
+
+/*
+ * The running image's own version, as it was signed: major, minor, patch. SUREFOOT_IMAGE_FAULT +
+ * SUREFOOT_IMAGE_NO_MANIFEST: it has none.
+ */
+surefoot_result_t surefoot_version(const surefoot_board_t *board, uint16_t version[3]);
 
 /* surefoot_state_t.running: what the running image is to the bootloader. */
 #define SUREFOOT_RUNNING_UNKNOWN 0u

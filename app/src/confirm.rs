@@ -4,10 +4,10 @@
 //! which order, is [`surefoot_core::slot::confirm`]'s, the bootloader's own code.
 
 use surefoot_core::journal::Journal;
-use surefoot_core::port::FlashFault;
 use surefoot_core::slot;
 
 use crate::board::Board;
+use crate::error::Error;
 use crate::home::{self, Home};
 
 /// Confirms the running image. Call it once the application knows that it works, and that the next
@@ -23,10 +23,15 @@ use crate::home::{self, Home};
 /// is full: 250 ms for 16K (DS8626, "Flash memory programming"), once in some hundred confirmations.
 ///
 /// # Errors
-/// [`FlashFault`]: the journal could not be written. The image is still on trial.
-pub fn confirm(board: &Board) -> Result<bool, FlashFault> {
+/// [`Error::VectorTable`]: the vector table in force (VTOR) is neither in the running slot nor in RAM. The image
+/// would answer interrupts with another image's code, and stop when that is replaced; it is not confirmed.
+/// [`Error::Flash`]: the journal could not be written. In either case the image is still on trial.
+pub fn confirm(board: &Board) -> Result<bool, Error> {
     let mut copy = home::NONE;
     let Some(mut home) = Home::find(board, &mut copy) else { return Ok(false) };
+    if home.config.has_journal() && !home.has_vector_table() {
+        return Err(Error::VectorTable);
+    }
     let mut journal = Journal::load(home.config, &home.flash);
-    slot::confirm(&mut journal, &mut home.flash, home.slot)
+    Ok(slot::confirm(&mut journal, &mut home.flash, home.slot)?)
 }

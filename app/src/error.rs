@@ -3,7 +3,7 @@
 use surefoot_core::image::ImageFault;
 use surefoot_core::port::FlashFault;
 
-/// Why a call of the [`crate::Updater`] failed, or the state could not be read.
+/// Why a call of the [`crate::Updater`] or a confirmation failed, or the state could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No bootloader with a sealed block stands at the start of flash, or what runs is in none of its
@@ -23,6 +23,8 @@ pub enum Error {
     Order,
     /// The bytes end behind the slot.
     TooLong,
+    /// The vector table in force (VTOR) is neither in the running slot nor in RAM.
+    VectorTable,
     /// The flash failed. The update is over; another one may begin.
     Flash(FlashFault),
     /// What was written is no image for this slot of this board, or it is not whole.
@@ -40,6 +42,8 @@ impl Error {
             Self::NotOpen => 5,
             Self::Order => 6,
             Self::TooLong => 7,
+            // 8 to 10 are the C library's own.
+            Self::VectorTable => 11,
             Self::Flash(fault) => 0x100 | fault as u32,
             Self::Image(fault) => 0x200 | fault as u32,
         }

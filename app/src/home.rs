@@ -112,6 +112,14 @@ impl<'a> Home<'a> {
         Some(Self { config, slot, owner, flash: FlashF4::new(config) })
     }
 
+    /// True when the vector table in force is in the running slot or in RAM: not in the other slot, nor the
+    /// bootloader's, where a start-up file puts it that knows of neither.
+    pub(crate) fn has_vector_table(&self) -> bool {
+        let table = read(VTOR);
+        let ram = Slot { base: self.config.ram_base(), length: self.config.ram_size() };
+        self.slot.contains(table, 4) || ram.contains(table, 4)
+    }
+
     /// The chip's unique id (RM0090 Rev 19, 39.1).
     pub(crate) fn device(&self) -> [u8; 12] {
         let mut id = [0; 12];

@@ -4,6 +4,8 @@
 //! from it for that reason.
 
 use surefoot_core::config::OWNER_JOURNAL;
+use surefoot_core::image::manifest::{self, View};
+use surefoot_core::image::{ImageFault, Version};
 use surefoot_core::journal::{Journal, RECORD_LEN, Record};
 use surefoot_core::port::Memory;
 use surefoot_core::slot::{self, CHARGE};
@@ -80,6 +82,20 @@ pub fn state(board: &Board) -> Result<State, Error> {
         floor: known.floor(),
         revoked: known.revoked(),
     })
+}
+
+/// The running image's own version, as it was signed.
+///
+/// # Errors
+/// [`Error::NoBootloader`]; [`Error::Image`] with [`ImageFault::NoManifest`] where the image has none.
+pub fn version(board: &Board) -> Result<Version, Error> {
+    let mut copy = home::NONE;
+    let home = Home::find(board, &mut copy).ok_or(Error::NoBootloader)?;
+    let image = home.flash.bytes(home.slot.base, home.slot.length).unwrap_or(&[]);
+    let manifest = manifest::offset(image).and_then(|offset| image.get(offset as usize..));
+    let view = manifest.and_then(|bytes| View::check(bytes).ok());
+    let [major, minor, patch] = view.ok_or(Error::Image(ImageFault::NoManifest))?.version();
+    Ok(Version { major, minor, patch })
 }
 
 /// Fills `into` with the newest records of the journal, the newest first, and says how many they are.

@@ -8,6 +8,10 @@ use crate::units::show_size;
 use surefoot_core::config::Slot;
 use surefoot_core::handoff;
 
+/// What the header says of its values.
+const TABLE_WHAT: &str = "for system_stm32*.c: SCB->VTOR = FLASH_BASE | this";
+const LENGTH_WHAT: &str = "bytes, manifest included";
+
 /// The texts for one slot of a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scripts {
@@ -100,6 +104,12 @@ impl Board {
             ));
         }
         text.push_str("}\n");
+        if self.running_slots().len() > 1 {
+            text.push_str(&format!(
+                "/* For surefoot_board.h. */\nsurefoot_slot_base = 0x{:08X};\nsurefoot_slot_length = 0x{:X};\n",
+                slot.base, slot.length
+            ));
+        }
         text
     }
 
@@ -112,26 +122,26 @@ impl Board {
             "/* {} ({}): written by `surefoot layout`. */\n#ifndef SUREFOOT_BOARD_H\n#define SUREFOOT_BOARD_H\n\n",
             self.name, self.chip.name
         );
-        for (number, slot) in slots.iter().enumerate().rev() {
-            match (slots.len(), number) {
-                (1, _) => {}
-                (_, 1) => text.push_str("#ifdef SUREFOOT_SLOT_B /* linked with surefoot-b.ld */\n"),
-                (_, _) => text.push_str("#else /* slot A, linked with surefoot-a.ld */\n"),
-            }
-            for (name, value, what) in [
-                (
-                    "VECT_TAB_OFFSET",
-                    slot.base - self.layout.flash.base(),
-                    "for system_stm32*.c: SCB->VTOR = FLASH_BASE | this",
-                ),
-                ("SUREFOOT_SLOT_BASE", slot.base, "the application's vector table"),
-                ("SUREFOOT_SLOT_LENGTH", slot.length, "bytes, manifest included"),
+        if let [slot] = slots[..] {
+            let offset = slot.base - self.layout.flash.base();
+            text.push_str(&define("VECT_TAB_OFFSET", hex(offset), TABLE_WHAT));
+            text.push_str(&define("SUREFOOT_SLOT_BASE", hex(slot.base), "the application's vector table"));
+            text.push_str(&define("SUREFOOT_SLOT_LENGTH", hex(slot.length), LENGTH_WHAT));
+        } else {
+            // One header for both: the linker script knows for which slot this image is.
+            let base = self.layout.flash.base();
+            text.push_str(
+                "/* From surefoot-a.ld or surefoot-b.ld: the slot that this image is linked for. */\n\
+                 extern const unsigned long surefoot_slot_base[], surefoot_slot_length[];\n",
+            );
+            let offset = format!("((unsigned long)surefoot_slot_base - 0x{base:08X}UL)");
+            text.push_str(&define("VECT_TAB_OFFSET", offset, TABLE_WHAT));
+            for (name, symbol, what) in [
+                ("SUREFOOT_SLOT_BASE", "surefoot_slot_base", "the application's vector table"),
+                ("SUREFOOT_SLOT_LENGTH", "surefoot_slot_length", LENGTH_WHAT),
             ] {
-                text.push_str(&define(name, hex(value), what));
+                text.push_str(&define(name, format!("((unsigned long){symbol})"), what));
             }
-        }
-        if slots.len() > 1 {
-            text.push_str("#endif\n");
         }
         for (name, value, what) in [
             ("SUREFOOT_BOARD_ID", self.id, "images name it"),
@@ -149,6 +159,11 @@ impl Board {
                 "ST's ROM bootloader: its vector table",
             ));
         }
+        let family = self.binary_family;
+        text.push_str(&format!(
+            "\n/* A surefoot_board_t of this board: static const surefoot_board_t board = SUREFOOT_BOARD; */\n\
+             #define SUREFOOT_BOARD {{0x{family:04X}U, SUREFOOT_MAGIC_WORD, SUREFOOT_HANDOFF, SUREFOOT_BACKUP_REGISTER}}\n"
+        ));
         text.push_str("\n#endif\n");
         text
     }

@@ -74,19 +74,27 @@ fn two_slots_that_run_have_a_script_each_and_one_header() {
         assert!(file(&files, name).contains(line), "{name}: {line}\n{}", file(&files, name));
     }
     let header = file(&files, "surefoot_board.h");
-    let (b, a) = header.split_once("#else").expect("two slots");
-    assert!(b.contains("#ifdef SUREFOOT_SLOT_B "), "{header}");
-    for (part, line) in [
-        (b, "#define VECT_TAB_OFFSET              0x00080000UL "),
-        (b, "#define SUREFOOT_SLOT_LENGTH         0x00080000UL "),
-        (a, "#define VECT_TAB_OFFSET              0x0000C000UL "),
-        (a, "#define SUREFOOT_SLOT_BASE           0x0800C000UL "),
-        (a, "#define SUREFOOT_SLOT_LENGTH         0x00074000UL "),
+    // No macro says which slot it is: the linker script does, so header and link cannot disagree.
+    for line in [
+        "extern const unsigned long surefoot_slot_base[], surefoot_slot_length[];\n",
+        "#define VECT_TAB_OFFSET              ((unsigned long)surefoot_slot_base - 0x08000000UL) ",
+        "#define SUREFOOT_SLOT_BASE           ((unsigned long)surefoot_slot_base) ",
+        "#define SUREFOOT_SLOT_LENGTH         ((unsigned long)surefoot_slot_length) ",
     ] {
-        assert!(part.contains(line), "{line}\n{header}");
+        assert!(header.contains(line), "{line}\n{header}");
+    }
+    assert!(!header.contains("#else") && !header.contains("SUREFOOT_SLOT_B "), "{header}");
+    for (name, base, length) in
+        [("surefoot-a.ld", "0x0800C000", "0x74000"), ("surefoot-b.ld", "0x08080000", "0x80000")]
+    {
+        let symbols = format!("surefoot_slot_base = {base};\nsurefoot_slot_length = {length};\n");
+        assert!(file(&files, name).ends_with(&symbols), "{name}\n{}", file(&files, name));
     }
     assert_eq!(header.matches("SUREFOOT_BOARD_ID").count(), 1);
-    assert_eq!(header.matches("#endif").count(), 2);
+    assert_eq!(header.matches("#endif").count(), 1);
+    let board =
+        "#define SUREFOOT_BOARD {0x00F4U, SUREFOOT_MAGIC_WORD, SUREFOOT_HANDOFF, SUREFOOT_BACKUP_REGISTER}\n";
+    assert!(header.contains(board), "{header}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 #define STATE (*(surefoot_state_t *)0x20001020u)
 #define EVENTS ((surefoot_event_t *)0x20001040u)
 #define ROOM 4u
+#define VERSION ((uint16_t *)0x20001100u)
 /* Not a state, nor an event: what a call leaves alone keeps it. */
 #define UNTOUCHED 0xA5A5A5A5u
 
@@ -23,6 +24,8 @@ void SysTick_Handler(void)
 static void say(void)
 {
     uint32_t *word;
+
+    (void)surefoot_version(&board, VERSION);
 
     for (word = (uint32_t *)&STATE; word < (uint32_t *)(EVENTS + ROOM + 1); word++) {
         *word = UNTOUCHED;

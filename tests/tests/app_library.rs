@@ -72,6 +72,7 @@ fn header_constants() -> BTreeMap<String, u32> {
         ("SUREFOOT_TOO_LONG", Error::TooLong.number()),
         // The C library's own.
         ("SUREFOOT_NOTHING_TO_CONFIRM", 8),
+        ("SUREFOOT_VECTOR_TABLE", Error::VectorTable.number()),
         ("SUREFOOT_NOT_BEGUN", 9),
         ("SUREFOOT_UNKNOWN_FAMILY", 10),
         ("SUREFOOT_FLASH_FAULT", Error::Flash(FlashFault::Locked).number() - FlashFault::Locked as u32),

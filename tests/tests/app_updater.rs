@@ -430,12 +430,14 @@ fn an_update_that_writes_nothing_offers_nothing() {
     }
 }
 
-/// An application that runs on the vector table of the other slot is still the one that it is.
+/// An image on trial that runs by luck on the vector table of the other slot, or of the bootloader, would stop for
+/// good once that is replaced: it does not confirm itself. Its own table and one in RAM are fine.
 #[test]
-fn an_image_confirms_itself_wherever_its_vector_table_is() {
+fn an_image_confirms_itself_only_with_a_vector_table_of_its_own_or_in_ram() {
     if !needs::whole(needs::C) {
         return;
     }
+    const VECTOR_TABLE: u32 = 11;
     let [a, b] = slots();
     let mut rig = running(blinky(In::C, a, 1));
     rig.board.run_for(PROOF);
@@ -443,10 +445,31 @@ fn an_image_confirms_itself_wherever_its_vector_table_is() {
     assert_eq!(upload(&mut rig, &signed(&state_c(b.base).unwrap(), b, 2)), Ok(()));
     assert_eq!(runs(&mut rig), Some(b));
     rig.board.run_for(Nanos::millis(100));
-    let id = newest(&rig).candidate();
-    assert!(rig.board.write_memory(0x2000_1004 + 4 * 6, &a.base.to_le_bytes()));
-    assert!(rig.board.write_memory(0x2000_1000, &2_u32.to_le_bytes()));
-    rig.board.run_for(Nanos::millis(100));
-    assert_eq!((newest(&rig).event(), newest(&rig).confirmed()), (Event::Confirmed as u8, id));
-    assert_eq!(rig.board.read_word(0x2000_1020).map(|word| word as u8), Some(1), "it says so");
+    let (trial, before) = (newest(&rig), rig.moment());
+    for (table, result) in [
+        (b.base, 0),
+        (b.base + 0x200, 0),
+        (0x2000_4000, 0),
+        (a.base, VECTOR_TABLE),
+        (a.base + 0x200, VECTOR_TABLE),
+        (0x0800_0000, VECTOR_TABLE),
+        (0, VECTOR_TABLE),
+    ] {
+        rig.back_to(&before);
+        assert!(rig.board.write_memory(0x2000_1004 + 4 * 6, &table.to_le_bytes()));
+        assert!(rig.board.write_memory(0x2000_1000, &2_u32.to_le_bytes()));
+        rig.board.run_for(Nanos::millis(100));
+        assert_eq!(rig.board.read_word(0x2000_1004 + 4 * 3), Some(result), "{table:#010x}");
+        if result == 0 {
+            let confirmed = (newest(&rig).event(), newest(&rig).confirmed());
+            assert_eq!(confirmed, (Event::Confirmed as u8, trial.candidate()), "{table:#010x}");
+        } else {
+            assert_eq!(newest(&rig), trial, "{table:#010x}: nothing is written");
+        }
+        // STATE.running: confirmed, or still on trial. RESULTS[7..]: its own version.
+        let running = rig.board.read_word(0x2000_1020).map(|word| word as u8);
+        assert_eq!(running, Some(if result == 0 { 1 } else { 2 }), "{table:#010x}");
+    }
+    let version = rig.board.read_memory(0x2000_1100, 6).unwrap();
+    assert_eq!(version, [2, 0, 0, 0, 0, 0], "it knows its own version");
 }

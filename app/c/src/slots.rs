@@ -1,6 +1,6 @@
 //! Confirmation and what the journal says.
 
-use surefoot_app::{Error, Record, Standing};
+use surefoot_app::{Record, Standing, Version};
 
 use crate::{CBoard, result};
 
@@ -42,7 +42,20 @@ pub extern "C" fn surefoot_confirm(board: &CBoard) -> u32 {
     match surefoot_app::confirm(&board) {
         Ok(true) => result::OK,
         Ok(false) => result::NOTHING_TO_CONFIRM,
-        Err(fault) => Error::Flash(fault).number(),
+        Err(error) => error.number(),
+    }
+}
+
+/// See `surefoot_version` in the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn surefoot_version(board: &CBoard, version: &mut [u16; 3]) -> u32 {
+    let Some(board) = board.known() else { return result::FAMILY };
+    match surefoot_app::version(&board) {
+        Ok(Version { major, minor, patch }) => {
+            *version = [major, minor, patch];
+            result::OK
+        }
+        Err(error) => error.number(),
     }
 }
 
