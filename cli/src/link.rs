@@ -4,6 +4,8 @@ use crate::board::{Loaded, MaybeBoardFile};
 use crate::output::Ui;
 use crate::problem::Problem;
 #[cfg(feature = "sim")]
+use crate::signal::Signal;
+#[cfg(feature = "sim")]
 use crate::virtual_board::virtual_board;
 use clap::Args;
 #[cfg(feature = "sim")]
@@ -19,7 +21,8 @@ use surefoot_host::link::{Filter, LinkError, Usb};
 #[derive(Clone, Debug, Args)]
 pub struct LinkOptions {
     /// usb, or sim:FILE for a virtual board (made from the board file when FILE is not there);
-    /// sim:FILE,button holds its button at power-on, sim:FILE,magic lets its application ask for update mode
+    /// sim:FILE,button holds its button at power-on, sim:FILE,magic lets its application ask for update mode,
+    /// sim:FILE,hse=25MHz has another crystal than the board file's
     #[arg(long, default_value = "usb", value_parser = parse, verbatim_doc_comment)]
     pub link: Link,
     #[command(flatten)]
@@ -71,7 +74,10 @@ fn board_in(rest: &str) -> Result<Link, String> {
         match part {
             "button" => how.button = true,
             "magic" => how.magic = true,
-            other => return Err(format!("{other:?} is not known; button and magic are")),
+            other => match other.strip_prefix("hse=") {
+                Some(hse) => how.hse = Some(crate::verbs::sim::crystal(hse)?),
+                None => return Err(format!("{other:?} is not known; button, magic and hse=25MHz are")),
+            },
         }
     }
     Ok(Link::Sim(PathBuf::from(file), how))
@@ -90,7 +96,10 @@ impl LinkOptions {
             #[cfg(feature = "sim")]
             Link::Sim(path, how) => {
                 let virtual_board = virtual_board(path, board, ui)?;
-                Ok(Box::new(SimLink::open(virtual_board, path.clone(), *how)?))
+                let signal = Signal::caught().map_err(|e| LinkError::Virtual(e.to_string()))?;
+                let mut link = SimLink::open(virtual_board, path.clone(), *how)?;
+                link.ends_with(signal.flag());
+                Ok(Box::new(link))
             }
         }
     }
@@ -130,10 +139,12 @@ mod tests {
     #[test]
     fn a_link_is_named_with_what_somebody_does_at_power_on() {
         assert_eq!(parse("usb"), Ok(Link::Usb));
-        let sim = |button, magic| Ok(Link::Sim("a.state".into(), PowerOn { button, magic }));
+        let sim = |button, magic| Ok(Link::Sim("a.state".into(), PowerOn { button, magic, hse: None }));
         assert_eq!(parse("sim:a.state"), sim(false, false));
         assert_eq!(parse("sim:a.state,button"), sim(true, false));
         assert_eq!(parse("sim:a.state,magic"), sim(false, true));
+        let hse = PowerOn { hse: Some(surefoot_sim::Hse::Crystal(25_000_000)), ..PowerOn::default() };
+        assert_eq!(parse("sim:a.state,hse=25MHz"), Ok(Link::Sim("a.state".into(), hse)));
         assert!(parse("sim:").is_err() && parse("uart").is_err() && parse("sim:a,b").is_err());
     }
 }

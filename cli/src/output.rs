@@ -124,6 +124,20 @@ impl Ui {
         }
     }
 
+    /// What a program on the virtual board says, as it says it; what would move the terminal's cursor is shown,
+    /// not obeyed.
+    pub fn live(&self, text: &str) {
+        if !self.json && !self.quiet {
+            let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+            let shown: String = text
+                .chars()
+                .map(|c| if plain(c) { c.to_string() } else { c.escape_default().to_string() })
+                .collect();
+            // When nobody takes it there is nobody left to tell.
+            let _ = print(&shown);
+        }
+    }
+
     /// True when a moving progress bar may be drawn.
     pub fn animated(&self) -> bool {
         !self.json && !self.quiet && std::io::stderr().is_terminal()

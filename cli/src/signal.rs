@@ -1,18 +1,18 @@
-//! Whether somebody asked this process to end: SIGINT (Ctrl-C), SIGTERM or SIGHUP.
-//!
-//! For verbs that run a virtual board and have to write its state first. Where there are no such
-//! signals none ever comes, and the system ends the process itself.
+//! Ctrl-C and its kin: a command that has a virtual board at work ends in order, and the board keeps what it had.
 
-use std::io::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A signal that is waited for.
+/// Whether somebody asked this process to end.
+#[derive(Clone, Debug)]
 pub struct Signal(Arc<AtomicBool>);
 
 impl Signal {
     /// From now on such a signal ends nothing by itself.
-    pub fn caught() -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the system does not let signals be caught.
+    pub fn caught() -> std::io::Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         #[cfg(unix)]
         for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
@@ -25,5 +25,10 @@ impl Signal {
     /// True once one came.
     pub fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// For whoever looks at it from elsewhere.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 }

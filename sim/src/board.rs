@@ -240,7 +240,13 @@ impl Board {
     /// Changes what is on the HSE pins, from the oscillator's next start on.
     pub fn fit_hse(&mut self, hse: Hse) {
         self.options.hse = hse;
-        self.bus.models.rcc.fit_hse(hse);
+        self.bus.models.rcc.fit(self.options.oscillators());
+    }
+
+    /// How long a crystal takes from its next start on.
+    pub fn set_hse_start(&mut self, time: Nanos) {
+        self.options.hse_start = time;
+        self.bus.models.rcc.fit(self.options.oscillators());
     }
 
     /// Fits or takes out the battery.

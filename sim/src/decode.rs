@@ -2,6 +2,7 @@
 
 use crate::memory::{FLASH, OTP, OTP_LENGTH};
 use crate::timer::KINDS;
+use crate::usart::{ENABLES, NAMES};
 
 /// A model in [`crate::models::Models`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +11,8 @@ pub(crate) enum Id {
     Timers,
     Rtc,
     Iwdg,
-    /// USART1-USART3 as 0-2.
-    Usart(u8),
+    /// USART1 to USART6; the offset counts on in steps of 0x400.
+    Usarts,
     Pwr,
     Syscfg,
     Exti,
@@ -84,6 +85,7 @@ pub(crate) fn decode(address: u32) -> Place {
 fn peripheral(address: u32) -> Place {
     let offset = address & 0x3FF;
     let at = |id| Place::Peripheral(id, offset);
+    let usart = |index: u32| Place::Peripheral(Id::Usarts, index << 10 | offset);
     let timer = |index: u32| Place::Peripheral(Id::Timers, index << 10 | offset);
     match address & !0x3FF {
         0x4000_0000..=0x4000_1400 => timer(1 + ((address - 0x4000_0000) >> 10)),
@@ -92,17 +94,15 @@ fn peripheral(address: u32) -> Place {
         0x4000_2C00 => Place::Unmodelled("WWDG"),
         0x4000_3000 => at(Id::Iwdg),
         0x4000_3400..=0x4000_4000 => Place::Unmodelled("SPI2/SPI3/I2S"),
-        0x4000_4400 => at(Id::Usart(1)),
-        0x4000_4800 => at(Id::Usart(2)),
-        0x4000_4C00 | 0x4000_5000 => Place::Unmodelled("UART4/UART5"),
+        0x4000_4400..=0x4000_5000 => usart(1 + ((address - 0x4000_4400) >> 10)),
         0x4000_5400..=0x4000_5C00 => Place::Unmodelled("I2C1-I2C3"),
         0x4000_6400 | 0x4000_6800 => Place::Unmodelled("CAN"),
         0x4000_7000 => at(Id::Pwr),
         0x4000_7400 => Place::Unmodelled("DAC"),
         0x4001_0000 => timer(0),
         0x4001_0400 => timer(7),
-        0x4001_1000 => at(Id::Usart(0)),
-        0x4001_1400 => Place::Unmodelled("USART6"),
+        0x4001_1000 => usart(0),
+        0x4001_1400 => usart(5),
         0x4001_2000 => Place::Unmodelled("ADC"),
         0x4001_2C00 => Place::Unmodelled("SDIO"),
         0x4001_3000 => Place::Unmodelled("SPI1"),
@@ -137,8 +137,9 @@ impl Place {
         match self {
             Self::Peripheral(id, offset) => match id {
                 Id::Timers if KINDS[(offset >> 10) as usize].on_apb2() => BusOf::Apb2,
-                Id::Usart(0) | Id::Syscfg | Id::Exti => BusOf::Apb2,
-                Id::Timers | Id::Rtc | Id::Iwdg | Id::Usart(_) | Id::Pwr => BusOf::Apb1,
+                Id::Usarts if ENABLES[(offset >> 10) as usize].bus == BusEnable::Apb2 => BusOf::Apb2,
+                Id::Syscfg | Id::Exti => BusOf::Apb2,
+                Id::Timers | Id::Rtc | Id::Iwdg | Id::Usarts | Id::Pwr => BusOf::Apb1,
                 Id::Gpio | Id::Crc | Id::Rcc | Id::Flash | Id::Otg => BusOf::Ahb,
                 Id::Debug => BusOf::Core,
             },
@@ -157,9 +158,10 @@ impl Place {
                     let kind = &KINDS[(offset >> 10) as usize];
                     return Some((kind.enable, kind.name));
                 }
-                Id::Usart(0) => (Apb2, 4, "USART1"),
-                Id::Usart(1) => (Apb1, 17, "USART2"),
-                Id::Usart(_) => (Apb1, 18, "USART3"),
+                Id::Usarts => {
+                    let index = (offset >> 10) as usize;
+                    return Some((ENABLES[index], NAMES[index]));
+                }
                 Id::Pwr => (Apb1, 28, "PWR"),
                 Id::Syscfg => (Apb2, 14, "SYSCFG"),
                 Id::Gpio => (Ahb1, (offset >> 10) as u8, GPIO_NAMES[(offset >> 10) as usize]),

@@ -14,7 +14,7 @@ use crate::otg::OtgFs;
 use crate::pwr::Pwr;
 use crate::rcc::{Oscillators, Rcc};
 use crate::timer::{KINDS, Timers};
-use crate::usart::Usart;
+use crate::usart::{ENABLES, Usarts};
 
 /// The models.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Models {
     pub(crate) syscfg: Syscfg,
     pub(crate) crc: Crc,
     pub(crate) iwdg: Iwdg,
-    pub(crate) usart: [Usart; 3],
+    pub(crate) usarts: Usarts,
     pub(crate) timers: Timers,
     pub(crate) debug: Debug,
     pub(crate) otg: OtgFs,
@@ -46,7 +46,7 @@ impl Models {
             syscfg: Syscfg::new(),
             crc: Crc::new(),
             iwdg: Iwdg::new(fitted.lsi_hz),
-            usart: [0, 1, 2].map(Usart::new),
+            usarts: Usarts::new(),
             timers: Timers::new(),
             debug: Debug::new(chip),
             otg: OtgFs::new(),
@@ -59,7 +59,7 @@ impl Models {
             Id::Timers => &mut self.timers,
             Id::Rtc => &mut self.backup,
             Id::Iwdg => &mut self.iwdg,
-            Id::Usart(n) => &mut self.usart[usize::from(n)],
+            Id::Usarts => &mut self.usarts,
             Id::Pwr => &mut self.pwr,
             Id::Syscfg => &mut self.syscfg,
             Id::Exti => &mut self.exti,
@@ -73,15 +73,13 @@ impl Models {
     }
 
     /// Those that do something by themselves.
-    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 7] {
-        let [u1, u2, u3] = &mut self.usart;
-        [&mut self.rcc, &mut self.iwdg, u1, u2, u3, &mut self.timers, &mut self.otg]
+    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 5] {
+        [&mut self.rcc, &mut self.iwdg, &mut self.usarts, &mut self.timers, &mut self.otg]
     }
 
     /// As [`Models::each`], to look at.
-    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 7] {
-        let [u1, u2, u3] = &self.usart;
-        [&self.rcc, &self.iwdg, u1, u2, u3, &self.timers, &self.otg]
+    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 5] {
+        [&self.rcc, &self.iwdg, &self.usarts, &self.timers, &self.otg]
     }
 
     /// System reset (RM0090 section 7.1.1).
@@ -111,14 +109,15 @@ impl Models {
                 self.timers.reset_one(index, ctx);
             }
         }
-        let [u1, u2, u3] = &mut self.usart;
-        let others: [(BusEnable, u8, &mut dyn Peripheral); 7] = [
+        for (index, enable) in ENABLES.iter().enumerate() {
+            if bit(enable.bus, enable.bit) {
+                self.usarts.reset_one(index, ctx);
+            }
+        }
+        let others: [(BusEnable, u8, &mut dyn Peripheral); 4] = [
             (BusEnable::Ahb1, 12, &mut self.crc),
             (BusEnable::Ahb2, 7, &mut self.otg),
-            (BusEnable::Apb1, 17, u2),
-            (BusEnable::Apb1, 18, u3),
             (BusEnable::Apb1, 28, &mut self.pwr),
-            (BusEnable::Apb2, 4, u1),
             (BusEnable::Apb2, 14, &mut self.syscfg),
         ];
         for (bus, n, model) in others {

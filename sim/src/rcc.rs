@@ -225,9 +225,9 @@ impl Rcc {
         }
     }
 
-    /// Changes what is on the oscillator pins; for the next start of the HSE.
-    pub(crate) fn fit_hse(&mut self, hse: Hse) {
-        self.fitted.hse = hse;
+    /// Changes what is on the oscillator pins; for the next start of each.
+    pub(crate) fn fit(&mut self, fitted: Oscillators) {
+        self.fitted = fitted;
     }
 
     /// True when the PLL is on, locked or not.

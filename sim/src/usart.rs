@@ -1,15 +1,16 @@
-//! USART1 to USART3 in asynchronous mode (RM0090 chapter 30).
+//! USART1 to USART3, UART4, UART5 and USART6 in asynchronous mode (RM0090 chapter 30).
 //!
-//! Covers: transmit and receive with bit timing from the bus clock and BRR, 8 and 9 data bits with
-//! and without parity, stop bits, TXE/TC/RXNE/IDLE/ORE/FE/NF/PE with the sequences that clear
-//! them, interrupts, pins (a byte reaches the line only through a pin set to alternate function 7).
+//! Covers: transmit and receive with bit timing from the bus clock and BRR, 8 data bits, 8 and parity, 7 and
+//! parity, stop bits, TXE/TC/RXNE/IDLE/ORE/FE/NF/PE with the sequences that clear
+//! them, interrupts, pins (a byte reaches the line only through a pin set to its alternate function).
 //!
-//! Leaves out: DMA, LIN, IrDA, smart card, synchronous mode, half duplex, flow control, multi-
+//! Leaves out: 9 data bits, DMA, LIN, IrDA, smart card, synchronous mode, half duplex, flow control, multi-
 //! processor mute mode, break; setting their bits is recorded. A frame whose baud rate is more than
 //! 3.75 % off (table 141) arrives as noise with FE.
 
 use std::collections::VecDeque;
 
+use crate::decode::{BusEnable, Enable};
 use crate::device::{Clocks, Ctx, Function, Peripheral, Pin, Width, lane, merged};
 use crate::time::Nanos;
 use crate::violation::Kind;
@@ -25,11 +26,13 @@ pub enum Parity {
     Odd,
 }
 
-/// How a line is driven: 8 data bits, one stop bit.
+/// How a line is driven, with one stop bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Bits a second.
     pub baud: u32,
+    /// Data bits before the parity: 8, or 7.
+    pub data_bits: u8,
     /// Parity bit behind the data.
     pub parity: Parity,
 }
@@ -37,14 +40,34 @@ pub struct Line {
 impl Line {
     /// Nanoseconds of one frame.
     fn frame(self) -> Nanos {
-        let bits = if self.parity == Parity::None { 10 } else { 11 };
-        Nanos::cycles(bits, u64::from(self.baud))
+        Nanos::cycles(2 + u64::from(self.bits()), u64::from(self.baud))
+    }
+
+    /// Bits between start and stop.
+    fn bits(self) -> u8 {
+        self.data_bits + u8::from(self.parity != Parity::None)
+    }
+
+    /// The parity bit behind these data bits.
+    fn parity_of(self, data: u32) -> u32 {
+        let ones = (data & ((1 << self.data_bits) - 1)).count_ones() % 2;
+        match self.parity {
+            Parity::None => 0,
+            Parity::Even => ones,
+            Parity::Odd => ones ^ 1,
+        }
+    }
+
+    /// A byte as it is on the wire, the first bit lowest: data, parity, then the line at rest.
+    fn wire(self, byte: u8) -> u32 {
+        let data = u32::from(byte) & ((1 << self.data_bits) - 1);
+        data | self.parity_of(data) << self.data_bits | u32::MAX << self.bits()
     }
 
     /// True when a receiver set to `self` understands a sender set to `other`.
     fn hears(self, other: Self) -> bool {
         let off = u64::from(self.baud.abs_diff(other.baud)) * 10_000;
-        self.parity == other.parity && off <= u64::from(self.baud) * 375
+        (self.parity, self.data_bits) == (other.parity, other.data_bits) && off <= u64::from(self.baud) * 375
     }
 }
 
@@ -87,22 +110,115 @@ const CR1_KNOWN: u32 = 0xBFFF;
 /// SBK, RWU and WAKE.
 const CR1_UNMODELLED: u32 = 0x803;
 
-/// Pins with alternate function 7 (DS8626 table 9): transmit, then receive.
-const PINS: [(&[Pin], &[Pin]); 3] = [
+/// How many there are.
+pub const COUNT: usize = 6;
+/// Pins (DS8626 table 9): transmit, then receive.
+const PINS: [(&[Pin], &[Pin]); COUNT] = [
     (&[Pin::new('A', 9), Pin::new('B', 6)], &[Pin::new('A', 10), Pin::new('B', 7)]),
     (&[Pin::new('A', 2), Pin::new('D', 5)], &[Pin::new('A', 3), Pin::new('D', 6)]),
     (
         &[Pin::new('B', 10), Pin::new('C', 10), Pin::new('D', 8)],
         &[Pin::new('B', 11), Pin::new('C', 11), Pin::new('D', 9)],
     ),
+    (&[Pin::new('A', 0), Pin::new('C', 10)], &[Pin::new('A', 1), Pin::new('C', 11)]),
+    (&[Pin::new('C', 12)], &[Pin::new('D', 2)]),
+    (&[Pin::new('C', 6), Pin::new('G', 14)], &[Pin::new('C', 7), Pin::new('G', 9)]),
 ];
+/// The alternate function of those pins.
+const FUNCTION: [u8; COUNT] = [7, 7, 7, 8, 8, 8];
 /// RM0090 table 61.
-const IRQ: [u16; 3] = [37, 38, 39];
-const NAMES: [&str; 3] = ["USART1", "USART2", "USART3"];
+const IRQ: [u16; COUNT] = [37, 38, 39, 52, 53, 71];
+/// By number, from 1.
+pub const NAMES: [&str; COUNT] = ["USART1", "USART2", "USART3", "UART4", "UART5", "USART6"];
+/// Clock enables (RM0090 sections 7.3.13, 7.3.14).
+pub(crate) const ENABLES: [Enable; COUNT] = [
+    Enable { bus: BusEnable::Apb2, bit: 4 },
+    Enable { bus: BusEnable::Apb1, bit: 17 },
+    Enable { bus: BusEnable::Apb1, bit: 18 },
+    Enable { bus: BusEnable::Apb1, bit: 19 },
+    Enable { bus: BusEnable::Apb1, bit: 20 },
+    Enable { bus: BusEnable::Apb2, bit: 5 },
+];
+
+/// All of them; a register's offset counts on in steps of 0x400 from USART1.
+#[derive(Clone, Debug)]
+pub struct Usarts {
+    all: [Usart; COUNT],
+    /// The earliest of their events.
+    next: Option<Nanos>,
+}
+
+impl Usarts {
+    pub(crate) fn new() -> Self {
+        Self { all: std::array::from_fn(Usart::new), next: None }
+    }
+
+    fn schedule(&mut self) {
+        self.next = self.all.iter().filter_map(Usart::next_event).min();
+    }
+
+    /// One of them, by its number from 1.
+    pub(crate) fn one(&self, number: usize) -> &Usart {
+        &self.all[number - 1]
+    }
+
+    /// True when one of them sent what nobody has taken.
+    pub(crate) fn spoke(&self) -> bool {
+        self.all.iter().any(|usart| !usart.sent.is_empty())
+    }
+
+    /// The peer of one of them sends these bytes, behind what it is still sending.
+    pub(crate) fn send_to_chip(&mut self, number: usize, bytes: &[u8], line: Line, now: Nanos) {
+        self.all[number - 1].send_to_chip(bytes, line, now);
+        self.schedule();
+    }
+
+    /// What the chip sent since the last call.
+    pub(crate) fn take_sent(&mut self, number: usize) -> Vec<Sent> {
+        std::mem::take(&mut self.all[number - 1].sent)
+    }
+
+    /// One's bit in an RCC reset register.
+    pub(crate) fn reset_one(&mut self, index: usize, ctx: &mut Ctx) {
+        self.all[index].reset(ctx);
+        self.schedule();
+    }
+}
+
+impl Peripheral for Usarts {
+    fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
+        let value = self.all[offset as usize >> 10].read(offset & 0x3FF, width, ctx);
+        self.schedule();
+        value
+    }
+
+    fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
+        self.all[offset as usize >> 10].write(offset & 0x3FF, width, value, ctx);
+        self.schedule();
+    }
+
+    fn next_event(&self) -> Option<Nanos> {
+        self.next
+    }
+
+    fn advance(&mut self, ctx: &mut Ctx) {
+        for usart in &mut self.all {
+            if usart.next_event().is_some_and(|at| at <= ctx.now) {
+                usart.advance(ctx);
+            }
+        }
+        self.schedule();
+    }
+
+    fn reset(&mut self, ctx: &mut Ctx) {
+        self.all.iter_mut().for_each(|usart| usart.reset(ctx));
+        self.schedule();
+    }
+}
 
 /// The model of one.
 #[derive(Clone, Debug)]
-pub struct Usart {
+pub(crate) struct Usart {
     index: usize,
     sr: u32,
     /// SR as last read: what the next access to DR clears.
@@ -152,14 +268,14 @@ impl Usart {
         }
     }
 
-    /// What the chip sent since the last call.
-    pub(crate) fn take_sent(&mut self) -> Vec<Sent> {
-        std::mem::take(&mut self.sent)
+    /// The line's set-up while the receiver is on.
+    pub(crate) fn receiving(&self, clocks: &Clocks) -> Option<Line> {
+        self.line(clocks).filter(|_| self.on(RE))
     }
 
     /// How the chip's end of the line is set up; `None` without a usable baud rate.
     fn line(&self, clocks: &Clocks) -> Option<Line> {
-        let clock = if self.index == 0 { clocks.pclk2 } else { clocks.pclk1 };
+        let clock = if ENABLES[self.index].bus == BusEnable::Apb2 { clocks.pclk2 } else { clocks.pclk1 };
         // Section 30.3.4: BRR is the divider in sixteenths, or in eighths with OVER8.
         let divider = if self.cr[0] & OVER8 != 0 { (self.brr >> 4) * 8 + (self.brr & 7) } else { self.brr };
         let least = if self.cr[0] & OVER8 != 0 { 8 } else { 16 };
@@ -168,7 +284,9 @@ impl Usart {
             (true, false) => Parity::Even,
             (true, true) => Parity::Odd,
         };
-        (divider >= least).then(|| Line { baud: (clock + divider / 2) / divider, parity })
+        // Section 30.6.4: the parity bit takes the place of the highest of 8 or 9 bits.
+        let data_bits = if self.cr[0] & M == 0 && parity != Parity::None { 7 } else { 8 };
+        (divider >= least).then(|| Line { baud: (clock + divider / 2) / divider, data_bits, parity })
     }
 
     fn on(&self, enable: u32) -> bool {
@@ -176,7 +294,7 @@ impl Usart {
     }
 
     fn routed(&self, pins: &[Pin], ctx: &Ctx) -> bool {
-        pins.iter().any(|&pin| ctx.pins.function(pin) == Function::Alternate(7))
+        pins.iter().any(|&pin| ctx.pins.function(pin) == Function::Alternate(FUNCTION[self.index]))
     }
 
     fn write_data(&mut self, value: u32, ctx: &mut Ctx) {
@@ -223,6 +341,7 @@ impl Usart {
         self.shifting = None;
         self.line_free = at;
         if let Some(line) = self.line(ctx.clocks).filter(|_| self.routed(PINS[self.index].0, ctx)) {
+            let byte = byte & (u8::MAX >> (8 - line.data_bits));
             self.sent.push(Sent { at, byte, line });
             ctx.attention();
         }
@@ -252,28 +371,16 @@ impl Usart {
         if own.baud.abs_diff(line.baud) as u64 * 10_000 > u64::from(own.baud) * 375 {
             self.sr |= FE | NF;
             self.received = u32::from(byte.rotate_left(3) ^ 0x5A);
-        } else if own.parity != line.parity {
-            self.wrong_parity(byte, own, line);
-        } else if own.parity != Parity::None {
-            // The parity bit is the top bit of what DR shows (section 30.6.2).
-            let odd = byte.count_ones() % 2 == 1;
-            self.received |= u32::from(odd == (own.parity == Parity::Even)) << 8;
+        } else {
+            // The parity bit is the top bit of what DR shows (section 30.6.2). Where the ends are set up
+            // differently, the receiver takes one bit for another.
+            let wire = line.wire(byte);
+            self.received = wire & ((1 << own.bits()) - 1);
+            let parity = self.received >> own.data_bits;
+            self.sr |= if own.parity_of(self.received) != parity { PE } else { 0 };
+            self.sr |= if wire >> own.bits() & 1 == 0 { FE } else { 0 };
         }
         ctx.attention();
-    }
-
-    /// A receiver that expects a parity bit takes the stop bit for one, and the other way round.
-    fn wrong_parity(&mut self, byte: u8, own: Line, line: Line) {
-        let ones = byte.count_ones() % 2;
-        if own.parity == Parity::None {
-            // The sender's parity bit stands where the stop bit should.
-            let bit = ones ^ u32::from(line.parity == Parity::Odd);
-            self.sr |= if bit == 0 { FE } else { 0 };
-        } else {
-            let seen =
-                if line.parity == Parity::None { 1 } else { ones ^ u32::from(line.parity == Parity::Odd) };
-            self.sr |= if seen != ones ^ u32::from(own.parity == Parity::Odd) { PE } else { 0 };
-        }
     }
 
     fn interrupt(&self, ctx: &mut Ctx) {
@@ -295,8 +402,8 @@ impl Usart {
             ctx.unmodelled("RM0090 30.6", what);
         }
         if index == 0 {
-            if value & PCE != 0 && value & M == 0 || value & PCE == 0 && value & M != 0 {
-                ctx.unmodelled("RM0090 30.6.4", "7 data bits with parity, or 9 without");
+            if value & PCE == 0 && value & M != 0 {
+                ctx.unmodelled("RM0090 30.6.4", "9 data bits without parity");
             }
             let te_set = value & !self.cr[0] & TE != 0;
             if te_set && let Some(line) = self.line(ctx.clocks) {
@@ -308,7 +415,7 @@ impl Usart {
     }
 }
 
-impl Peripheral for Usart {
+impl Usart {
     fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
         let value = match offset & !3 {
             0x00 => {

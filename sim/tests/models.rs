@@ -308,7 +308,7 @@ fn mpeg2(bytes: &[u8]) -> u32 {
 
 // ---- serial lines ----
 
-const LINE: Line = Line { baud: 115_200, parity: Parity::None };
+const LINE: Line = Line { baud: 115_200, data_bits: 8, parity: Parity::None };
 
 #[test]
 fn bytes_leave_with_their_bit_timing() {
@@ -543,4 +543,70 @@ fn rules_have_three_grades() {
     let script =
         Script::new().set(AHB2ENR, 1 << 7).get(AHB2ENR).set(0x5000_0800, 0).set(0x5000_0818, u32::MAX);
     assert_eq!(script.run().violation().grade(), Grade::Reserved);
+}
+
+// ---- the other serial lines ----
+
+#[test]
+fn uart4_uart5_and_usart6_send_and_receive() {
+    // Base, clock enable, ports, pin set-up (MODER, AFRL or AFRH), number.
+    let pc = GPIOA + 0x800;
+    let cases = [
+        (0x4000_4C00, APB1ENR, 19, vec![(GPIOA + 0x20, 0x88), (GPIOA, 0xA800_000A)], 4),
+        (
+            0x4000_5000,
+            APB1ENR,
+            20,
+            vec![(pc + 0x24, 8 << 16), (pc, 2 << 24), (GPIOD + 0x20, 8 << 8), (GPIOD, 2 << 4)],
+            5,
+        ),
+        (0x4001_1400, APB2ENR, 5, vec![(pc + 0x20, 0x88 << 24), (pc, 0xA << 12)], 6),
+    ];
+    for (base, enable, bit, pins, number) in cases {
+        let mut script = ahb1(1 | 4 | 8).set(enable, 1 << bit).get(enable);
+        for (register, value) in pins {
+            script = script.set(register, value);
+        }
+        let script = script
+            .set(base + 8, 139)
+            .set(base + 0x0C, 1 << 13 | 1 << 3 | 1 << 2)
+            .set(base + 4, 0x41)
+            .wait(base, 1 << 5, 1 << 5)
+            .get(base + 4);
+        let mut board = board();
+        script.start(&mut board);
+        board.run_for(Nanos::millis(3));
+        let line = board.uart_line(number).expect("the receiver is on");
+        assert!(line.baud.abs_diff(115_200) < 200 && line.data_bits == 8, "{line:?}");
+        board.uart_rx(number, LINE, b"z");
+        board.run_for(Nanos::millis(3));
+        let sent: Vec<u8> = board.uart_tx(number).iter().map(|sent| sent.byte).collect();
+        assert_eq!(sent, b"A", "number {number}");
+        assert_eq!(script.ran(board).clean()[2], u32::from(b'z'), "number {number}");
+    }
+}
+
+#[test]
+fn seven_bits_and_parity_are_a_frame_of_ten() {
+    // M clear, PCE: even parity in the place of the eighth bit.
+    let script = usart(1 << 13 | 1 << 10 | 1 << 3 | 1 << 2)
+        .set(USART1 + 4, 0xC1)
+        .wait(USART1, 1 << 5, 1 << 5)
+        .get(USART1)
+        .get(USART1 + 4);
+    let even = Line { data_bits: 7, parity: Parity::Even, ..LINE };
+    let odd = Line { parity: Parity::Odd, ..even };
+    // What DR shows has the parity bit on top; an odd sender is heard with PE.
+    for (line, expected) in [(even, (0, 0xE1)), (odd, (1, 0x61))] {
+        let mut board = board();
+        script.start(&mut board);
+        board.run_for(Nanos::millis(3));
+        let sent = board.uart_tx(1);
+        assert_eq!((sent[0].byte, sent[0].seen_by(even), sent[0].seen_by(LINE)), (0x41, Some(0x41), None));
+        board.uart_rx(1, line, b"a");
+        board.run_for(Nanos::millis(3));
+        let ran = script.ran(board);
+        let reads = ran.clean();
+        assert_eq!((reads[1] & 7, reads[2]), expected, "{line:?}");
+    }
 }

@@ -6,7 +6,7 @@ use surefoot_sim::{Line, Nanos, Parity};
 use crate::rig::Rig;
 
 const USART2: usize = 2;
-const LINE: Line = Line { baud: 115_200, parity: Parity::None };
+const LINE: Line = Line { baud: 115_200, data_bits: 8, parity: Parity::None };
 /// Milliseconds between two changes of a blinky's LED.
 pub const PERIOD_MS: u32 = 50;
 /// The blinkies trust themselves after four changes of the LED.

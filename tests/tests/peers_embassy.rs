@@ -8,7 +8,7 @@ use surefoot_sim::{Board, ChipModel, Kind, Line, Nanos, Parity, Sent};
 use surefoot_tests::fixtures;
 use surefoot_tests::rules::{self, Broken};
 
-const LINE: Line = Line { baud: 115_200, parity: Parity::None };
+const LINE: Line = Line { baud: 115_200, data_bits: 8, parity: Parity::None };
 const LIMIT: Nanos = Nanos::secs(1);
 const SECTOR_11: u32 = 0x080E_0000;
 /// Vendor requests of the program.

@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             let virtual_board = virtual_board(path, Some(&board), ui)?;
             // Nobody has to hold the button of a virtual board.
             let has_button = virtual_board.fitting.button.is_some();
-            let how = PowerOn { button: how.button || has_button, magic: how.magic || !has_button };
+            let how = PowerOn { button: how.button || has_button, magic: how.magic || !has_button, ..*how };
             let link = SimLink::open(virtual_board, path.clone(), how)?;
             virtually(arguments, link, &board, &signer, ui)
         }

@@ -1,22 +1,32 @@
 //! `surefoot sim`: the virtual board by itself: run a program on it, look at its pins and lines,
 //! or plug it into QEMU.
 
+mod given;
+mod look;
 mod serve;
+mod session;
 
 use crate::board::MaybeBoardFile;
 use crate::exit::Exit;
-use crate::output::{BAD, BOLD, GOOD, Report, Table, Ui};
+use crate::output::{Report, Ui};
 use crate::problem::Problem;
+use crate::signal::Signal;
 use crate::virtual_board::{new_virtual_board, virtual_board};
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use clap::{Args, Subcommand, ValueEnum};
+pub use given::crystal;
+use given::{Feed, Press, feed, held, instant, pin, press};
+use look::look;
 use serve::Serve;
+use session::{Past, Session};
 use std::path::PathBuf;
 use std::time::Duration;
 use surefoot_host::files;
 use surefoot_host::link::LinkError;
-use surefoot_host::link::sim::{Fitting, PowerOn, VirtualBoard};
-use surefoot_sim::{Edge, Nanos, Pin, Stop};
+use surefoot_host::link::sim::{Fitting, VirtualBoard};
+use surefoot_sim::{Grade, Hse, Nanos, Pin};
+
+/// How long `--button` holds it.
+const BUTTON: Nanos = Nanos::secs(2);
 
 /// What to do with the virtual board.
 #[derive(Debug, Subcommand)]
@@ -46,18 +56,45 @@ pub struct Run {
     /// How long, in the board's time
     #[arg(long = "for", id = "span", default_value = "1s", value_parser = crate::number::time)]
     span: Duration,
+    /// The crystal: 25MHz, none, or dead (it never starts) [default: the board's; 8MHz on a bare chip]
+    #[arg(long, value_name = "HZ", value_parser = crystal)]
+    hse: Option<Hse>,
+    /// How long the crystal takes to start [default: 2ms]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    hse_start: Option<Nanos>,
     /// Show this pin's edges, as in PD12; more than once for more pins [default: the board's LED]
     #[arg(long, value_parser = pin)]
     pin: Vec<Pin>,
     /// Hold a pin from outside, as in PA0=1; more than once for more pins
     #[arg(long, value_parser = held)]
     hold: Vec<(Pin, bool)>,
+    /// Press a pin's button for 100 ms, as in PA0@1.5s, or PA0=0@1.5s+2s for a level and a length
+    #[arg(long, value_name = "PIN@TIME", value_parser = press)]
+    press: Vec<Press>,
     /// Hold the board's button while the supply goes on
     #[arg(long)]
     button: bool,
-    /// Fail (exit code 6) when the program breaks a rule of the manual
+    /// Send a file to a USART or UART (1 to 6) once the program receives there, as in 2=commands.txt
+    #[arg(long, value_name = "N=FILE", value_parser = feed)]
+    uart: Vec<Feed>,
+    /// Let the supply fail at this time, for a second; more than once for more cuts
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    cut: Vec<Nanos>,
+    /// Plug it into a USB host that lists the descriptors
     #[arg(long)]
-    strict: bool,
+    usb: bool,
+    /// Fail (exit code 6) when the program does what the manual forbids; =all: also for reserved bits and hints
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "harm")]
+    strict: Option<Strict>,
+}
+
+/// What `--strict` fails on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Strict {
+    /// What the manual forbids and silicon may punish
+    Harm,
+    /// Reserved bits, hints and what is not modelled, too
+    All,
 }
 
 /// Does it.
@@ -65,22 +102,6 @@ pub fn run(command: &Command, ui: &Ui) -> Result<Report, Problem> {
     match command {
         Command::Run(arguments) => run_program(arguments, ui),
         Command::Serve(arguments) => serve::run(arguments, ui),
-    }
-}
-
-fn pin(text: &str) -> Result<Pin, String> {
-    let expected = || "a pin such as PD12 is expected".to_owned();
-    let mut chars = text.strip_prefix(['P', 'p']).ok_or_else(expected)?.chars();
-    let port = chars.next().map(|c| c.to_ascii_uppercase()).filter(|c| ('A'..='I').contains(c));
-    let number = chars.as_str().parse::<u8>().ok().filter(|n| *n < 16);
-    port.zip(number).map(|(port, number)| Pin::new(port, number)).ok_or_else(expected)
-}
-
-fn held(text: &str) -> Result<(Pin, bool), String> {
-    match text.split_once('=') {
-        Some((name, "1" | "high")) => Ok((pin(name)?, true)),
-        Some((name, "0" | "low")) => Ok((pin(name)?, false)),
-        _ => Err("a pin and a level such as PA0=1 are expected".into()),
     }
 }
 
@@ -103,6 +124,24 @@ fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
 }
 
 fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
+    let mut board = prepared(arguments, ui)?;
+    let signal = Signal::caught().map_err(|e| LinkError::Virtual(e.to_string()))?;
+    let start = board.board.now();
+    let past = session(arguments, &mut board, ui)?.run(given::nanos(arguments.span), &signal);
+    let mut pins = arguments.pin.clone();
+    if pins.is_empty() {
+        pins.extend(board.led().map(|(pin, _)| pin));
+    }
+    let report = look(&pins, &mut board, start, &past);
+    if let Some(state) = &arguments.state {
+        board.power_off();
+        board.save(state)?;
+    }
+    judged(arguments, &board, &past, report, ui)
+}
+
+/// The board with the program in its flash and everything around it, without supply.
+fn prepared(arguments: &Run, ui: &Ui) -> Result<VirtualBoard, Problem> {
     let board_file = arguments.board.load()?;
     // Read before a board is made for it.
     let program = arguments.file.as_ref().map(|path| {
@@ -129,30 +168,86 @@ fn run_program(arguments: &Run, ui: &Ui) -> Result<Report, Problem> {
         for s in &loaded.segments {
             board.board.load(s.address, &s.bytes).map_err(|e| outside(&e.to_string()).about(path))?;
         }
+        if arguments.state.is_none() && board.board.flash()[..8].iter().all(|b| *b == 0xFF) {
+            let first = loaded.segments.iter().map(|s| s.address).min().unwrap_or(0);
+            return Err(not_at_the_start(first).about(path));
+        }
     }
+    if let Some(hse) = arguments.hse {
+        board.board.fit_hse(hse);
+    }
+    if let Some(time) = arguments.hse_start {
+        board.board.set_hse_start(time);
+    }
+    Ok(board)
+}
+
+/// What is to happen to it.
+fn session<'a>(arguments: &Run, board: &'a mut VirtualBoard, ui: &'a Ui) -> Result<Session<'a>, Problem> {
+    board.hold_button(false);
     for &(pin, level) in &arguments.hold {
-        board.board.set_pin(pin, Some(level));
+        board.hold_pin(pin, level);
     }
-    board.power_on(PowerOn { button: arguments.button, magic: false });
-    let start = board.board.now();
-    let span = Nanos(u64::try_from(arguments.span.as_nanos()).unwrap_or(u64::MAX / 4));
-    let stop = board.board.run_for(span);
-    let report = look(arguments, &mut board, start, stop);
-    if let Some(state) = &arguments.state {
-        board.power_off();
-        board.save(state)?;
+    board.hold_button(arguments.button);
+    let button = board.button().filter(|_| arguments.button);
+    let rest = |pin: Pin| arguments.hold.iter().find(|held| held.0 == pin).map(|held| held.1);
+    let mut session = Session::new(board, ui);
+    if let Some((pin, level)) = button.filter(|(pin, _)| rest(*pin).is_none()) {
+        session.press(Press { pin, level: Some(level), at: Nanos(0), lasts: BUTTON }, None);
     }
-    let broken = board.board.violations().len();
-    if arguments.strict && (broken > 0 || stop == Stop::Lockup) {
-        return Err(Problem::new(
+    for press in &arguments.press {
+        session.press(*press, rest(press.pin));
+    }
+    arguments.cut.iter().for_each(|at| session.cut(*at));
+    for feed in &arguments.uart {
+        session.feed(feed)?;
+    }
+    if arguments.usb {
+        session.plug();
+    }
+    Ok(session)
+}
+
+/// The report, or what was wrong with the run.
+fn judged(
+    arguments: &Run,
+    board: &VirtualBoard,
+    past: &Past,
+    report: Report,
+    ui: &Ui,
+) -> Result<Report, Problem> {
+    let counted = |grade: Grade| match arguments.strict {
+        None => false,
+        Some(Strict::Harm) => grade == Grade::Forbidden,
+        Some(Strict::All) => true,
+    };
+    let broken = board.board.violations().iter().filter(|v| counted(v.grade())).count();
+    let problem = if broken > 0 {
+        let also = past.locked_up.as_ref().map_or(String::new(), |text| format!(", and {text}"));
+        Problem::new(
             Exit::Device,
             "sim.violations",
-            format!("the program broke {broken} rules of the manual{}", locked_up(stop)),
-            "Each is listed without --strict, with the manual's section.",
+            format!("the program broke {broken} rules of the manual{also}"),
+            "Each is listed above, or with --json without --strict, with the manual's section.",
             "Correct the program; silicon may behave differently there.",
-        ));
+        )
+    } else if let Some(text) = &past.locked_up {
+        Problem::new(
+            Exit::Device,
+            "sim.locked-up",
+            text,
+            "A fault came up in a fault handler, and no watchdog was running that would have reset the chip in time.",
+            "The fault registers tell what went wrong; `arm-none-eabi-addr2line` names the line of the address.",
+        )
+    } else {
+        return Ok(report);
+    };
+    // The report is what the remedy speaks of.
+    if !ui.json {
+        // When nobody takes it, the problem still ends the command.
+        let _ = ui.report(&report);
     }
-    Ok(report)
+    Err(problem)
 }
 
 fn outside(what: &str) -> Problem {
@@ -165,121 +260,12 @@ fn outside(what: &str) -> Problem {
     )
 }
 
-fn locked_up(stop: Stop) -> &'static str {
-    if stop == Stop::Lockup { " and the core locked up" } else { "" }
-}
-
-fn look(arguments: &Run, board: &mut VirtualBoard, start: Nanos, stop: Stop) -> Report {
-    let mut pins = arguments.pin.clone();
-    if pins.is_empty() {
-        pins.extend(board.led().map(|(pin, _)| pin));
-    }
-    let end = board.board.now();
-    let mut table = Table::default();
-    let mut text = String::new();
-    let state = match stop {
-        Stop::Lockup => format!("{BAD}locked up{BAD:#}"),
-        _ if board.runs_application() && board.fitting.slot_base != 0x0800_0000 => {
-            "in the application".into()
-        }
-        _ => "running".to_owned(),
-    };
-    table
-        .row("time", format!("{:.6} s of {}", end.since(start).as_secs_f64(), board.fitting.board))
-        .row("core", format!("{state}, pc 0x{:08X}", board.board.pc()))
-        .row("instructions", board.board.instructions().to_string())
-        .row("resets", board.board.resets().to_string());
-    let mut pins_json = Vec::new();
-    for pin in pins {
-        let edges = board.board.pin_trace(pin);
-        table.row(&pin.to_string(), timeline(&edges, start, end));
-        pins_json.push(pin_json(pin, board.board.pin(pin), &edges, start));
-    }
-    let mut uarts = Vec::new();
-    for number in 1..=3 {
-        let bytes: Vec<u8> = board.board.uart_tx(number).iter().map(|sent| sent.byte).collect();
-        if !bytes.is_empty() {
-            let shown = String::from_utf8_lossy(&bytes).into_owned();
-            table.row(&format!("USART{number}"), format!("{shown:?}"));
-            uarts.push(json!({ "usart": number, "bytes": bytes, "text": shown }));
-        }
-    }
-    let violations: Vec<String> = board.board.violations().iter().map(ToString::to_string).collect();
-    match board.board.violations().len() {
-        0 => table.row("rules", format!("{GOOD}none broken{GOOD:#}")),
-        n => table.row("rules", format!("{BAD}{n} broken{BAD:#}")),
-    };
-    text.push_str(&table.text());
-    for violation in &violations {
-        text.push_str(&format!("  {violation}\n"));
-    }
-    let json = json!({
-        "board": board.fitting.board,
-        "nanoseconds": end.since(start).0,
-        "locked_up": stop == Stop::Lockup,
-        "in_application": board.runs_application(),
-        "pc": board.board.pc(),
-        "instructions": board.board.instructions(),
-        "resets": board.board.resets(),
-        "pins": pins_json,
-        "uarts": uarts,
-        "violations": violations,
-    });
-    Report::new(json, text)
-}
-
-fn pin_json(pin: Pin, level: bool, edges: &[Edge], start: Nanos) -> Value {
-    let edges: Vec<Value> =
-        edges.iter().map(|e| json!({ "at": e.at.since(start).0, "high": e.high })).collect();
-    json!({ "pin": pin.to_string(), "high": level, "edges": edges })
-}
-
-/// A line of 60 cells between `start` and `end`: high, low, or both within one cell; and the mean
-/// time between edges.
-fn timeline(edges: &[Edge], start: Nanos, end: Nanos) -> String {
-    const CELLS: u64 = 60;
-    let span = end.since(start).0.max(1);
-    let inside: Vec<&Edge> = edges.iter().filter(|e| e.at >= start && e.at <= end).collect();
-    let mut high = edges.iter().take_while(|e| e.at < start).last().is_some_and(|e| e.high);
-    let mut drawn = String::new();
-    for cell in 0..CELLS {
-        let until = Nanos(start.0 + span * (cell + 1) / CELLS);
-        let from = Nanos(start.0 + span * cell / CELLS);
-        let here: Vec<&&Edge> = inside.iter().filter(|e| e.at >= from && e.at < until).collect();
-        let both = here.len() > 1;
-        high = here.last().map_or(high, |e| e.high);
-        drawn.push(match (both, high) {
-            (true, _) => '▒',
-            (false, true) => '▇',
-            (false, false) => '▁',
-        });
-    }
-    let every = match (inside.first(), inside.last(), inside.len()) {
-        (Some(first), Some(last), n) if n > 1 => {
-            format!("{BOLD}every {:.3} ms{BOLD:#}", last.at.since(first.at).0 as f64 / (n - 1) as f64 / 1e6)
-        }
-        _ => String::new(),
-    };
-    format!("{drawn} {} edges {every}", inside.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pins_are_named_as_on_the_schematic() {
-        assert_eq!(pin("PD12"), Ok(Pin::new('D', 12)));
-        assert_eq!(held("pa0=high"), Ok((Pin::new('A', 0), true)));
-        assert!(pin("D12").is_err() && pin("PJ1").is_err() && pin("PA16").is_err() && held("PA0").is_err());
-    }
-
-    #[test]
-    fn a_timeline_shows_levels_and_the_time_between_edges() {
-        let edge = |ms, high| Edge { at: Nanos::millis(ms), pin: Pin::new('D', 12), high };
-        let edges: Vec<Edge> = (0..6).map(|i| edge(100 * i, i % 2 == 0)).collect();
-        let line = timeline(&edges, Nanos(0), Nanos::millis(600));
-        assert!(line.starts_with("▇▇▇▇▇▇▇▇▇▇▁▁▁▁▁▁▁▁▁▁▇"), "{line}");
-        assert!(line.contains("6 edges") && line.contains("every 100.000 ms"), "{line}");
-    }
+fn not_at_the_start(first: u32) -> Problem {
+    Problem::new(
+        Exit::Input,
+        "sim.no-start",
+        format!("the program begins at 0x{first:08X}, and nothing is at 0x08000000, where the chip starts"),
+        "It is linked for a slot behind a bootloader.",
+        "Flash it onto a board with a bootloader (surefoot flash ... --link sim:FILE) and run that with --state FILE, or link it for 0x08000000.",
+    )
 }

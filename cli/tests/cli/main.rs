@@ -14,6 +14,7 @@ mod running;
 #[cfg(unix)]
 mod served;
 mod signing;
+mod sim_run;
 mod slots;
 mod starting;
 mod trust;

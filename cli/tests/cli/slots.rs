@@ -168,6 +168,11 @@ fn an_update_that_never_confirms_is_rolled_back_and_the_log_tells_it() {
     // It sleeps and feeds nothing: three boots end by the watchdog.
     let ran = bench.ok("sim run --state board.state --for 200s");
     assert_eq!(ran["in_application"], true, "the old one runs");
+    let starts = ran["starts"].as_array().unwrap().iter();
+    let starts: Vec<&str> = starts.map(|start| start["bootloader"].as_str().unwrap()).collect();
+    let trials = [1, 2, 3].map(|number| format!("trial {number} of 3 of 2.0.0"));
+    assert_eq!(starts[..3], trials);
+    assert_eq!(starts[3..5], ["2.0.0 was rejected, rolled back to 1.0.0", "started 1.0.0"]);
     let info = bench.ok(&format!("info {HELD}"));
     let slots = &info["state"]["slots"];
     assert_eq!((&slots[0]["role"], &slots[1]["role"]), (&"confirmed".into(), &"rejected".into()));

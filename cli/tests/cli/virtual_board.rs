@@ -160,7 +160,7 @@ fn any_program_runs_on_the_bare_chip() {
     let mut lost = application(0x0800_0000, 256);
     lost[4..8].copy_from_slice(&0x6000_0001u32.to_le_bytes());
     bench.write("lost.bin", lost);
-    bench.fails("sim run lost.bin --address 0x08000000 --for 10ms --strict", 6, "sim.violations");
+    bench.fails("sim run lost.bin --address 0x08000000 --for 10ms --strict", 6, "sim.locked-up");
     bench.fails("sim run loop.bin --address 0x08000000 --chip STM32H743ZI", 3, "link.no-model");
     bench.fails("sim run loop.bin --address 0x09000000", 3, "sim.outside");
     bench.fails("sim run", 2, "sim.nothing");

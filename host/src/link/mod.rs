@@ -135,6 +135,11 @@ pub enum LinkError {
     /// Another command has the virtual board.
     #[error("the virtual board in {0} is in use")]
     Locked(String),
+    /// A signal ended the command while it worked on a virtual board.
+    #[error(
+        "a signal ended the command; the virtual board in {0} lost its supply there and keeps what it had"
+    )]
+    Ended(String),
     /// There is no model of the chip.
     #[error("there is no virtual {0} yet")]
     NoModel(String),
@@ -171,6 +176,7 @@ impl Explain for LinkError {
             Self::State(_) => "state",
             Self::Unkept(_) => "unkept",
             Self::Locked(_) => "locked",
+            Self::Ended(_) => "ended",
             Self::NoModel(_) => "no-model",
             Self::Lockup { .. } => "locked-up",
             Self::Virtual(_) => "virtual",
@@ -202,6 +208,7 @@ impl Explain for LinkError {
             Self::State(_) => "It was damaged, or it is not a state file at all.".into(),
             Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
             Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
+            Self::Ended(_) => "A virtual board ends as a real one whose plug is pulled.".into(),
             Self::NoModel(_) => "There are models of STM32F405, F407, F415 and F417.".into(),
             Self::Lockup { .. } => {
                 "A fault came while the core handled a fault, or the vector table has no handler for it."
@@ -248,6 +255,7 @@ impl Explain for LinkError {
             }
             Self::Unkept(_) => "Check the folder, its permissions and the free space.".into(),
             Self::Locked(_) => "Wait for the other command, or end it.".into(),
+            Self::Ended(_) => "Give the command again; the bootloader takes the update from the start.".into(),
             Self::NoModel(_) => "Take one of these with --chip or in the board file.".into(),
             Self::Lockup { .. } => {
                 "Check the application's fault handlers, its stack, and VTOR: it must stay at the slot's vector table."

@@ -127,6 +127,16 @@ impl Board {
         self.cpu.debug_read(address, cycles)
     }
 
+    /// The vector table in force: the core's VTOR (ARM DDI 0403E section B3.2.5).
+    pub fn vector_table(&mut self) -> u32 {
+        self.read_system(0xE000_ED08).unwrap_or(0)
+    }
+
+    /// The exception being handled: 0 for none, 3 for a HardFault, 16 and up for interrupts.
+    pub fn exception(&self) -> u16 {
+        self.cpu.register(16) as u16 & 0x1FF
+    }
+
     /// RTC_BKPxR.
     pub fn backup_register(&self, number: usize) -> u32 {
         self.bus.models.backup.register(number)

@@ -88,7 +88,7 @@ fn any_noise_on_the_registers_is_answered() {
             let retired = board.instructions();
             board.bus.access(Access { retired, ..noise(&mut random) });
             if random.below(60) == 0 {
-                let line = Line { baud: 115_200, parity: Parity::None };
+                let line = Line { baud: 115_200, data_bits: 8, parity: Parity::None };
                 board.uart_rx(1 + random.below(3) as usize, line, b"noise");
                 let pin = Pin { port: random.below(9) as u8, number: random.below(16) as u8 };
                 board.set_pin(pin, [None, Some(false), Some(true)][random.below(3) as usize]);

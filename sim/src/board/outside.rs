@@ -28,15 +28,25 @@ impl Board {
         self.bus.models.gpio.edges().iter().filter(|e| e.pin == pin).copied().collect()
     }
 
-    /// The peer of USART1-3 (by that number) sends bytes, behind what it is still sending.
+    /// The peer of a USART or UART (by its number, 1 to 6) sends bytes, behind what it is still sending.
     pub fn uart_rx(&mut self, usart: usize, line: Line, bytes: &[u8]) {
         let now = self.now();
-        self.bus.with(now, |models, ctx| models.usart[usart - 1].send_to_chip(bytes, line, ctx.now));
+        self.bus.with(now, |models, ctx| models.usarts.send_to_chip(usart, bytes, line, ctx.now));
     }
 
-    /// What USART1-3 (by that number) sent since the last call.
+    /// What a USART or UART (by its number) sent since the last call.
     pub fn uart_tx(&mut self, usart: usize) -> Vec<Sent> {
-        self.bus.models.usart[usart - 1].take_sent()
+        self.bus.models.usarts.take_sent(usart)
+    }
+
+    /// True when some USART or UART sent bytes that nobody has taken yet.
+    pub fn uart_spoke(&self) -> bool {
+        self.bus.models.usarts.spoke()
+    }
+
+    /// How the line of a USART or UART (by number) is set up, once it receives.
+    pub fn uart_line(&self, usart: usize) -> Option<Line> {
+        self.bus.models.usarts.one(usart).receiving(&self.bus.clocks)
     }
 
     /// The USB device block with a context at the present, for the host end of the cable.

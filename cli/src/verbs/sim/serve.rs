@@ -55,7 +55,7 @@ pub fn run(arguments: &Serve, ui: &Ui) -> Result<Report, Problem> {
     let guest = door.guest(&signal).map_err(failed)?;
     drop(door);
     let Some(socket) = guest else { return Ok(report(0.0, false, true)) };
-    board.power_on(PowerOn { button: arguments.button, magic: false });
+    board.power_on(PowerOn { button: arguments.button, ..PowerOn::default() });
     let served = unix::serve(socket, &mut board.board, arguments.speed, &signal);
     let (seconds, running) = (board.board.now().as_secs_f64(), board.runs_application());
     // Kept before anything is said of the guest: what the board went through, it went through.

@@ -5,16 +5,20 @@
 //! the backup domain (a battery is fitted) and the clock on the wall. Time is the board's, so
 //! waiting costs nothing.
 
+mod boots;
 mod cable;
 mod state;
 mod watch;
 
+pub use boots::Boots;
 pub use cable::Cable;
 pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
 pub use watch::{Seen, UARTS, Watch, reset_cause};
 
 use super::{Departure, LinkError, Setup, Usb};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use surefoot_sim::Nanos;
 
@@ -32,6 +36,8 @@ pub struct SimLink {
     path: Option<PathBuf>,
     started: Nanos,
     saved: bool,
+    /// Somebody asked for the end: the supply goes off at the next request.
+    ended: Arc<AtomicBool>,
 }
 
 impl SimLink {
@@ -51,6 +57,11 @@ impl SimLink {
         Self::plug(virtual_board, None, how)
     }
 
+    /// Once `ended` is set, the next request finds the supply off, as after pulling the plug, and the state written.
+    pub fn ends_with(&mut self, ended: Arc<AtomicBool>) {
+        self.ended = ended;
+    }
+
     /// The board, for what a link does not do.
     pub fn board(&mut self) -> &mut VirtualBoard {
         &mut self.virtual_board
@@ -60,7 +71,7 @@ impl SimLink {
         virtual_board.power_on(how);
         let started = virtual_board.board.now();
         let cable = Cable::plug(&mut virtual_board.board, &virtual_board.fitting.slots());
-        let mut link = Self { virtual_board, cable, path, started, saved: false };
+        let mut link = Self { virtual_board, cable, path, started, saved: false, ended: Arc::default() };
         let mut attached = link.cable.attach(&mut link.virtual_board.board, ATTACH);
         if attached.is_err() && !link.virtual_board.runs_application() {
             attached = link.cable.attach(&mut link.virtual_board.board, COPY);
@@ -73,6 +84,15 @@ impl SimLink {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Pulls the plug when somebody asked for the end.
+    fn goes_on(&mut self) -> Result<(), LinkError> {
+        if !self.ended.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.save()?;
+        Err(LinkError::Ended(self.file()))
     }
 
     /// Switches the supply off and writes the state file.
@@ -107,10 +127,12 @@ impl Drop for SimLink {
 
 impl Usb for SimLink {
     fn control_in(&mut self, setup: Setup, buffer: &mut [u8], timeout: Duration) -> Result<usize, LinkError> {
+        self.goes_on()?;
         self.cable.control_in(&mut self.virtual_board.board, setup, buffer, timeout)
     }
 
     fn control_out(&mut self, setup: Setup, data: &[u8], timeout: Duration) -> Result<(), LinkError> {
+        self.goes_on()?;
         self.cable.control_out(&mut self.virtual_board.board, setup, data, timeout)
     }
 
@@ -123,6 +145,7 @@ impl Usb for SimLink {
     }
 
     fn departure(&mut self, limit: Duration) -> Result<Departure, LinkError> {
+        self.goes_on()?;
         self.cable.departure(&mut self.virtual_board.board, limit)
     }
 

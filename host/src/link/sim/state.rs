@@ -79,6 +79,8 @@ pub struct PowerOn {
     pub button: bool,
     /// Had the application write the magic word before.
     pub magic: bool,
+    /// Has fitted another crystal than the board file's, for this time.
+    pub hse: Option<Hse>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +103,8 @@ pub struct VirtualBoard {
     age: u64,
     /// Held as long as the board is.
     lock: Option<StateLock>,
+    /// Somebody else than the button decides on its pin.
+    button_pin_taken: bool,
 }
 
 impl VirtualBoard {
@@ -118,7 +122,7 @@ impl VirtualBoard {
         };
         let mut board = Board::with(options);
         board.load(base, bootloader).map_err(|e| LinkError::Virtual(e.to_string()))?;
-        Ok(Self { board, fitting, age: 0, lock: None })
+        Ok(Self { board, fitting, age: 0, lock: None, button_pin_taken: false })
     }
 
     /// The board in a state file.
@@ -187,6 +191,9 @@ impl VirtualBoard {
             let register = usize::from(self.fitting.backup_register);
             self.board.set_backup_register(register, self.fitting.magic);
         }
+        if let Some(hse) = how.hse {
+            self.board.fit_hse(hse);
+        }
         self.hold_button(how.button);
         self.board.power_on();
         if how.button {
@@ -202,10 +209,22 @@ impl VirtualBoard {
 
     /// Presses the button, or lets it go: then its pin is at the other level.
     pub fn hold_button(&mut self, pressed: bool) {
-        if let Some(button) = self.fitting.button.map(ConfigPin) {
+        if let Some(button) = self.fitting.button.map(ConfigPin).filter(|_| !self.button_pin_taken) {
             let level = if pressed { button.active_high() } else { !button.active_high() };
             self.board.set_pin(sim_pin(button), Some(level));
         }
+    }
+
+    /// Drives a pin from outside from now on; nothing else does, not even the button where it is the button's.
+    pub fn hold_pin(&mut self, pin: Pin, level: bool) {
+        self.button_pin_taken |= self.button().is_some_and(|(button, _)| button == pin);
+        self.board.set_pin(pin, Some(level));
+    }
+
+    /// The button's pin in the simulator's words, and its level while it is pressed.
+    pub fn button(&self) -> Option<(Pin, bool)> {
+        let button = ConfigPin(self.fitting.button?);
+        Some((sim_pin(button), button.active_high()))
     }
 
     /// True while the core executes in an application's slot.

@@ -6,7 +6,7 @@
 use surefoot_sim::{Board, Nanos, ResetCause, Stop};
 
 /// The serial ports that are listened to.
-pub const UARTS: std::ops::RangeInclusive<usize> = 1..=3;
+pub const UARTS: std::ops::RangeInclusive<usize> = 1..=surefoot_sim::usart::COUNT;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
