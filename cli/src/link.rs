@@ -9,7 +9,7 @@ use crate::signal::Signal;
 use crate::virtual_board::virtual_board;
 use clap::Args;
 #[cfg(feature = "sim")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use surefoot_board::Board;
 #[cfg(feature = "sim")]
@@ -84,6 +84,15 @@ fn board_in(rest: &str) -> Result<Link, String> {
 }
 
 impl LinkOptions {
+    /// The files that it reads.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let state = match &self.link {
+            Link::Usb => None,
+            Link::Sim(path, _) => Some(path),
+        };
+        state.into_iter().chain(&self.board.board).map(PathBuf::as_path)
+    }
+
     /// Opens the link.
     pub fn open(&self, board: Option<&Loaded>, ui: &Ui) -> Result<Box<dyn Usb>, Problem> {
         #[cfg(not(feature = "sim"))]

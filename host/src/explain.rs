@@ -90,7 +90,7 @@ impl Explain for FileError {
             Self::UnknownFormat { .. } => {
                 "Name it .elf, .hex, .bin, .dfu, .srec or .uf2; only .bin, .hex and .dfu are written.".into()
             }
-            Self::Disguised { found, .. } => format!("Give it the ending of {found}."),
+            Self::Disguised { found, .. } => format!("Give its name the ending {}.", found.ending()),
             Self::Foreign(foreign) => foreign.remedy.into(),
             Self::NoAddress(_) => "Say where it goes with --address 0x08......".into(),
             Self::AddressGiven(_) => "Leave out --address.".into(),

@@ -34,6 +34,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     if Format::by_name(&arguments.out).is_none_or(|format| !format.is_written()) {
         return Err(FileError::UnknownFormat { path: arguments.out.clone() }.into());
     }
+    files::not_over(&arguments.out, arguments.link.files())?;
     files::check_writable(&arguments.out)?;
     with_session(&arguments.link, ui, |session, _| {
         let target = session.target();

@@ -92,6 +92,9 @@ fn a_result_never_replaces_what_it_is_made_from() {
     bench.fails("image sign app.bin --key key.bin --unchecked --out key.bin", 3, "file.over-input");
     std::fs::copy(bench.path("board.toml"), bench.path("board.hex")).unwrap();
     bench.fails("bootloader --board board.hex --out board.hex", 3, "file.over-input");
+    bench.fails("read board.hex --board board.hex --link sim:a.state", 3, "file.over-input");
+    bench.ok("info --link sim:state.bin");
+    bench.fails("read state.bin --link sim:state.bin", 3, "file.over-input");
     assert_eq!(std::fs::read(bench.path("app.bin")).unwrap(), before);
 }
 

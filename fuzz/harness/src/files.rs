@@ -44,6 +44,47 @@ pub fn hex(data: &[u8]) {
     read(Format::Hex, mended_hex(data).as_bytes(), None);
 }
 
+/// S-records, as they are and with the checksums put right.
+pub fn srec(data: &[u8]) {
+    read(Format::Srec, data, None);
+    let text = String::from_utf8_lossy(data).replace(':', "S");
+    read(Format::Srec, text.as_bytes(), None);
+    let mended: Vec<String> = text.lines().map(mended_record).collect();
+    read(Format::Srec, mended.join("\n").as_bytes(), None);
+}
+
+/// A line that looks like an S-record gets the length and the checksum that belong to it.
+fn mended_record(line: &str) -> String {
+    let Some((head, digits)) = line.split_at_checked(2).filter(|(head, _)| head.starts_with('S')) else {
+        return line.to_owned();
+    };
+    let digits: Vec<u8> = digits.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    let bytes: Vec<u8> = digits.as_chunks::<2>().0.iter().map(|pair| pair[0] << 4 | pair[1]).collect();
+    let Some((_, body)) = bytes.split_first().filter(|(_, body)| body.len() < 255) else {
+        return line.to_owned();
+    };
+    let count = body.len() as u8 + 1;
+    let sum = !body.iter().fold(count, |sum, byte| sum.wrapping_add(*byte));
+    let bytes = std::iter::once(&count).chain(body).chain([&sum]);
+    bytes.fold(head.to_owned(), |text, byte| text + &format!("{byte:02X}"))
+}
+
+/// UF2, as it is and with each block's magic words and numbers put right.
+pub fn uf2(data: &[u8]) {
+    read(Format::Uf2, data, None);
+    let count = data.len().div_ceil(512);
+    let mut mended = data.to_vec();
+    mended.resize(512 * count, 0);
+    for (number, block) in mended.as_chunks_mut::<512>().0.iter_mut().enumerate() {
+        let words =
+            [(0, 0x0A32_4655), (4, 0x9E5D_5157), (20, number as u32), (24, count as u32), (508, 0x0AB1_6F30)];
+        for (at, word) in words {
+            block[at..at + 4].copy_from_slice(&u32::to_le_bytes(word));
+        }
+    }
+    read(Format::Uf2, &mended, None);
+}
+
 /// Raw bytes; the first four are the address.
 pub fn bin(data: &[u8]) {
     if let Some((address, rest)) = data.split_first_chunk() {
@@ -155,6 +196,21 @@ pub fn elf_seeds() -> Vec<Vec<u8>> {
 /// Two segments with an extended address.
 pub fn hex_seeds() -> Vec<Vec<u8>> {
     vec![encode(Format::Hex, &example(), IDS).expect("the example can be written")]
+}
+
+/// Two records and the one that ends them.
+pub fn srec_seeds() -> Vec<Vec<u8>> {
+    vec![b"S1050010AABB85\r\nS30608000020FFD2\r\nS70508000000F2\r\n".to_vec()]
+}
+
+/// One block with an address and some bytes.
+pub fn uf2_seeds() -> Vec<Vec<u8>> {
+    let head = [0x0A32_4655, 0x9E5D_5157, 0x2000, ADDRESS, 16, 0, 1, 0x5775_5A57];
+    let mut block: Vec<u8> = head.into_iter().flat_map(u32::to_le_bytes).collect();
+    block.extend([0x42; 16]);
+    block.resize(508, 0);
+    block.extend(0x0AB1_6F30_u32.to_le_bytes());
+    vec![block]
 }
 
 /// An address and some bytes.

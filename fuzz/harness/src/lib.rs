@@ -46,6 +46,10 @@ pub const TARGETS: &[Target] = &[
     #[cfg(feature = "files")]
     Target { name: "hex", run: files::hex, seeds: files::hex_seeds },
     #[cfg(feature = "files")]
+    Target { name: "srec", run: files::srec, seeds: files::srec_seeds },
+    #[cfg(feature = "files")]
+    Target { name: "uf2", run: files::uf2, seeds: files::uf2_seeds },
+    #[cfg(feature = "files")]
     Target { name: "bin", run: files::bin, seeds: files::bin_seeds },
     #[cfg(feature = "files")]
     Target { name: "dfu_file", run: files::dfu, seeds: files::dfu_seeds },

@@ -4,13 +4,14 @@
 //! their addresses, and what was read can be written and read again.
 
 use crate::support;
-use surefoot_core::dfu::memory::{parse, write};
+use surefoot_core::dfu::memory::{parse, parse_front, write};
 
 /// Any bytes that are text.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    front(text);
     let memory = match parse(text) {
         Ok(memory) => memory,
         Err(error) => {
@@ -34,6 +35,18 @@ pub fn run(data: &[u8]) {
     write(&mut again, memory.name(), groups.iter().copied()).expect("a string takes everything");
     let parsed = parse(&again).unwrap_or_else(|e| panic!("{again}: {e:?}"));
     assert!(parsed.groups().eq(groups));
+}
+
+/// What is whole at the start of a text is a memory string of its own; of a whole one it is all.
+fn front(text: &str) {
+    match (parse_front(text), parse(text)) {
+        (Ok((front, fault)), whole) => {
+            assert!(front.groups().next().is_some() && front.groups().all(|g| g.count > 0));
+            assert_eq!(whole.is_ok(), fault.is_none());
+            assert!(whole.is_err() || whole.is_ok_and(|whole| whole.groups().eq(front.groups())));
+        }
+        (Err(error), whole) => assert!(whole.is_err() && error.position <= text.len()),
+    }
 }
 
 /// Strings of real devices.

@@ -66,6 +66,18 @@ impl Format {
         }
     }
 
+    /// The ending that a file of this format has.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Elf => ".elf",
+            Self::Hex => ".hex",
+            Self::Bin => ".bin",
+            Self::Dfu => ".dfu",
+            Self::Srec => ".srec",
+            Self::Uf2 => ".uf2",
+        }
+    }
+
     /// True for a format that files are written in.
     pub fn is_written(self) -> bool {
         matches!(self, Self::Hex | Self::Bin | Self::Dfu)
@@ -153,7 +165,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// The name says one thing, the first bytes another.
-    #[error("the file is named as {named}, but it holds {found}")]
+    #[error("the file is named as {named}, but it is {}", found.with_article())]
     Disguised {
         /// By its name.
         named: Format,

@@ -13,17 +13,6 @@ use zeroize::Zeroizing;
 /// The environment variable with the password of a private key.
 pub const PASSWORD_VARIABLE: &str = "SUREFOOT_KEY_PASSWORD";
 
-/// The public half of `boards/keys/example.key.pem`, whose private half is published with Surefoot.
-const EXAMPLE: [u8; 32] = [
-    0xE2, 0xEE, 0xFD, 0xD5, 0x36, 0xC6, 0xEA, 0xFA, 0xB3, 0x39, 0x47, 0x3F, 0x43, 0x68, 0x9D, 0x3F, 0x27,
-    0x02, 0xC3, 0xB1, 0x41, 0x93, 0xEB, 0x68, 0x7B, 0xEC, 0x91, 0xE9, 0x82, 0x43, 0x4F, 0xB2,
-];
-
-/// True for the key pair of the example boards: anybody can sign with it.
-pub fn is_published(public: &[u8; 32]) -> bool {
-    *public == EXAMPLE
-}
-
 /// True when other users of the machine can read a private key's file.
 #[cfg(unix)]
 pub fn is_readable_by_others(private: &Path) -> bool {

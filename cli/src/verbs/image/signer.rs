@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use surefoot_board::PUBLISHED_KEY;
 use surefoot_host::image::keys::{self, PrivateKey, SigningKey};
 use surefoot_host::image::{External, Input, Unsigned};
 
@@ -63,7 +64,7 @@ impl Signer {
     /// What is unsafe about the key that signs.
     pub fn warnings(&self, opened: Option<&Opened>) -> Vec<String> {
         let mut warnings = Vec::new();
-        if opened.is_some_and(|opened| keys::is_published(&opened.public())) {
+        if opened.is_some_and(|opened| opened.public() == PUBLISHED_KEY) {
             warnings.push(PUBLISHED.to_owned());
         }
         // A command guards its key itself.
