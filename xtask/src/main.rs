@@ -10,6 +10,7 @@ mod clients;
 mod images;
 mod licences;
 mod mutants;
+mod recording;
 mod sweep;
 mod test;
 mod tools;
@@ -35,6 +36,8 @@ enum Command {
     Licences,
     /// Puts bugs into core and bootloader one by one: the fail-safe tests have to see each
     Mutants(mutants::Args),
+    /// Records the demo as an animated picture (docs/demo.svg)
+    Recording(recording::Args),
     /// Cuts the supply at every flash operation of an update
     Sweep(sweep::Args),
     /// Sets up what the tests need and runs every one of them.
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Images(args) => images::run(&args),
         Command::Licences => licences::run(),
         Command::Mutants(args) => mutants::run(&args),
+        Command::Recording(args) => recording::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Test(args) => test::run(&args),
     }
