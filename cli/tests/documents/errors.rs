@@ -183,7 +183,7 @@ fn codes_of_the_sources() -> BTreeMap<String, String> {
     codes
 }
 
-fn files(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
+pub fn files(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
@@ -195,7 +195,7 @@ fn files(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
 }
 
 /// Literals on one line, without those that hold a quotation mark.
-fn literals(text: &str) -> Vec<&str> {
+pub fn literals(text: &str) -> Vec<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split('"').skip(1).step_by(2)).collect()
 }

@@ -9,3 +9,4 @@ mod glossary;
 mod json;
 mod links;
 mod pages;
+mod words;

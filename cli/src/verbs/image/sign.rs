@@ -166,7 +166,7 @@ fn with_manifest(
     let signer = arguments.signer.open(ui)?;
     warnings.extend(arguments.signer.warnings(signer.as_ref()));
     if arguments.version.is_none() {
-        warnings.push("no --version was given: the image says 0.0.0, which tells nobody what it is".into());
+        warnings.push("no --version was given: the image says 0.0.0, which identifies no release".into());
     }
     let identity = Identity {
         version: arguments.version.unwrap_or_default(),
