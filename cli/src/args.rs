@@ -26,6 +26,9 @@ pub struct Common {
     /// Print errors only
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Show each transfer on the link, on standard error
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Never colour (NO_COLOR does the same)
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -43,6 +46,8 @@ pub enum Verb {
     Layout(verbs::layout::Arguments),
     /// Seal the bootloader for a board
     Bootloader(verbs::bootloader::Arguments),
+    /// Join bootloader and signed application to one factory file
+    Merge(verbs::merge::Arguments),
     /// Build, sign and look at images; make keys
     #[command(subcommand)]
     Image(verbs::image::Command),

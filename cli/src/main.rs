@@ -20,17 +20,18 @@ mod signal;
 mod verbs;
 #[cfg(feature = "sim")]
 mod virtual_board;
+mod words;
 
 use args::{Cli, Verb};
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use exit::Exit;
 use output::{Report, Ui};
 use problem::Problem;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Cli { verb, common } = match Cli::try_parse() {
+    let Cli { verb, common } = match Cli::try_parse_from(words::translated(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),
     };
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     // The verbs of a board that this build lacks take whatever stands behind them.
     #[cfg(not(feature = "sim"))]
     let common = args::Common { json: common.json || json_asked(), ..common };
-    let ui = Ui { json: common.json, quiet: common.quiet, yes: common.yes };
+    let ui = Ui { json: common.json, quiet: common.quiet, verbose: common.verbose, yes: common.yes };
     ended(&ui, &guarded(|| carry_out(verb, &ui)))
 }
 
@@ -49,6 +50,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::New(arguments) => verbs::new::run(arguments),
         Verb::Layout(arguments) => verbs::layout::run(arguments),
         Verb::Bootloader(arguments) => verbs::bootloader::run(arguments),
+        Verb::Merge(arguments) => verbs::merge::run(&arguments),
         Verb::Image(command) => verbs::image::run(command, ui),
         Verb::List(arguments) => verbs::list::run(&arguments, ui),
         Verb::Info(arguments) => verbs::info::run(&arguments, ui),
@@ -98,6 +100,10 @@ fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
 /// Help and version are no errors; a mistake is told as the user wants all errors told.
 fn not_understood(error: &clap::Error) -> ExitCode {
     let json = json_asked();
+    let ui = Ui { json, quiet: false, verbose: false, yes: false };
+    if let Some(problem) = unknown_verb(error) {
+        return ended(&ui, &Err(problem));
+    }
     if !json || !error.use_stderr() {
         error.exit();
     }
@@ -105,7 +111,24 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     let (why, remedy) =
         ("The command line has no meaning.", "See `surefoot --help` and `surefoot VERB --help`.");
     let problem = Problem::new(Exit::Usage, "usage", what, why, remedy);
-    ended(&Ui { json, quiet: false, yes: false }, &Err(problem))
+    ended(&ui, &Err(problem))
+}
+
+/// A word that is no verb; with what is similar by clap's measure.
+fn unknown_verb(error: &clap::Error) -> Option<Problem> {
+    let context = |kind| error.get(kind).filter(|_| error.kind() == ErrorKind::InvalidSubcommand);
+    let Some(ContextValue::String(word)) = context(ContextKind::InvalidSubcommand) else { return None };
+    // Below a verb of ours clap knows better.
+    let below = std::env::args_os().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
+    if below.is_none_or(|first| first != word.as_str()) {
+        return None;
+    }
+    let similar = match context(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(all)) => all.clone(),
+        Some(ContextValue::String(one)) => vec![one.clone()],
+        _ => Vec::new(),
+    };
+    Some(words::unknown(word, &similar))
 }
 
 /// True when it stands anywhere in the command line.

@@ -81,6 +81,8 @@ pub struct Ui {
     pub json: bool,
     /// Errors only.
     pub quiet: bool,
+    /// Tell each transfer on the link.
+    pub verbose: bool,
     /// Never ask.
     pub yes: bool,
 }
@@ -135,6 +137,13 @@ impl Ui {
                 .collect();
             // When nobody takes it there is nobody left to tell.
             let _ = print(&shown);
+        }
+    }
+
+    /// A line about the link's traffic, with --json too: it goes to standard error.
+    pub fn traffic(&self, text: &str) {
+        if self.verbose {
+            tell(&format!("{DIM}{text}{DIM:#}"));
         }
     }
 

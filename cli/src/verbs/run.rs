@@ -31,7 +31,7 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::{Finish, Options, Session, choose, plan};
 use surefoot_host::link::sim::{PowerOn, SimLink, Watch};
-use surefoot_host::link::{LinkError, Usb};
+use surefoot_host::link::{LinkError, Trace, Usb};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -255,7 +255,8 @@ fn virtually(
     })?;
     // Of an older application, while it had the board.
     Watch::forget(&mut link.board().board);
-    let delivered = Session::open(&mut link, false)
+    let tell = |text: &str| ui.traffic(text);
+    let delivered = Session::open(&mut Trace::new(&mut link, &tell), false)
         .map_err(Problem::from)
         .and_then(|mut session| deliver(arguments, &mut session, board, signing, ui));
     let done = delivered.map(|delivered| {

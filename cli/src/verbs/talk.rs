@@ -9,6 +9,7 @@ use crate::problem::{Problem, link_exit};
 use serde_json::{Value, json};
 use std::time::Duration;
 use surefoot_host::job::{Finish, JobError, Refusal, Role, Session, State};
+use surefoot_host::link::Trace;
 use surefoot_host::texts;
 
 /// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
@@ -20,7 +21,9 @@ pub fn with_session(
     let board = options.board.load()?;
     let mut link = options.open(board.as_ref(), ui)?;
     let name = link.name();
-    let done = Session::open(&mut *link, false).map_err(Problem::from).and_then(|mut session| {
+    let tell = |text: &str| ui.traffic(text);
+    let mut traced = Trace::new(&mut *link, &tell);
+    let done = Session::open(&mut traced, false).map_err(Problem::from).and_then(|mut session| {
         if let Some(note) = session.target().memory_note() {
             ui.note(&note);
         }

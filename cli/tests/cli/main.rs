@@ -9,6 +9,7 @@ mod layouts;
 #[path = "../../../tests/src/needs.rs"]
 mod needs;
 mod orders;
+mod production;
 mod protect;
 mod running;
 #[cfg(unix)]
@@ -19,3 +20,4 @@ mod slots;
 mod starting;
 mod trust;
 mod virtual_board;
+mod wording;

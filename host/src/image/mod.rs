@@ -14,6 +14,7 @@ mod inspect;
 pub mod keys;
 mod locked;
 mod place;
+mod sealed;
 mod sign;
 mod trust;
 
@@ -24,6 +25,7 @@ pub use external::{External, ExternalError, Input};
 pub use hole::{Hole, Sector, hole};
 pub use inspect::{Inspection, LastWord, ManifestView, inspect};
 pub use place::{Map, Region, Stray};
+pub use sealed::SealedBootloader;
 pub use sign::{Identity, Unsigned, prepare, sign};
 pub use trust::{Distrust, trusted};
 

@@ -20,7 +20,7 @@ pub use plan::{Erase, Options, Plan, plan};
 pub use protection::{BrownOut, Change, Level, Protection};
 pub use run::{Finish, Session};
 pub use state::{Content, History, Role, SlotState, State, is_signed, slot_name};
-pub(crate) use target::sealed_in;
+pub(crate) use target::{HEAD, sealed_in};
 pub use target::{Kind, SectorInfo, Target};
 
 /// A part of a job.

@@ -102,9 +102,9 @@ impl State {
     }
 
     /// What a virtual board's flash holds, by the block in its bootloader.
-    pub(crate) fn in_flash(base: u32, flash: &[u8], family: u16) -> Option<Self> {
-        let block = super::sealed_in(flash)?;
-        let config = Config::parse(&block, family).ok()?;
+    pub(crate) fn in_flash(base: u32, flash: &[u8]) -> Option<Self> {
+        let (header, block) = super::sealed_in(flash.get(..super::HEAD)?)?;
+        let config = Config::parse(&block, header.family).ok()?;
         let read = |address: u32, length: usize| -> Result<Vec<u8>, ()> {
             let start = address.checked_sub(base).ok_or(())? as usize;
             flash.get(start..start.checked_add(length).ok_or(())?).map(<[u8]>::to_vec).ok_or(())

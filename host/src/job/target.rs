@@ -12,7 +12,7 @@ use surefoot_core::info::{self, Info};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The vector table, the binary's header and its block are within these first bytes of a bootloader.
-const HEAD: usize = 2048;
+pub(crate) const HEAD: usize = 2048;
 /// No STM32 has as many; a string that says so is damaged.
 const MOST_SECTORS: usize = 16_384;
 
@@ -95,7 +95,7 @@ impl Target {
         let (interface, size) = (self.descriptors.interface, self.descriptors.transfer_size);
         let task = Task::Upload { address: first.base, buffer: &mut head };
         match driver::run(link, interface, size, task, &mut |_| ()) {
-            Ok(()) => Ok(sealed_in(&head)),
+            Ok(()) => Ok(sealed_in(&head).map(|(_, block)| block)),
             Err(JobError::Link(error @ (LinkError::Gone | LinkError::Timeout))) => Err(error),
             Err(_) => Ok(None),
         }
@@ -160,9 +160,9 @@ impl Target {
 }
 
 /// The block behind the binary's header in the first bytes of a bootloader.
-pub(crate) fn sealed_in(head: &[u8]) -> Option<[u8; BLOCK_LEN]> {
-    let (_, block) = BinaryHeader::find(head)?;
-    head.get(block..)?.first_chunk().copied()
+pub(crate) fn sealed_in(head: &[u8]) -> Option<(BinaryHeader, [u8; BLOCK_LEN])> {
+    let (header, block) = BinaryHeader::find(head)?;
+    Some((header, head.get(block..)?.first_chunk().copied()?))
 }
 
 /// The info request; `None` when the device stalls it or answers something else.

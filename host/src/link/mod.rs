@@ -6,7 +6,10 @@
 pub mod descriptors;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod trace;
 pub mod usb;
+
+pub use trace::Trace;
 
 use crate::explain::Explain;
 use std::time::Duration;

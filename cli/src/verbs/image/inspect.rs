@@ -5,6 +5,7 @@
 
 use super::keygen::hex;
 use super::orders::{leave, revokes};
+use super::sealed;
 use crate::exit::Exit;
 use crate::output::{BAD, GOOD, Report, Table};
 use crate::problem::Problem;
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use surefoot_core::image::manifest::{Algorithm, ManifestFault, Override};
 use surefoot_host::files::{self, Loaded};
-use surefoot_host::image::{Convention, Inspection, LastWord, ManifestView, Map, Region, inspect, keys};
+use surefoot_host::image::{
+    Convention, Inspection, LastWord, ManifestView, Map, Region, SealedBootloader, inspect, keys,
+};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -32,6 +35,9 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let loaded = files::read(&arguments.file, arguments.address)
         .map_err(|e| Problem::from(e).about(&arguments.file))?;
+    if let Some(sealed) = SealedBootloader::find(&loaded.segments) {
+        return Ok(sealed::report(&loaded, &sealed));
+    }
     let key = arguments.key.as_deref().map(keys::read_public).transpose()?;
     let seen = inspect(&loaded.segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());

@@ -5,6 +5,7 @@ pub mod keygen;
 mod keys;
 mod orders;
 mod password;
+mod sealed;
 pub mod sign;
 pub mod signer;
 mod verify;

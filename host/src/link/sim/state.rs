@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use surefoot_core::config::{BinaryHeader, Pin as ConfigPin, Slot};
+use surefoot_core::config::{Pin as ConfigPin, Slot};
 use surefoot_sim::{Board, BoardOptions, ChipModel, Hse, Nanos, Pin};
 
 const FORMAT: u32 = 1;
@@ -240,9 +240,7 @@ impl VirtualBoard {
 
     /// What its slots and its journal hold; nothing where there is no sealed bootloader in its flash.
     pub fn state(&self) -> Option<State> {
-        let flash = self.board.flash();
-        let (header, _) = BinaryHeader::find(flash)?;
-        State::in_flash(FLASH_BASE, flash, header.family)
+        State::in_flash(FLASH_BASE, self.board.flash())
     }
 
     /// The LED's pin in the simulator's words.

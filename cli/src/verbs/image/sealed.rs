@@ -1,0 +1,105 @@
+//! `surefoot image inspect` of a sealed bootloader: version, board, policy, layout, keys.
+
+use super::keygen::hex;
+use crate::output::{BAD, Report, Table};
+use serde_json::{Value, json};
+use surefoot_board::does_not_keep;
+use surefoot_core::config::{Config, FEATURE_FAILSAFE, FEATURE_SIGNATURE, Text};
+use surefoot_host::files::Loaded;
+use surefoot_host::image::{SealedBootloader, keys};
+use surefoot_host::job::slot_name;
+use surefoot_host::texts;
+
+fn version(sealed: &SealedBootloader) -> String {
+    let [major, minor, patch] = sealed.header.version;
+    format!("{major}.{minor}.{patch}")
+}
+
+fn text(config: Config, which: Text) -> String {
+    String::from_utf8_lossy(config.text(which)).into_owned()
+}
+
+/// All of it.
+pub fn report(loaded: &Loaded, sealed: &SealedBootloader) -> Report {
+    let mut table = Table::default();
+    let (base, end) = (loaded.segments.start(), loaded.segments.end());
+    table.row("format", loaded.format.to_string()).row("bytes", format!("0x{base:08X}..0x{end:08X}"));
+    rows(&mut table, sealed);
+    // A factory file has the application behind it.
+    let segments: Vec<Value> =
+        loaded.segments.iter().map(|s| json!({ "address": s.address, "length": s.bytes.len() })).collect();
+    let json = json!({
+        "format": loaded.format.to_string(),
+        "segments": segments,
+        "base": base,
+        "length": end - base,
+        "bootloader": to_json(sealed),
+    });
+    Report::new(json, table.text())
+}
+
+/// For machines.
+fn to_json(sealed: &SealedBootloader) -> Value {
+    let has = |feature: u16| sealed.header.features & feature != 0;
+    json!({
+        "version": version(sealed),
+        "signatures": has(FEATURE_SIGNATURE),
+        "failsafe": has(FEATURE_FAILSAFE),
+        "config_fault": sealed.config().err().map(|fault| texts::config_fault(fault).name),
+        "sealed_for": sealed.config().ok().map(|config| {
+            let slots: Vec<Value> =
+                config.slots().map(|slot| json!({ "base": slot.base, "length": slot.length })).collect();
+            let keys: Vec<Value> = config
+                .keys()
+                .enumerate()
+                .map(|(number, (key, revoked))| {
+                    json!({ "number": number, "id": hex(&keys::id(key)), "public": hex(key), "revoked": revoked })
+                })
+                .collect();
+            json!({
+                "board_id": config.board_id(),
+                "device_id": config.device_id(),
+                "product": text(config, Text::Product),
+                "policy": texts::policy(config.policy()),
+                "strategy": texts::strategy(config.strategy()),
+                "journal": config.has_journal(),
+                "trial_boots": config.trial_boots(),
+                "slots": slots,
+                "keys": keys,
+                "warnings": does_not_keep(config),
+            })
+        }),
+    })
+}
+
+/// In rows.
+fn rows(table: &mut Table, sealed: &SealedBootloader) {
+    let full = sealed.header.features & FEATURE_SIGNATURE != 0;
+    let build = if full { "full build" } else { "CRC-only build" };
+    table.row("bootloader", format!("surefoot {}, {build}", version(sealed)));
+    let config = match sealed.config() {
+        Ok(config) => config,
+        Err(fault) => {
+            let text = texts::config_fault(fault);
+            table.row("sealed for", format!("{BAD}no board{BAD:#}: {}", text.what));
+            return;
+        }
+    };
+    table
+        .row(
+            "sealed for",
+            format!("board 0x{:08X}, device id 0x{:03X}", config.board_id(), config.device_id()),
+        )
+        .row("product", text(config, Text::Product))
+        .row("policy", texts::policy(config.policy()))
+        .row("strategy", texts::strategy(config.strategy()));
+    for (number, slot) in config.slots().enumerate() {
+        let name = slot_name(config.strategy(), number);
+        table.row(name, format!("0x{:08X}, {} bytes", slot.base, slot.length));
+    }
+    for (number, (key, revoked)) in config.keys().enumerate() {
+        let state = if revoked { "revoked" } else { "trusted" };
+        table.row(&format!("key {number}"), format!("{}, {state}", hex(&keys::id(key))));
+    }
+    table.warnings(does_not_keep(config));
+}
