@@ -102,6 +102,7 @@ impl State {
     }
 
     /// What a virtual board's flash holds, by the block in its bootloader.
+    #[cfg(feature = "sim")]
     pub(crate) fn in_flash(base: u32, flash: &[u8]) -> Option<Self> {
         let (header, block) = super::sealed_in(flash.get(..super::HEAD)?)?;
         let config = Config::parse(&block, header.family).ok()?;
