@@ -91,4 +91,7 @@ pub enum Verb {
     Demo(verbs::missing::Arguments),
     /// Print a completion script for a shell
     Completions(verbs::completions::Arguments),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Man(verbs::man::Arguments),
 }

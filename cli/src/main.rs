@@ -68,6 +68,7 @@ fn carry_out(verb: Verb, ui: &Ui) -> Result<Report, Problem> {
         Verb::Demo(arguments) => verbs::demo::run(&arguments, ui),
         #[cfg(not(feature = "sim"))]
         Verb::Run(_) | Verb::Sim(_) | Verb::Demo(_) => Err(verbs::missing::problem()),
+        Verb::Man(arguments) => verbs::man::run(&arguments),
         Verb::Completions(arguments) => verbs::completions::run(arguments),
     }
 }

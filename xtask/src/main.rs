@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod budgets;
 mod chips;
 mod clients;
+mod dist;
 mod images;
 mod licences;
 mod mutants;
@@ -30,6 +31,8 @@ enum Command {
     Chips(chips::Args),
     /// Runs dfu-util and our own tool over a Linux USB stack against the bootloader
     Clients(clients::Args),
+    /// Makes what a release consists of, in target/dist
+    Dist(dist::Args),
     /// Builds the firmware and compares it with the committed binaries, or rewrites them
     Images(images::Args),
     /// Checks the licences of all dependencies against deny.toml
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Budgets(args) => budgets::run(&args),
         Command::Chips(args) => chips::run(&args),
         Command::Clients(args) => clients::run(&args),
+        Command::Dist(args) => dist::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Licences => licences::run(),
         Command::Mutants(args) => mutants::run(&args),

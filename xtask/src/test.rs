@@ -16,6 +16,9 @@ pub struct Args {
     /// Install nothing; skip what lacks a package
     #[arg(long)]
     no_install: bool,
+    /// What to run before each commit: formats, lints, the tests that find most, a small sweep
+    #[arg(long)]
+    quick: bool,
 }
 
 /// Single tests need these: Debian's cross compiler for the C library, others for a second opinion.
@@ -23,6 +26,24 @@ const TESTS: &[&str] =
     &["gcc-arm-none-eabi", "binutils-arm-none-eabi", "make", "openssl", "bsdutils", "dfu-util"];
 /// dfu-util runs in a guest with a USB stack of its own.
 const GUEST: &[&str] = &["qemu-system-x86", "busybox-static", "dfu-util"];
+
+/// The Debian package is made with the one, the command stripped with the other.
+const PACKAGING: &[&str] = &["dpkg", "binutils"];
+
+/// The steps of `--quick`: those of the full run that take little time, and parts of others. Named by workspace,
+/// the tests are built as the full run builds them.
+fn quick_steps() -> Vec<Step> {
+    let few = ["lints", "lints of the firmware", "images"];
+    let mut quick = steps();
+    quick.retain(|step| step.name.starts_with("format") || few.contains(&step.name));
+    quick.push(Step::host(
+        "quick tests",
+        "cargo test --workspace --locked --lib --bins --test failsafe --test firmware --test update --test cli",
+        &[],
+    ));
+    quick.push(Step::host("quick sweep", "cargo xtask sweep --cuts 10000", &[]));
+    quick
+}
 
 /// Every step: its name, its command line, the packages without which it is skipped.
 fn steps() -> Vec<Step> {
@@ -78,6 +99,7 @@ fn steps() -> Vec<Step> {
             "cargo test --package surefoot --no-default-features --test field --locked --target-dir target/field",
             &[],
         ),
+        Step::host("dist", "cargo xtask dist --debug --install --packages", PACKAGING),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("sweep", "cargo xtask sweep", &[]),
         Step::host("mutants", "cargo xtask mutants", &[]),
@@ -86,8 +108,9 @@ fn steps() -> Vec<Step> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    let steps = if args.quick { quick_steps() } else { steps() };
     let steps: Vec<Step> =
-        steps().into_iter().filter(|s| args.only.as_ref().is_none_or(|only| s.name.contains(only))).collect();
+        steps.into_iter().filter(|s| args.only.as_ref().is_none_or(|only| s.name.contains(only))).collect();
     if !args.no_install {
         tools::install_packages(steps.iter().flat_map(|s| s.packages.iter().chain(s.partly)).copied())?;
     }
@@ -134,6 +157,16 @@ pub fn run(args: &Args) -> Result<()> {
 mod tests {
     use super::*;
     use surefoot_tests::needs;
+
+    #[test]
+    fn the_quick_run_has_the_formats_the_lints_and_tests_of_every_kind() {
+        let names: Vec<&str> = quick_steps().iter().map(|step| step.name).collect();
+        let formats = steps().iter().filter(|step| step.name.starts_with("format")).count();
+        assert_eq!(names.iter().filter(|name| name.starts_with("format")).count(), formats);
+        for name in ["lints", "lints of the firmware", "images", "quick tests", "quick sweep"] {
+            assert!(names.contains(&name), "{name} is not among {names:?}");
+        }
+    }
 
     #[test]
     fn every_package_that_a_test_skips_itself_without_is_installed_for_the_tests() {

@@ -15,6 +15,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-x86", "qemu-system-x86_64"),
     ("busybox-static", "busybox"),
     ("dfu-util", "dfu-util"),
+    ("dpkg", "dpkg-deb"),
+    ("binutils", "strip"),
 ];
 
 /// The root of the repository.

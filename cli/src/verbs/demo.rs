@@ -5,18 +5,25 @@ use crate::output::{Report, Ui};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
+use std::path::PathBuf;
 use surefoot_demo::Screen;
 
 /// The arguments: none.
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
+/// This command's file. Where there is no /proc to tell, the path that it was started with.
+fn own() -> std::io::Result<PathBuf> {
+    let named = std::env::args_os().next().map(PathBuf::from).filter(|path| path.is_absolute());
+    std::env::current_exe().or_else(|error| named.ok_or(error))
+}
+
 /// Tells it.
 pub fn run(_: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     let colour = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let screen = if ui.json || ui.quiet { Screen::none() } else { Screen::new(colour) };
     // Files are this same command's work, which is shown as it would be typed.
-    let told = std::env::current_exe().map_err(Into::into).and_then(|own| surefoot_demo::run(&own, &screen));
+    let told = own().map_err(Into::into).and_then(|own| surefoot_demo::run(&own, &screen));
     let told = told.map_err(|error| {
         Problem::new(
             Exit::Internal,

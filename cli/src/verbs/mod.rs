@@ -11,6 +11,7 @@ pub mod image;
 pub mod info;
 pub mod layout;
 pub mod list;
+pub mod man;
 pub mod merge;
 #[cfg(not(feature = "sim"))]
 pub mod missing;
