@@ -173,7 +173,8 @@ mod tests {
         let step = steps().into_iter().find(|step| step.name == "tests").expect("a step for the tests");
         for (program, package) in needs::ALL.iter().copied().flatten() {
             assert!(step.partly.contains(package), "{package}");
-            assert_eq!(tools::program_of(package), Some(*program), "{package}");
+            // A package may have more than one of them.
+            assert!(tools::program_of(package).is_some(), "{package}, for {program}");
         }
         assert_eq!(step.packages, &[] as &[&str], "a machine without them runs the rest");
     }
