@@ -32,6 +32,42 @@ pub static F4_CRC: Image = Image {
     elf: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.elf")),
 };
 
+/// The application library for C, for the STM32F4: the parts of the static library that are ever linked.
+#[derive(Clone, Copy, Debug)]
+pub struct Library {
+    /// Its name in `prebuilt/c`, and where `surefoot layout` writes it.
+    pub file: &'static str,
+    /// rustc's name of the chip and its float ABI.
+    pub target: &'static str,
+    /// The archive.
+    pub archive: &'static [u8],
+}
+
+/// The library for gcc's `-mfloat-abi=hard`, and for `soft` and `softfp`.
+pub static LIBRARIES: [Library; 2] = [
+    Library {
+        file: "libsurefoot-hard.a",
+        target: "thumbv7em-none-eabihf",
+        archive: include_bytes!("../prebuilt/c/libsurefoot-hard.a"),
+    },
+    Library {
+        file: "libsurefoot-soft.a",
+        target: "thumbv7em-none-eabi",
+        archive: include_bytes!("../prebuilt/c/libsurefoot-soft.a"),
+    },
+];
+
+/// A number for the sources of [`LIBRARIES`], as [`make::fingerprint`].
+///
+/// # Errors
+/// When a source cannot be read.
+pub fn library_fingerprint(root: &std::path::Path) -> anyhow::Result<String> {
+    make::fingerprint_of(root, &make::files_of(root, &["app/c", "app/src", "core/src"])?)
+}
+
+/// The header of [`LIBRARIES`], app/include/surefoot.h.
+pub static HEADER: &str = include_str!("../prebuilt/c/surefoot.h");
+
 /// An application of the demo: an ELF file of examples/blinky-rust, or of the one in tests/trial that hangs.
 #[derive(Clone, Copy, Debug)]
 pub struct Application {
@@ -79,7 +115,11 @@ mod tests {
 
     #[test]
     fn the_prebuilt_files_have_the_sums_beside_them() {
-        for (folder, files) in [("prebuilt", 2 * make::BUILDS.len()), ("prebuilt/demo", APPLICATIONS.len())] {
+        for (folder, files) in [
+            ("prebuilt", 2 * make::BUILDS.len()),
+            ("prebuilt/demo", APPLICATIONS.len()),
+            ("prebuilt/c", LIBRARIES.len() + 1),
+        ] {
             let folder = own().join(folder);
             let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("there are sums");
             assert_eq!(sums.lines().count(), files);
@@ -89,6 +129,15 @@ mod tests {
                 assert_eq!(hex::encode(now), sum, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn the_prebuilt_library_for_c_is_of_these_sources() {
+        let root = own().join("..");
+        let now = library_fingerprint(&root).expect("the sources");
+        let then = fs::read_to_string(own().join("prebuilt/c/SOURCES")).expect("a fingerprint");
+        assert_eq!(then, now, "the library has changed: run `cargo xtask images --write`");
+        assert_eq!(fs::read_to_string(root.join("app/include/surefoot.h")).expect("the header"), HEADER);
     }
 
     #[test]

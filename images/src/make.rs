@@ -78,6 +78,9 @@ pub fn anywhere(root: &Path) -> Result<Vec<String>> {
         "profile.release.strip='debuginfo'".into(),
         "--config".into(),
         format!("target.{TARGET}.rustflags=[{}]", maps.join(",")),
+        // Programs for the same chips with the FPU.
+        "--config".into(),
+        format!("target.{TARGET}hf.rustflags=[{}]", maps.join(",")),
     ])
 }
 
@@ -130,8 +133,16 @@ pub fn flat(elf: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// When a folder cannot be read.
 pub fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    files_of(root, &SOURCES)
+}
+
+/// Every file of these folders that something is made from, sorted.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files_of(root: &Path, folders: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for folder in SOURCES {
+    for folder in folders {
         collect(&root.join(folder), &mut found)?;
     }
     found.sort();
@@ -159,13 +170,21 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 /// # Errors
 /// When a source cannot be read.
 pub fn fingerprint(root: &Path) -> Result<String> {
+    fingerprint_of(root, &sources(root)?)
+}
+
+/// The same of other files.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn fingerprint_of(root: &Path, files: &[PathBuf]) -> Result<String> {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
     let mut take = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-    for path in sources(root)? {
+    for path in files {
         let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
         name.bytes().for_each(&mut take);
         // Git may have written other line ends.
-        fs::read(&path)?.into_iter().filter(|&byte| byte != b'\r').for_each(&mut take);
+        fs::read(path)?.into_iter().filter(|&byte| byte != b'\r').for_each(&mut take);
     }
     Ok(format!("{hash:016x}\n"))
 }

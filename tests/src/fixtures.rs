@@ -192,6 +192,18 @@ pub fn static_library() -> Result<PathBuf> {
     })
 }
 
+/// The same as it is embedded: for one of the STM32F4's targets, without debugging information.
+pub fn library_for_layout(target: &str) -> Result<PathBuf> {
+    let own = ["app/c/Cargo.toml", "app/c/Cargo.lock", "app/c/rust-toolchain.toml", "app/c/src"];
+    let sources: Vec<&str> = APP.iter().copied().chain(own).collect();
+    let mut recipe = Recipe::new("libsurefoot", &sources)?;
+    recipe.also(target);
+    recipe.build(|work| {
+        run(cargo("app/c", work).args(make::anywhere(&root())?).args(["--target", target]))?;
+        Ok(work.join("cargo").join(target).join("release/libsurefoot.a"))
+    })
+}
+
 /// Another project's drivers in a small program, from tests/peers: `name` is its package.
 pub fn peer(name: &str) -> Result<PathBuf> {
     Recipe::new(name, &["tests/peers"])?.build(|work| {

@@ -1,5 +1,6 @@
 //! End-to-end tests: firmware, virtual board and real clients.
 
+pub mod archive;
 pub mod budgets;
 pub mod fixtures;
 pub mod needs;

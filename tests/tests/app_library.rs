@@ -245,3 +245,75 @@ fn every_workspace_for_the_chip_names_the_firmwares_toolchain() {
         assert_eq!(toolchain(folder), toolchain("firmware"), "{folder}");
     }
 }
+
+/// What `surefoot layout` writes: a program in C is linked with either, with its own float ABI, and the scripts of a
+/// board with two slots.
+#[test]
+fn a_program_in_c_links_the_library_that_the_command_brings() {
+    if !needs::whole(needs::C) {
+        return;
+    }
+    let board = surefoot_board::Board::load(&fixtures::root().join("boards/f4-discovery-ab.toml")).unwrap();
+    for (library, abi) in surefoot_images::LIBRARIES.iter().zip(["hard", "soft"]) {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        write(library.file, library.archive);
+        write("surefoot.h", surefoot_images::HEADER.as_bytes());
+        for (name, text) in board.script_files() {
+            write(&name, text.as_bytes());
+        }
+        write("own.c", OWN.as_bytes());
+        let fpu = if abi == "hard" { " -mfpu=fpv4-sp-d16" } else { "" };
+        for (slot, base) in [("a", 0x0800_C000_u32), ("b", 0x0808_0000)] {
+            let made = std::process::Command::new("make")
+                .current_dir(fixtures::root().join("examples/blinky-c"))
+                .arg(format!(
+                    "CORE=-mcpu=cortex-m4 -mthumb -mfloat-abi={abi}{fpu} -I{}",
+                    folder.path().display()
+                ))
+                .arg(format!("PROGRAM={}", folder.path().join("own.c").display()))
+                .arg(format!("MEMORY={}", folder.path().join(format!("surefoot-{slot}.ld")).display()))
+                .arg(format!("LIBRARY={}", folder.path().join(library.file).display()))
+                .arg(format!("OUT={}", folder.path().display()))
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{abi}: {}", String::from_utf8_lossy(&made.stderr));
+            let mut board = surefoot_sim::Board::new(surefoot_sim::ChipModel::stm32f407vg());
+            board.load_elf(&fs::read(folder.path().join("blinky.elf")).unwrap()).unwrap();
+            // Without a bootloader: the two words of its vector table at the start of flash start it.
+            let table = board.read_memory(base, 8).unwrap().to_vec();
+            assert!(board.write_flash(0x0800_0000, &table));
+            board.power_on();
+            board.run_for(surefoot_sim::Nanos::millis(10));
+            let told = [0x2001_0000, 0x2001_0004, 0x2001_0008, 0x2001_000C].map(|at| board.read_word(at));
+            let expected = [base - 0x0800_0000, base, 1, 0xDEAD_BEEF];
+            assert_eq!(told, expected.map(Some), "{abi}, slot {slot}: no bootloader, said by the library");
+        }
+    }
+}
+
+/// Tells what the header and the linker script say, and what the library does.
+const OWN: &str = r#"
+#include "surefoot.h"
+#include "surefoot_board.h"
+
+#define TOLD ((volatile uint32_t *)0x20010000u)
+static const surefoot_board_t board = SUREFOOT_BOARD;
+
+void SysTick_Handler(void)
+{
+}
+
+int main(void)
+{
+    uint16_t version[3];
+
+    TOLD[0] = VECT_TAB_OFFSET;
+    TOLD[1] = SUREFOOT_SLOT_BASE;
+    TOLD[2] = surefoot_version(&board, version);
+    TOLD[3] = board.magic_word;
+    for (;;) {
+        __asm volatile("wfi");
+    }
+}
+"#;

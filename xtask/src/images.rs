@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 use surefoot_images::make::{self, Made};
-use surefoot_tests::fixtures;
+use surefoot_tests::{archive, fixtures};
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
@@ -28,7 +28,11 @@ type Files = Vec<(String, Vec<u8>)>;
 pub fn run(args: &Args) -> Result<()> {
     tools::toolchain_of("firmware")?;
     let root = tools::root();
-    let folders = [("images/prebuilt", bootloaders(&root)?), ("images/prebuilt/demo", applications()?)];
+    let folders = [
+        ("images/prebuilt", bootloaders(&root)?),
+        ("images/prebuilt/demo", applications()?),
+        ("images/prebuilt/c", libraries(&root)?),
+    ];
     let (mut count, mut size, mut differ) = (0, 0, Vec::new());
     for (folder, files) in &folders {
         fs::create_dir_all(root.join(folder))?;
@@ -78,6 +82,26 @@ fn applications() -> Result<Files> {
         files.push((application.file.to_owned(), fs::read(path)?));
     }
     files.push(("SHA256SUMS".into(), sums(&files)));
+    Ok(files)
+}
+
+/// The library for C. Cargo names its parts by the folder that they are built in, so what is there is kept while
+/// it is of these sources.
+fn libraries(root: &Path) -> Result<Files> {
+    let folder = root.join("images/prebuilt/c");
+    let fingerprint = surefoot_images::library_fingerprint(root)?;
+    let kept = fs::read_to_string(folder.join("SOURCES")).is_ok_and(|then| then == fingerprint);
+    let mut files = vec![("surefoot.h".to_owned(), fs::read(root.join("app/include/surefoot.h"))?)];
+    for library in surefoot_images::LIBRARIES {
+        let archive = if kept {
+            fs::read(folder.join(library.file))?
+        } else {
+            archive::slim(&fs::read(fixtures::library_for_layout(library.target)?)?, "surefoot_")?
+        };
+        files.push((library.file.to_owned(), archive));
+    }
+    files.push(("SHA256SUMS".into(), sums(&files)));
+    files.push(("SOURCES".into(), fingerprint.into()));
     Ok(files)
 }
 

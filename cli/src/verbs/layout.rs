@@ -23,7 +23,7 @@ pub struct Arguments {
     #[command(flatten)]
     board: BoardFile,
     /// Write memory.x, surefoot.ld and surefoot_board.h into this folder (for two slots memory-a.x,
-    /// memory-b.x and so on)
+    /// memory-b.x and so on), and the library for C: surefoot.h, libsurefoot-hard.a, libsurefoot-soft.a
     #[arg(long, short)]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -51,6 +51,13 @@ fn write_scripts(board: &Board, folder: &Path) -> Result<Vec<PathBuf>, Problem> 
     for (name, text) in board.script_files() {
         let path = folder.join(name);
         files::write_bytes(&path, text.as_bytes())?;
+        written.push(path);
+    }
+    // The library for C is built for the Cortex-M4, as every board's bootloader is today.
+    let libraries = surefoot_images::LIBRARIES.iter().map(|library| (library.file, library.archive));
+    for (name, bytes) in [("surefoot.h", surefoot_images::HEADER.as_bytes())].into_iter().chain(libraries) {
+        let path = folder.join(name);
+        files::write_bytes(&path, bytes)?;
         written.push(path);
     }
     Ok(written)

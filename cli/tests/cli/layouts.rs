@@ -83,7 +83,7 @@ fn the_best_layout_of_a_chip_is_drawn_with_times_and_its_lines_for_a_board_file(
 fn a_layout_that_was_found_becomes_a_board_file_and_linker_scripts() {
     let bench = Bench::new("solve-write");
     let words = "layout --chip F407VG --strategy backup --hse 8MHz --write found.toml --out link";
-    assert_eq!(bench.ok(words)["written"].as_array().map(Vec::len), Some(4));
+    assert_eq!(bench.ok(words)["written"].as_array().map(Vec::len), Some(7));
     let board = bench.ok("layout --board found.toml");
     assert_eq!((board["strategy"].as_str(), board["board"].as_str()), (Some("backup"), Some("found")));
     assert_eq!(board["slots"][1]["base"], 0x0808_0000);
