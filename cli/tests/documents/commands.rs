@@ -229,7 +229,7 @@ impl Reader {
     }
 
     /// Whether `surefoot` understands the command; other programs are not asked.
-    fn looks_up(&mut self, command: &str) -> Result<(), String> {
+    fn looks_up(&self, command: &str) -> Result<(), String> {
         if !command.starts_with("surefoot ") || command.contains(['|', '>', '<']) {
             return Ok(());
         }
@@ -278,6 +278,30 @@ fn origin(script: &Path) -> Result<u32, String> {
     let after = flash.and_then(|line| line.split_once("0x")).map(|(_, rest)| rest);
     let digits: String = after.unwrap_or_default().chars().take_while(char::is_ascii_hexdigit).collect();
     u32::from_str_radix(&digits, 16).map_err(|e| format!("{}: {e}", script.display()))
+}
+
+#[test]
+fn commands_in_the_text_have_verbs_and_options_that_there_are() {
+    let mut looked_up = 0;
+    let mut wrong = Vec::new();
+    for page in pages::all() {
+        let prose: Vec<&str> = page.prose().into_iter().map(|(_, line)| line.trim()).collect();
+        let reader = Reader { home: tempfile::tempdir().expect("a folder"), folder: std::env::temp_dir() };
+        for span in pages::code_spans(&prose.join(" ")) {
+            let known = match span.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["cargo", "xtask", ..] => developers(span).expect("a developer's"),
+                // "VERB" is the reader's to fill in.
+                ["surefoot", verb, ..] if verb.chars().any(char::is_lowercase) => reader.looks_up(span),
+                _ => continue,
+            };
+            looked_up += 1;
+            if let Err(why) = known {
+                wrong.push(format!("{}: {span}: {}", page.name, why.lines().next().unwrap_or_default()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(looked_up > 60, "{looked_up} commands: the pages were not read");
 }
 
 #[test]
