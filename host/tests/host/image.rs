@@ -1,13 +1,14 @@
 //! Images: signing, CRC placements, and the refusal of everything that the board would refuse.
 
 use crate::common::{SLOT, application, block, key, revoked_key};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use surefoot_core::config::{Config, FAMILY_F4, Policy};
 use surefoot_core::image::{ImageFault, Version};
 use surefoot_host::explain::Explain;
 use surefoot_host::files::Segments;
 use surefoot_host::image::{
-    self, CrcPlace, Identity, ImageError, LastWord, check, flat, inspect, keys, sign, with_crc,
+    self, CrcPlace, Distrust, Identity, ImageError, LastWord, check, flat, inspect, keys, prepare, sign,
+    trusted, with_crc,
 };
 
 const IDENTITY: Identity = Identity {
@@ -181,6 +182,33 @@ fn inspection_shows_the_manifest_and_who_signed_it() {
     assert_eq!(seen.stack_pointer, Some(0x2002_0000));
     let plain = inspect(&segments(SLOT.base, vec![1, 2]));
     assert_eq!((plain.stack_pointer, plain.manifest), (Some(0xFFFF_0201), None));
+}
+
+#[test]
+fn an_image_is_trusted_for_a_signature_by_one_of_the_keys_and_for_nothing_less() {
+    let ours = [revoked_key().verifying_key(), key().verifying_key()];
+    let judged = |bytes: Vec<u8>, base: u32| trusted(&segments(base, bytes), &ours).map(|_| ());
+    let good = signed(IDENTITY, Some(&key()));
+    assert_eq!(judged(good.clone(), SLOT.base), Ok(()));
+    let other = SigningKey::from_bytes(&[8; 32]);
+    let id = keys::id(key().verifying_key().as_bytes());
+    let fault = |fault| Err(Distrust::Fault(fault));
+    // The key's own id and a checksum that is right, but a signature of something else.
+    let forged =
+        prepare(application(SLOT.base, 1000), SLOT, IDENTITY, Some(key().verifying_key().as_bytes()), false);
+    let forged = forged.unwrap();
+    let signature = other.sign(&forged.message()).to_bytes();
+    assert_eq!(judged(forged.signed(signature), SLOT.base), Err(Distrust::Signature(id)));
+    let other_id = keys::id(other.verifying_key().as_bytes());
+    assert_eq!(judged(signed(IDENTITY, Some(&other)), SLOT.base), Err(Distrust::OtherKey(other_id)));
+    assert_eq!(judged(signed(IDENTITY, None), SLOT.base), Err(Distrust::NotSigned));
+    assert_eq!(judged(application(SLOT.base, 1000), SLOT.base), fault(ImageFault::NoManifest));
+    assert_eq!(judged(good.clone(), SLOT.base + 0x1_0000), fault(ImageFault::LoadAddress));
+    let mut changed = good.clone();
+    changed[600] ^= 1;
+    assert_eq!(judged(changed, SLOT.base), fault(ImageFault::Crc));
+    let behind = Err(Distrust::Image(ImageError::BehindManifest { address: SLOT.base + good.len() as u32 }));
+    assert_eq!(judged([good, vec![1; 4]].concat(), SLOT.base), behind);
 }
 
 #[test]
