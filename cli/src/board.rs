@@ -103,15 +103,17 @@ pub fn refused(error: &BoardError) -> Problem {
         }
         Fault::Missing { .. } => ("missing", "Without it there is no safe value.", "Add the line."),
         Fault::Type { .. } => ("type", "The value is of another kind.", "Correct this line."),
-        Fault::Value { .. } => {
-            ("value", "The value cannot be used, alone or beside the others.", "Correct it as said above.")
-        }
+        Fault::Value { .. } => (
+            "value",
+            "The value cannot be used, by itself or together with the others.",
+            "Correct it as said above.",
+        ),
         Fault::Chip(_) => ("chip", "Flash map, clocks and pins follow from the chip.", "Correct this line."),
         Fault::NotYet { .. } => ("not-yet", "This version cannot do it.", "Use what the message names."),
         Fault::Layout(_) => (
             "layout",
             "Flash is erased by whole sectors; a region that shares one would be erased with its neighbour.",
-            "Take one of the addresses named above.",
+            "Correct [layout] as said above; `surefoot layout --chip` finds one that fits the chip.",
         ),
         Fault::Clock(_) => ("clock", "USB needs exactly 48 MHz.", "Correct the [clock] section."),
         Fault::Pin(_) => ("pin", "The pin must exist and be free.", "Correct this line."),
@@ -130,9 +132,18 @@ pub fn not_sealed(error: &SealError) -> Problem {
         SealError::TooBig { .. } => "too-big",
         SealError::Linked { .. } => "linked",
     };
-    let (why, remedy) = (
-        "A bootloader that does not fit its board could not start it.",
-        "Leave --firmware out to take the binary that is built in, or change the board file.",
-    );
+    let why = "A bootloader that does not fit its board could not start it.";
+    let remedy = match error {
+        SealError::NotABootloader | SealError::Damaged { .. } | SealError::Linked { .. } => {
+            "Leave --firmware out to take the binary that is built in."
+        }
+        SealError::Family { .. } => {
+            "Take the binary for the board's family, or correct `chip` in the board file."
+        }
+        SealError::NoSignatures | SealError::NoFailsafe => {
+            "Leave --firmware out to take the full build, or change the board file as said above."
+        }
+        SealError::TooBig { .. } => "Give the bootloader more room in [layout] of the board file.",
+    };
     Problem::new(Exit::Input, &format!("seal.{name}"), error.to_string(), why, remedy)
 }

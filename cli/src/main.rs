@@ -110,7 +110,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     }
     let what = usage(error);
     let (why, remedy) =
-        ("The command line has no meaning.", "See `surefoot --help` and `surefoot VERB --help`.");
+        ("The command line could not be understood.", "See `surefoot --help` and `surefoot VERB --help`.");
     let problem = Problem::new(Exit::Usage, "usage", what, why, remedy);
     ended(&ui, &Err(problem))
 }

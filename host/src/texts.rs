@@ -154,7 +154,7 @@ pub fn image_fault(fault: ImageFault) -> Text {
         ),
         NoManifest => text(
             "no-manifest",
-            "it has no manifest and the board's policy wants one",
+            "it has no manifest and the board's policy requires one",
             "sign it with `surefoot image sign`",
         ),
         ManifestFormat => text(
@@ -197,7 +197,7 @@ pub fn image_fault(fault: ImageFault) -> Text {
         ),
         NotSigned => text(
             "not-signed",
-            "its manifest carries no signature and the board's policy wants one",
+            "its manifest carries no signature and the board's policy requires one",
             "sign it with `surefoot image sign --key`",
         ),
         UnknownKey => text(
@@ -226,17 +226,17 @@ pub fn image_fault(fault: ImageFault) -> Text {
         Downgrade => text(
             "downgrade",
             "its security counter is below the one that the board has recorded",
-            "flash a newer image, or have the manufacturer sign an override for this one",
+            "sign it with the board's counter or a higher one, or let whoever holds the key sign an override (--allow-downgrade)",
         ),
         Rejected => text(
             "rejected",
             "it was on trial and did not confirm itself",
-            "mend the application, let it confirm itself, and sign it as a new image",
+            "correct the application so that it confirms itself, and sign it as a new image",
         ),
         Journal => text(
             "journal",
             "the journal cannot be written, so no image can be put on trial",
-            "try again; if that does not help, the flash is damaged",
+            "flash again; if it fails again, the flash of the journal's sectors is worn out or damaged",
         ),
         NotErased => text(
             "not-erased",
@@ -271,15 +271,17 @@ pub fn event(event: Event) -> Text {
         Event::Rejected => text(
             "rejected",
             "the trial of the image has failed",
-            "mend the application, let it confirm itself, and sign it as a new image",
+            "correct the application so that it confirms itself, and sign it as a new image",
         ),
         Event::Confirmed => text("confirmed", "the image on trial confirmed itself", ""),
         Event::Installed => text("installed", "a new image was verified and goes on trial", ""),
         Event::Restored => text("restored", "the confirmed image was copied back from the backup slot", ""),
         Event::BackedUp => text("backed-up", "the confirmed image was copied to the backup slot", ""),
-        Event::UpdateBegun => {
-            text("update-begun", "an update began", "if nothing follows it was cut short: flash again")
-        }
+        Event::UpdateBegun => text(
+            "update-begun",
+            "an update began",
+            "when nothing follows, the update was interrupted: flash again",
+        ),
         Event::UpdateFault => text(
             "update-fault",
             "a flash operation of an update failed",
@@ -346,7 +348,7 @@ pub fn config_fault(fault: ConfigFault) -> Text {
         ConfigFault::Missing => text("missing", "the bootloader was never sealed", SEAL),
         ConfigFault::Format => text("format", "the block is of another version than the bootloader", SEAL),
         ConfigFault::Checksum => text("checksum", "the block is damaged", SEAL),
-        ConfigFault::Field => text("field", "a field of the block has no meaning", SEAL),
+        ConfigFault::Field => text("field", "a field of the block has an unknown value", SEAL),
         ConfigFault::Family => text("family", "the block is for another family of chips", SEAL),
         ConfigFault::Policy => {
             text("policy", "the block asks for signatures, this build has none", "seal the full build")

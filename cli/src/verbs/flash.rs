@@ -218,7 +218,8 @@ fn report(told: Told) -> Report {
     table
         .row("erase", format!("{sectors} sectors, {} bytes", plan.erased_bytes()))
         .row("program", format!("{} bytes from 0x{:08X}", plan.bytes(), plan.start));
-    for text in &plan.unproved {
+    // Before an update it was told as a note.
+    for text in plan.unproved.iter().filter(|_| end.is_none()) {
         table.row("not checked", text);
     }
     match end {

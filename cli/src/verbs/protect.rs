@@ -71,7 +71,7 @@ const LEVEL_1: &str = "Read protection level 1: the flash cannot be read or chan
     through ST's ROM bootloader; from flash everything runs as before. What is in it is no secret: over USB \
     this bootloader reads it out to whoever asks. Going back to level 0 erases the whole \
     flash, the bootloader too. With a debugger connected it takes a power-on reset (RM0090, 3.7.3).";
-const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off for ever. \
+const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off permanently. \
     No level and no option byte can be changed any more, by anybody; if the bootloader is ever lost, the chip is \
     lost (RM0090, 3.7.3).";
 const NEVER_GUARDED: &str = "The bootloader's sector is not write-protected and never could be afterwards: add \
@@ -226,7 +226,7 @@ fn agree_for_ever(arguments: &Arguments, board: Option<&Loaded>, ui: &Ui) -> Res
     let name = board.board.name.as_str();
     let given = match &arguments.name {
         Some(given) => Some(given.clone()),
-        None => ui.ask("Type the board's name to lock it for ever:"),
+        None => ui.ask("Type the board's name to lock it permanently:"),
     };
     match given {
         Some(given) if given == name => Ok(()),

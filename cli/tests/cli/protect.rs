@@ -25,7 +25,7 @@ fn a_board_without_protection_says_so_and_nothing_changes_unasked() {
     let text = String::from_utf8_lossy(&bench.raw(&format!("info {HELD}")).stdout).into_owned();
     assert!(text.contains("the bootloader's own sector is not write-protected"), "{text}");
     let text = String::from_utf8_lossy(&bench.raw(&format!("protect {HELD}")).stdout).into_owned();
-    for part in ["for ever", "RM0090, 3.7.3", "--bor LEVEL", "erases the whole flash"] {
+    for part in ["permanently", "RM0090, 3.7.3", "--bor LEVEL", "erases the whole flash"] {
         assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part}: {text}");
     }
     bench.fails(&format!("protect --bootloader {HELD}"), 8, "unconfirmed");

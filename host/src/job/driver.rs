@@ -64,7 +64,7 @@ fn failed(link: &mut dyn Usb, error: Error, transfer: Option<LinkError>) -> JobE
         }
         Error::Stalled { during } => protocol(during, "it stalled the request and gives no reason"),
         Error::State { during, state } => protocol(during, &format!("it went into state {state:?}")),
-        Error::Malformed { during } => protocol(during, "its answer has no meaning"),
+        Error::Malformed { during } => protocol(during, "its answer cannot be understood"),
         Error::Busy { during } => protocol(during, "it stays busy"),
         Error::NotIdle => protocol(Activity::Recovery, "it cannot be brought to dfuIDLE"),
         Error::TimedOut { .. } => JobError::Link(LinkError::Timeout),

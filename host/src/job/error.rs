@@ -266,7 +266,7 @@ impl Explain for JobError {
             Self::Mismatch { .. } => "A byte was lost on the way, or the flash did not take it.".into(),
             Self::Options { .. } => "The chip did not take the change, or only a part of it.".into(),
             Self::NotBooted(_) | Self::Downgrade { .. } => {
-                "It proves each image before it runs it; nothing was started.".into()
+                "The bootloader verifies each image before it starts it; nothing was started.".into()
             }
             Self::StillThere => "It answered the leave request but stayed on the bus.".into(),
         }
@@ -283,7 +283,19 @@ impl Explain for JobError {
             Self::Device { status: Status::Vendor, .. } => {
                 "Readout protection is on: take it off, which erases the chip.".into()
             }
-            Self::Device { .. } | Self::Protocol { .. } | Self::StillThere => {
+            Self::Device { status: Status::Address, .. } => {
+                "Link the image for the slot that an update goes to now; `surefoot info` shows it and draws what is \
+                 writable."
+                    .into()
+            }
+            Self::Device { status: Status::Target | Status::File, .. } => {
+                "Give the file that was made for this device; `surefoot info` shows which one it is.".into()
+            }
+            Self::StillThere => {
+                "Reset the board; if it stays in update mode, `surefoot info` tells why. What was written is complete."
+                    .into()
+            }
+            Self::Device { .. } | Self::Protocol { .. } => {
                 "Reset the board into update mode and flash again; the bootloader itself is untouched.".into()
             }
             Self::Mismatch { .. } => {
@@ -367,11 +379,11 @@ impl Explain for Refusal {
                 "Several files are for builds of one image, each linked for another slot.".into()
             }
             Self::NoBackup { fault: Some(fault) } => sentence(texts::flash_fault(*fault).what),
-            Self::NoBackup { fault: None } => "The copy was begun and did not come to its end.".into(),
+            Self::NoBackup { fault: None } => "The copy began and was not completed.".into(),
             Self::Lowers { .. } => {
                 "Going back to level 0 erases the whole chip, the bootloader too (RM0090, 3.7.3).".into()
             }
-            Self::Locked => "Level 2 is for ever (RM0090, 3.7.3).".into(),
+            Self::Locked => "Level 2 cannot be undone (RM0090, 3.7.3).".into(),
             Self::OptionsFixed => {
                 "Whoever reaches the USB port is not to change write protection, read protection or brown-out level.".into()
             }
@@ -394,18 +406,18 @@ impl Explain for Refusal {
                     .into()
             }
             Self::NoMemory { .. } => "Check the chip, the address and the length.".into(),
-            Self::Unreadable { .. } => "Leave this range out.".into(),
+            Self::Unreadable { .. } => "Read a range that the device offers; `surefoot info` draws it.".into(),
             Self::OtherSlot { open, open_name, .. } | Self::NoneFits { open, open_name } => format!(
                 "Link it for {open_name}: {} `surefoot layout --out` writes the linker scripts of both slots; \
                  give both builds to `surefoot flash A B` and it takes the one that fits.",
                 crate::explain::link_address(open.base)
             ),
-            Self::Ambiguous { .. } => "Give one file for each slot.".into(),
+            Self::Ambiguous { .. } => "Give one file for each slot; for ST's ROM bootloader give a single file.".into(),
             Self::NoBackup { .. } => texts::NO_BACKUP.into(),
             Self::Lowers { .. } => {
-                "To open the board all the same, remove the protection with a debug probe and write everything again.".into()
+                "Only a debug probe takes the protection back, which erases the flash; write bootloader and application again then.".into()
             }
-            Self::Locked => "Nothing can be done, and nothing has to be.".into(),
+            Self::Locked => "No change is possible on this chip any more; the protection stays as it is.".into(),
             Self::OptionsFixed => {
                 "Use a debug probe, or seal a bootloader from a board file with `option-bytes = \"host\"`.".into()
             }
@@ -413,5 +425,26 @@ impl Explain for Refusal {
                 "Use a debug probe or ST's tools, or seal the full build; on ST's ROM bootloader this comes with a later version.".into()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_fits_the_status_that_the_device_reported() {
+        let told = |status| JobError::Device { status, doing: "erasing".into(), fault: None }.remedy();
+        for (status, part) in [
+            (Status::Address, "the slot that an update goes to"),
+            (Status::File, "the file that was made for this device"),
+            (Status::Vendor, "Readout protection"),
+            (Status::Program, "flash again"),
+        ] {
+            assert!(told(status).contains(part), "{status:?}: {}", told(status));
+        }
+        // The image is written; it only has to be started.
+        assert!(!JobError::StillThere.remedy().contains("flash again"), "{}", JobError::StillThere.remedy());
+        assert!(JobError::StillThere.remedy().contains("Reset the board"));
     }
 }

@@ -47,7 +47,7 @@ impl Update {
     /// What the user should know before it begins.
     pub fn notes(&self) -> Vec<String> {
         let table = [
-            (self.was_cut, "an earlier update was cut short: everything is erased and written again"),
+            (self.was_cut, "an earlier update was interrupted: everything is erased and written again"),
             (self.was_rejected, "this very image was on trial before and did not confirm itself"),
         ];
         table.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned()).collect()

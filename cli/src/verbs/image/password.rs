@@ -117,15 +117,15 @@ fn not_text(source: &str) -> Problem {
 }
 
 fn ask(question: &str, path: &Path, ui: &Ui) -> Result<Password, Problem> {
-    let nobody = |why: &str| {
+    let unasked = |why: &str| {
         let what = format!("the password of {} is missing", path.display());
         let remedy = "Set SUREFOOT_KEY_PASSWORD, or name a file with --password-file.";
         Problem::new(Exit::Input, "password.missing", what, why, remedy)
     };
     if ui.json || !std::io::stdin().is_terminal() {
-        return Err(nobody("There is no terminal to ask on."));
+        return Err(unasked("There is no terminal to ask on."));
     }
     let answer = rpassword::prompt_password(question);
-    let answer = answer.map_err(|e| nobody(&format!("The terminal gave none: {e}.")))?;
+    let answer = answer.map_err(|e| unasked(&format!("The terminal gave none: {e}.")))?;
     checked(Zeroizing::new(answer), "the terminal")
 }

@@ -229,7 +229,7 @@ fn check(arguments: &Arguments, loaded: &Loaded, segments: &Segments) -> Result<
             "image.not-signed",
             format!("board {} takes signed images only, and no key was given", loaded.board.name),
             "The board's policy is \"signature\".",
-            "Add --key PRIVATE.pem or --sign-with COMMAND, or --unchecked to write it all the same.",
+            "Add --key PRIVATE.pem or --sign-with COMMAND, or --unchecked to write it unsigned.",
         ));
     }
     let proof = image::check(loaded.config()?, slot_for(loaded, segments), segments);

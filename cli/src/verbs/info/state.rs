@@ -251,7 +251,7 @@ pub fn protection_rows(table: &mut Table, p: Protection) {
     let reading = match p.level() {
         Level::Open => format!("{BAD}level 0{BAD:#}, none"),
         Level::Protected => "level 1: no access with a probe; back to 0 only by erasing everything".into(),
-        Level::Locked => "level 2: no probe and no ST bootloader, for ever".into(),
+        Level::Locked => "level 2: no probe and no ST bootloader, permanently".into(),
     };
     let brown_out = match p.brown_out().level() {
         0 => "off".to_owned(),
