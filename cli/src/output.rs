@@ -128,6 +128,7 @@ impl Ui {
 
     /// What a program on the virtual board says, as it says it; what would move the terminal's cursor is shown,
     /// not obeyed.
+    #[cfg(feature = "sim")]
     pub fn live(&self, text: &str) {
         if !self.json && !self.quiet {
             let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');

@@ -1,15 +1,18 @@
-//! The backup domain: RTC backup registers (RM0090 section 26.6.20) and backup SRAM (5.1.2).
+//! The backup domain: RTC backup registers (RM0090 section 26.6.20), backup SRAM (5.1.2) and the RTC ([`crate::rtc`]).
 //!
 //! Covers: the twenty backup registers and the 4 KB of backup SRAM with their write protection
 //! (PWR_CR.DBP), the backup domain reset; they survive a system reset, and a loss of the supply
 //! when the board has a battery.
 //!
-//! Leaves out: the calendar, alarms, tamper and wake-up: their registers read as after a reset and
-//! take no writes, which is recorded.
+//! Leaves out: what the RTC leaves out.
+
+use std::hash::{Hash, Hasher};
 
 use crate::cpu::Access;
 use crate::device::{Ctx, Peripheral, Width, lane, merged};
 use crate::memory::little;
+use crate::rtc::Rtc;
+use crate::time::Nanos;
 use crate::violation::Kind;
 
 /// Number of backup registers.
@@ -17,8 +20,9 @@ pub const BACKUP_REGISTERS: usize = 20;
 const SRAM_LENGTH: usize = 4096;
 
 /// The model.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug)]
 pub struct Backup {
+    rtc: Rtc,
     registers: [u32; BACKUP_REGISTERS],
     sram: Vec<u8>,
     /// PWR_CR.DBP, kept up to date by the bus.
@@ -27,7 +31,7 @@ pub struct Backup {
 
 impl Backup {
     pub(crate) fn new() -> Self {
-        Self { registers: [0; BACKUP_REGISTERS], sram: vec![0; SRAM_LENGTH], open: false }
+        Self { rtc: Rtc::new(), registers: [0; BACKUP_REGISTERS], sram: vec![0; SRAM_LENGTH], open: false }
     }
 
     /// RTC_BKPxR, as a debugger reads it.
@@ -42,7 +46,7 @@ impl Backup {
     /// Backup domain reset, or the supply and the battery are both gone. The backup SRAM is not
     /// reset by BDRST (RM0090 section 7.1.3).
     pub(crate) fn clear(&mut self, with_sram: bool) {
-        self.registers = [0; BACKUP_REGISTERS];
+        (self.registers, self.rtc) = ([0; BACKUP_REGISTERS], Rtc::new());
         if with_sram {
             self.sram.fill(0);
         }
@@ -62,15 +66,9 @@ impl Backup {
         little(bytes)
     }
 
-    fn other(offset: u32) -> Option<u32> {
-        Some(match offset {
-            0x04 => 0x0000_2101,
-            0x0C => 0x0000_0007,
-            0x10 => 0x007F_00FF,
-            0x14 => 0x0000_FFFF,
-            0x00..0x50 => 0,
-            _ => return None,
-        })
+    /// The clock tree changed.
+    pub(crate) fn clock_changed(&mut self, ctx: &mut Ctx) {
+        self.rtc.count_on(ctx);
     }
 }
 
@@ -79,7 +77,8 @@ impl Peripheral for Backup {
         let at = offset & !3;
         let value = match at {
             0x50..0xA0 => Some(self.registers[(at as usize - 0x50) / 4]),
-            _ => Self::other(at),
+            0x00..0x50 => return self.rtc.read(offset, width, ctx),
+            _ => None,
         };
         match value {
             Some(value) => lane(value, offset, width),
@@ -99,14 +98,27 @@ impl Peripheral for Backup {
                 *register = merged(*register, offset, width, value);
                 ctx.attention();
             }
-            // The write protection key register guards only what is not modelled.
-            0x24 => {}
-            0x00..0x50 => ctx.unmodelled("RM0090 26.6", format!("RTC register {at:#x} is not modelled")),
+            0x00..0x50 => self.rtc.write(offset, width, value, ctx),
             _ => {
                 ctx.nothing("RTC", offset, "RM0090 26.6.21");
             }
         }
     }
 
+    fn next_event(&self) -> Option<Nanos> {
+        self.rtc.next_event()
+    }
+
+    fn advance(&mut self, ctx: &mut Ctx) {
+        self.rtc.count_on(ctx);
+    }
+
     fn reset(&mut self, _ctx: &mut Ctx) {}
+}
+
+/// What a board goes by after a loss of the supply; the time of the RTC is none of it.
+impl Hash for Backup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.registers, &self.sram, self.open).hash(state);
+    }
 }

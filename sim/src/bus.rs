@@ -168,6 +168,7 @@ impl Bus {
             self.deadline = self.clock.cycles_at(self.next_event.min(self.limit));
         }
         self.models.timers.clock_changed(&mut ctx!(self, now, None));
+        self.models.backup.clock_changed(&mut ctx!(self, now, None));
         let scale_1 = self.models.pwr.scale_1();
         self.models.rcc.check_limits(&self.chip, scale_1, &mut ctx!(self, now, None));
         let chip = &self.chip;

@@ -22,6 +22,7 @@ pub(crate) enum Id {
     Rcc,
     Flash,
     Otg,
+    Rng,
     Debug,
 }
 
@@ -72,7 +73,7 @@ pub(crate) fn decode(address: u32) -> Place {
         0x4004_0000..0x4008_0000 => Place::Unmodelled("USB OTG HS"),
         0x5000_0000..0x5004_0000 => Place::Peripheral(Id::Otg, address - 0x5000_0000),
         0x5005_0000..0x5005_0400 => Place::Unmodelled("DCMI"),
-        0x5006_0800..0x5006_0C00 => Place::Unmodelled("RNG"),
+        0x5006_0800..0x5006_0C00 => Place::Peripheral(Id::Rng, address - 0x5006_0800),
         0x6000_0000..0xA000_0000 => Place::Unmodelled("external memory"),
         0xA000_0000..0xA000_1000 => Place::Unmodelled("FSMC"),
         0xE000_1000..0xE000_1008 | 0xE000_E01C..0xE000_E020 | 0xE004_2000..0xE004_2010 => {
@@ -140,7 +141,7 @@ impl Place {
                 Id::Usarts if ENABLES[(offset >> 10) as usize].bus == BusEnable::Apb2 => BusOf::Apb2,
                 Id::Syscfg | Id::Exti => BusOf::Apb2,
                 Id::Timers | Id::Rtc | Id::Iwdg | Id::Usarts | Id::Pwr => BusOf::Apb1,
-                Id::Gpio | Id::Crc | Id::Rcc | Id::Flash | Id::Otg => BusOf::Ahb,
+                Id::Gpio | Id::Crc | Id::Rcc | Id::Flash | Id::Otg | Id::Rng => BusOf::Ahb,
                 Id::Debug => BusOf::Core,
             },
             Self::BackupSram(_) | Self::Unmodelled(_) => BusOf::Ahb,
@@ -167,6 +168,7 @@ impl Place {
                 Id::Gpio => (Ahb1, (offset >> 10) as u8, GPIO_NAMES[(offset >> 10) as usize]),
                 Id::Crc => (Ahb1, 12, "CRC"),
                 Id::Otg => (Ahb2, 7, "OTG FS"),
+                Id::Rng => (Ahb2, 6, "RNG"),
                 Id::Rtc | Id::Iwdg | Id::Exti | Id::Rcc | Id::Flash | Id::Debug => return None,
             },
             Self::BackupSram(_) => (Ahb1, 18, "backup SRAM"),

@@ -76,6 +76,8 @@ pub struct Clocks {
     pub lse: u32,
     /// The HSE divided by RTCPRE, for the RTC and for TIM11's channel 1.
     pub hse_rtc: u32,
+    /// The RTC's, as RCC_BDCR chooses it.
+    pub rtc: u32,
 }
 
 /// What a pin is set up to be.

@@ -35,6 +35,8 @@ pub mod otg;
 pub mod pwr;
 pub mod random;
 pub mod rcc;
+pub mod rng;
+mod rtc;
 pub mod time;
 pub mod timer;
 pub mod usart;

@@ -13,6 +13,7 @@ use crate::iwdg::Iwdg;
 use crate::otg::OtgFs;
 use crate::pwr::Pwr;
 use crate::rcc::{Oscillators, Rcc};
+use crate::rng::Rng;
 use crate::timer::{KINDS, Timers};
 use crate::usart::{ENABLES, Usarts};
 
@@ -32,6 +33,7 @@ pub(crate) struct Models {
     pub(crate) timers: Timers,
     pub(crate) debug: Debug,
     pub(crate) otg: OtgFs,
+    pub(crate) rng: Rng,
 }
 
 impl Models {
@@ -50,6 +52,7 @@ impl Models {
             timers: Timers::new(),
             debug: Debug::new(chip),
             otg: OtgFs::new(),
+            rng: Rng::new(),
         }
     }
 
@@ -67,19 +70,28 @@ impl Models {
             Id::Crc => &mut self.crc,
             Id::Rcc => &mut self.rcc,
             Id::Otg => &mut self.otg,
+            Id::Rng => &mut self.rng,
             Id::Debug => &mut self.debug,
             Id::Flash => return None,
         })
     }
 
     /// Those that do something by themselves.
-    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 5] {
-        [&mut self.rcc, &mut self.iwdg, &mut self.usarts, &mut self.timers, &mut self.otg]
+    pub(crate) fn each(&mut self) -> [&mut dyn Peripheral; 7] {
+        [
+            &mut self.rcc,
+            &mut self.iwdg,
+            &mut self.usarts,
+            &mut self.timers,
+            &mut self.otg,
+            &mut self.backup,
+            &mut self.rng,
+        ]
     }
 
     /// As [`Models::each`], to look at.
-    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 5] {
-        [&self.rcc, &self.iwdg, &self.usarts, &self.timers, &self.otg]
+    pub(crate) fn each_ref(&self) -> [&dyn Peripheral; 7] {
+        [&self.rcc, &self.iwdg, &self.usarts, &self.timers, &self.otg, &self.backup, &self.rng]
     }
 
     /// System reset (RM0090 section 7.1.1).
@@ -114,8 +126,9 @@ impl Models {
                 self.usarts.reset_one(index, ctx);
             }
         }
-        let others: [(BusEnable, u8, &mut dyn Peripheral); 4] = [
+        let others: [(BusEnable, u8, &mut dyn Peripheral); 5] = [
             (BusEnable::Ahb1, 12, &mut self.crc),
+            (BusEnable::Ahb2, 6, &mut self.rng),
             (BusEnable::Ahb2, 7, &mut self.otg),
             (BusEnable::Apb1, 28, &mut self.pwr),
             (BusEnable::Apb2, 14, &mut self.syscfg),

@@ -70,7 +70,7 @@ fn every_broken_rule_is_recorded_as_its_kind() {
         ("HSI switched off while it runs the system", Script::new().set(RCC, 0x80), Sequence),
         ("BDCR without DBP", Script::new().set(BDCR, 1 << 8), Protected),
         ("backup register without DBP", Script::new().set(0x4000_2850, 1), Protected),
-        ("calendar", backup().set(0x4000_2800, 0), Unmodelled),
+        ("calendar without its keys", backup().set(0x4000_2800, 0), Locked),
         (
             "VOS while the PLL is on",
             pll_on(pll(8, 84, 2, 4, false))
@@ -609,4 +609,28 @@ fn seven_bits_and_parity_are_a_frame_of_ten() {
         let reads = ran.clean();
         assert_eq!((reads[1] & 7, reads[2]), expected, "{line:?}");
     }
+}
+
+// ---- random numbers ----
+
+#[test]
+fn random_words_come_at_the_pace_of_the_48_mhz_clock_and_none_without_it() {
+    const RNG: u32 = 0x5006_0800;
+    let with_pll = Script::new()
+        .set(PLLCFGR, pll(16, 336, 4, 7, false))
+        .set(RCC, 0x83 | 1 << 24)
+        .wait(RCC, 1 << 25, 1 << 25)
+        .set(AHB2ENR, 1 << 6)
+        .get(AHB2ENR)
+        .set(RNG, 1 << 2)
+        .wait(RNG + 4, 1, 1)
+        .get(RNG + 8)
+        .get(RNG + 4)
+        .wait(RNG + 4, 1, 1)
+        .get(RNG + 8);
+    let ran = with_pll.run();
+    let [_, first, status, second] = ran.clean()[..] else { panic!("four reads") };
+    assert!(first != second && status & 1 == 0, "{first:#x} {second:#x}");
+    let without = Script::new().set(AHB2ENR, 1 << 6).get(AHB2ENR).set(RNG, 1 << 2).spin(10_000).get(RNG + 4);
+    assert_eq!(without.run().clean()[1], 1 << 5 | 1 << 1, "the clock error");
 }

@@ -61,6 +61,7 @@ impl Bench {
             lsi: 32_000,
             lse: 0,
             hse_rtc: 0,
+            rtc: 0,
         };
         let mut pins = Pins::default();
         for pin in [DM, DP] {

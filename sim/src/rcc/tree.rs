@@ -24,6 +24,13 @@ impl Rcc {
             (Source::Ready, divider @ 2..) => self.hse_hz() / divider,
             _ => 0,
         };
+        // Section 7.3.20: RTCEN, and RTCSEL.
+        let rtc = match (self.bdcr & 1 << 15 != 0, self.bdcr >> 8 & 3) {
+            (true, 1) => lse,
+            (true, 2) => lsi,
+            (true, 3) => hse_rtc,
+            _ => 0,
+        };
         Clocks {
             sysclk,
             hclk,
@@ -36,6 +43,7 @@ impl Rcc {
             lsi,
             lse,
             hse_rtc,
+            rtc,
         }
     }
 
