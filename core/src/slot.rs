@@ -212,19 +212,31 @@ fn log(journal: &mut Journal, machine: &mut impl Machine, news: bool) {
     }
 }
 
-/// Copies the confirmed image back from the backup slot, if it is there, and not where it runs: an image that
-/// is whole and refused all the same (the board knows other keys now) would be copied at every start.
+/// Copies the confirmed image back from the backup slot, if it is there, and not where the same stands: an image
+/// that is whole and refused all the same (the board knows other keys now) would be copied at every start. Only
+/// bytes tell that, since an id and a checksum can be forged.
 #[cfg(feature = "backup")]
 fn restore(journal: &mut Journal, machine: &mut impl Machine) {
-    let confirmed = journal.state.confirmed();
+    let (config, confirmed) = (journal.config(), journal.state.confirmed());
     if confirmed != 0
         && journal.state.backup() == confirmed
-        && (0..PROOFS).any(|_| holds(machine, journal.config().slot(1), confirmed))
-        && !(0..PROOFS).all(|_| holds(machine, journal.config().slot(0), confirmed))
-        && copy(journal.config(), machine, OWNER_SLOT0).is_ok()
+        && (0..PROOFS).any(|_| holds(machine, config.slot(1), confirmed))
+        && !is_copied(machine, config)
     {
-        let _ = journal.commit(machine, Event::Restored, 0);
+        // A later state that does not read now is not to come back once this one was acted on. A journal that
+        // cannot be written does not keep the confirmed image from coming back.
+        let _ = journal.twice(machine);
+        if copy(config, machine, OWNER_SLOT0).is_ok() {
+            let _ = journal.commit(machine, Event::Restored, 0);
+        }
     }
+}
+
+/// True when slot 0 holds what a copy back would make of it.
+#[cfg(feature = "backup")]
+fn is_copied(memory: &impl Memory, config: Config) -> bool {
+    let (runs, backup) = (config.slot(0), config.slot(1));
+    memory.bytes(runs.base, runs.length) == memory.bytes(backup.base, runs.length)
 }
 
 /// Copies slot 0 to slot 1, or back to slot 0. An image's manifest comes last, so a copy that was cut
@@ -260,17 +272,18 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> Result<u8, Fla
     let config = journal.config();
     match config.strategy() {
         Strategy::Ab => {
-            if config.slots().all(|slot| id(machine, slot) == journal.state.confirmed()) {
-                // An id can be forged in the slot that was open; the proof cannot.
-                for _ in 0..LOOKS {
-                    for (number, other) in [(0, OWNER_SLOT1), (1, OWNER_SLOT0)] {
-                        if proves(journal, machine, number) {
-                            return Ok(other);
-                        }
+            let ids = ids(machine, config);
+            let confirmed = journal.state.confirmed();
+            // An id can be forged in the slot that was open, the proof cannot: what it finds good is kept, first of
+            // all the confirmed image.
+            for look in 0..if confirmed == 0 { 0 } else { LOOKS + PROOFS } {
+                for (slot, other) in [(0, OWNER_SLOT1), (1, OWNER_SLOT0)] {
+                    if (ids[slot] == confirmed || look >= LOOKS) && proves(journal, machine, slot) {
+                        return Ok(other);
                     }
                 }
             }
-            Ok(spare(journal, machine))
+            Ok(spare_by(ids, journal, machine))
         }
         #[cfg(feature = "backup")]
         Strategy::Backup => {
@@ -291,12 +304,20 @@ fn proves(journal: &Journal, machine: &mut impl Machine, number: usize) -> bool 
     machine.prove(config, config.slot(number), &journal.state).is_ok()
 }
 
-/// Owner of the slot that does not hold the confirmed image. When neither seems to, a slot with another
-/// image certainly does not, while one without any may hold it with a bit that reads wrong. Some slot is
+/// Ids of the images in both slots: read once for one decision, since they may read otherwise the next time.
+fn ids(memory: &impl Memory, config: Config) -> [u32; 2] {
+    [0, 1].map(|number| id(memory, config.slot(number)))
+}
+
+/// Owner of the slot that does not hold the confirmed image, by ids alone. When neither seems to, a slot with
+/// another image certainly does not, while one without any may hold it with a bit that reads wrong. Some slot is
 /// always open: slot 0 when that does not tell them apart.
 pub fn spare(journal: &Journal, memory: &impl Memory) -> u8 {
+    spare_by(ids(memory, journal.config()), journal, memory)
+}
+
+fn spare_by([first, second]: [u32; 2], journal: &Journal, memory: &impl Memory) -> u8 {
     let (config, confirmed) = (journal.config(), journal.state.confirmed());
-    let [first, second] = [0, 1].map(|number| id(memory, config.slot(number)));
     let blank = |slot: Slot| memory.bytes(slot.base, CHUNK as u32).is_some_and(is_blank);
     let kept = first == confirmed || first == 0 && (second != 0 || blank(config.slot(1)));
     if confirmed != 0 && kept && second != confirmed { OWNER_SLOT1 } else { OWNER_SLOT0 }

@@ -14,7 +14,8 @@ pub struct Journal<'a> {
     pub state: Record,
     /// With the journal's sectors open.
     config: Config<'a>,
-    /// Sequence number of the newest record.
+    /// Sequence number of the newest record that was written; before that a higher one, which is odd where the
+    /// state is to be settled.
     sequence: u32,
     /// Where the next record goes ...
     next: u32,
@@ -37,8 +38,8 @@ impl<'a> Journal<'a> {
 
     #[inline(never)]
     fn find(&mut self, memory: &impl Memory) {
-        let mut end = 0;
-        while let Some(sector) = &self.config.sector_from(end) {
+        let (mut end, mut behind, mut lost) = (0, false, false);
+        'sectors: while let Some(sector) = &self.config.sector_from(end) {
             end = sector.end();
             let mut at = end;
             // Most of a sector is free most of the time, and each start reads it: in few instructions.
@@ -54,16 +55,20 @@ impl<'a> Journal<'a> {
                 if tail && is_blank(words.as_flattened()) {
                     free = at;
                 } else if let Some(record) = Record::whole(words) {
-                    let sequence = record.sequence();
-                    if sequence > self.sequence {
+                    if record.sequence() > self.state.sequence() {
                         self.state = record;
-                        (self.sequence, self.next, self.limit, self.home) = (sequence, free, end, end);
+                        (self.next, self.limit, self.home) = (free, end, end);
+                        behind = free != at + RECORD_LEN;
                     }
                     // Those before it are older.
-                    break;
+                    continue 'sectors;
                 }
             }
+            lost |= free != at;
         }
+        // A place behind the newest record that is used and no record may be one at the next start, so the state is
+        // settled first, with a higher number. Behind a full sector that place is in the other one.
+        self.sequence = (self.state.sequence() + 2) | u32::from(behind | lost);
     }
 
     /// The board.
@@ -71,13 +76,13 @@ impl<'a> Journal<'a> {
         self.config
     }
 
-    /// True when the next state can be written without an erase.
+    /// True when the next state can be written without an erase, be it the first one since a reset.
     pub fn has_room(&self) -> bool {
-        self.limit - self.next >= 2 * RECORD_LEN
+        self.limit - self.next >= 3 * RECORD_LEN
     }
 
-    /// Writes the newest state once more, unless both of its records are there. To be called before anything
-    /// is done because of the state that [`Journal::load`] found.
+    /// Writes the newest state once more, unless both of its records are there and no place behind them is
+    /// used. To be called before anything is done because of the state that [`Journal::load`] found.
     #[inline(never)]
     pub fn settle(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
         if self.sequence.is_multiple_of(2) { Ok(()) } else { self.twice(flash) }
@@ -90,7 +95,10 @@ impl<'a> Journal<'a> {
         self.twice(flash)
     }
 
-    fn twice(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
+    /// Writes the newest state once more, twice.
+    #[inline(never)]
+    pub(crate) fn twice(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
+        let untouched = self.sequence != self.state.sequence();
         // An odd number that stands alone may turn bad, and so may its twin after another cut: both
         // records of what counts are written in one go.
         self.sequence = self.sequence.next_multiple_of(2);
@@ -98,6 +106,12 @@ impl<'a> Journal<'a> {
             return Err(FlashFault::Sequence);
         }
         self.write(flash)?;
+        // A write that a cut ended as it began may have left weak bits in a place that reads as free: what goes
+        // there first does not count as one of the two.
+        if untouched {
+            self.sequence -= 1;
+            self.write(flash)?;
+        }
         self.write(flash)
     }
 

@@ -310,6 +310,20 @@ impl Board {
     /// A host updates the board with this recipe and leaves; `share` of the image is written, in
     /// percent. `None`: it did not get so far.
     pub fn update(&mut self, recipe: usize, share: usize) -> Option<Started> {
+        self.session(recipe, |image| {
+            let length = (image.bytes.len() * share / 100).next_multiple_of(32);
+            (image.bytes[..length].to_vec(), share == 100)
+        })
+    }
+
+    /// A host without a key sends an image with the id of the confirmed one and with the CRC-32 of its own bytes.
+    pub fn update_forged(&mut self, recipe: usize) -> Option<Started> {
+        let confirmed = self.known.confirmed;
+        self.session(recipe, |image| (image.forged_whole(confirmed), true))
+    }
+
+    /// A session with a host, which sends what `made` makes of the recipe's image, and whether that is all of it.
+    fn session(&mut self, recipe: usize, made: impl FnOnce(&Image) -> (Vec<u8>, bool)) -> Option<Started> {
         // The application or a button asked for update mode, so no image was looked at.
         let mut journal = self.reset();
         // A fault of the flash opens nothing.
@@ -330,16 +344,17 @@ impl Board {
         let image = self.kind.image(recipe, number);
         slot::begin(&mut journal, self).ok()?;
         self.act(&journal);
-        self.expect(if share == 100 { image.id } else { 0 });
+        let (bytes, all) = made(image);
+        self.expect(if all && bytes == image.bytes { image.id } else { 0 });
         let config = self.kind.config.with_open(open);
-        let erased = match self.write(config, image, share) {
+        let erased = match self.write(config, image.slot, &bytes) {
             Ok(erased) => erased,
             Err(fault) => {
                 slot::failed(&mut journal, self, fault);
                 return None;
             }
         };
-        if share < 100 {
+        if !all {
             return Some(Started::Off);
         }
         match slot::install(&mut journal, self, config.target_slot(), erased) {
@@ -361,9 +376,9 @@ impl Board {
         self.known.charged.clear();
     }
 
-    fn write(&mut self, config: Config<'static>, image: &Image, share: usize) -> Result<Erased, FlashFault> {
+    fn write(&mut self, config: Config<'static>, slot: usize, bytes: &[u8]) -> Result<Erased, FlashFault> {
         self.known.touched = true;
-        let slot = self.kind.family.slot(image.slot);
+        let slot = self.kind.family.slot(slot);
         let (mut at, mut erased) = (slot.base, Erased::none(slot));
         // A torn unit behind the image would trap: hosts erase the whole slot.
         while at < slot.end() {
@@ -372,9 +387,8 @@ impl Board {
             erased.add(&sector);
             at = sector.end();
         }
-        let length = (image.bytes.len() * share / 100).next_multiple_of(32);
-        for (i, block) in image.bytes[..length].chunks(2048).enumerate() {
-            self.program(config, image.base + 2048 * i as u32, block)?;
+        for (i, block) in bytes.chunks(2048).enumerate() {
+            self.program(config, slot.base + 2048 * i as u32, block)?;
         }
         Ok(erased)
     }
@@ -388,7 +402,7 @@ impl Board {
         slot::begin(&mut journal, self).ok()?;
         self.act(&journal);
         self.expect(image.id);
-        let erased = self.write(self.kind.config.with_open(open), image, 100).ok()?;
+        let erased = self.write(self.kind.config.with_open(open), number, &image.bytes).ok()?;
         let result = slot::propose(&mut journal, self, self.kind.family.slot(number), erased, &DEVICE);
         if self.flash.off {
             return None;

@@ -145,15 +145,38 @@ impl Image {
     /// The image with another's id: the last word of the signature makes the manifest's CRC-32 what it
     /// has to be. It cannot be proved, since a byte of its code is another one.
     pub fn forged(&self, id: u32) -> Vec<u8> {
+        self.with_id(id, |_| {})
+    }
+
+    /// The same, and the manifest has the CRC-32 of the changed code: only a signature tells it from an image.
+    pub fn forged_whole(&self, id: u32) -> Vec<u8> {
+        self.with_id(id, |bytes| {
+            let (body, manifest) = {
+                let at = manifest_at(bytes);
+                bytes.split_at_mut(at)
+            };
+            let field =
+                manifest.windows(4).position(|word| word == crc32(&self.bytes[..body.len()]).to_le_bytes());
+            manifest[field.expect("a field")..][..4].copy_from_slice(&crc32(body).to_le_bytes());
+        })
+    }
+
+    fn with_id(&self, id: u32, mend: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
-        let at = bytes.len() - manifest::LEN;
+        let at = manifest_at(&bytes);
         bytes[at - 1] ^= 1;
+        mend(&mut bytes);
         let back = |crc: u32| if crc & 1 == 0 { crc >> 1 } else { (crc ^ 0x04C1_1DB7) >> 1 | 1 << 31 };
         let word = crc32(&bytes[at..at + 0x9C]) ^ (0..32).fold(id, |crc, _| back(crc));
         bytes[at + 0x9C..at + 0xA0].copy_from_slice(&word.to_le_bytes());
         bytes[at + 0xA0..at + 0xA4].copy_from_slice(&id.to_le_bytes());
         bytes
     }
+}
+
+/// Where the manifest of an image begins: its head says so.
+fn manifest_at(bytes: &[u8]) -> usize {
+    manifest::offset(bytes).expect("an image") as usize
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

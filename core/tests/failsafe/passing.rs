@@ -5,6 +5,7 @@
 
 use super::board::{Board, Kind, Started, cause};
 use super::family::{FAMILIES, Family, SMALLEST};
+use super::flash::{Cut, When};
 use super::image::recipe;
 use super::scenario::{self, Act};
 use surefoot_core::config::{OWNER_SLOT0, OWNER_SLOT1, Policy, Sector, Strategy};
@@ -260,8 +261,9 @@ fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirme
             let board = arranged(number, other);
             for address in addresses(&board, number) {
                 for period in [2, 3, 7, u32::MAX] {
-                    // One that never reads right is told by what is in the other slot.
-                    if period == u32::MAX && matches!(other, Other::Half | Other::Forged) {
+                    // An image that never reads right is lost, and what is in the other slot decides.
+                    let lost = period == u32::MAX;
+                    if lost && matches!(other, Other::Half | Other::Forged) {
                         continue;
                     }
                     let right = |read: &u32| read % period == period - 1;
@@ -273,7 +275,9 @@ fn a_bit_that_reads_differently_each_time_does_not_open_the_slot_of_the_confirme
                     if other != Other::Forged {
                         spares(&mut board.clone(), free(number), &case);
                     }
-                    opens(&mut board, free(number), &case);
+                    // Whatever verifies stays: in slot 1, since what is in slot 0 then is below the floor.
+                    let open = if lost && number == 0 && other == Other::Whole { 1 } else { number };
+                    opens(&mut board, free(open), &case);
                 }
             }
         }
@@ -491,5 +495,64 @@ fn a_board_that_opens_nothing_has_no_sector_that_can_be_written() {
                 assert!(!config.is_writable(base, 4), "{base:#x}");
             }
         }
+    }
+}
+
+/// What reads as free behind the newest record may be a later state at the start after the next, in which the image
+/// in slot 0 is to be tried: once a copy back has begun there, it is not.
+#[test]
+fn a_copy_back_that_was_cut_is_not_overtaken_by_a_state_that_did_not_read_when_it_began() {
+    let mut start = overwritten(&FAMILIES[0]);
+    let config = start.kind.config;
+    let image = start.kind.image(recipe("new"), 0);
+    let mut later = start.clone();
+    let mut journal = Journal::load(config, &later.flash);
+    let before = later.flash.held(super::flash::BASE, start.kind.family.size()).expect("solid").to_vec();
+    journal.state.set_candidate(image.id);
+    journal.commit(&mut later, Event::Installed, 0).expect("the flash is good");
+    let after = later.flash.held(super::flash::BASE, start.kind.family.size()).expect("solid");
+    let first = (0..before.len()).step_by(32).find(|&at| before[at] != after[at]).expect("a record");
+    start.flash.comes_later(super::flash::BASE + first as u32, &after[first..first + 32]);
+    let mut whole = start.clone();
+    whole.power_on(None, 1);
+    starts(&mut whole, "old", "without a cut");
+    let at = whole.flash.done.iter().position(|operation| operation.erase).expect("a copy back");
+    for when in [When::Before, When::After] {
+        let mut board = start.clone();
+        board.power_on(Some(Cut { at, when }), 1);
+        assert_eq!(board.boot(cause::PIN), Started::Off);
+        board.power_on(None, 2);
+        let state = Journal::load(config, &board.flash).state;
+        assert!(!state.on_trial() && state.confirmed() == board.known.confirmed, "{when:?}: {state:?}");
+        starts(&mut board, "old", &format!("{when:?} the erase"));
+    }
+}
+
+/// Without a key a host can write an image with the id of the confirmed one, in bits that read now so, now so.
+#[test]
+fn a_forged_id_that_does_not_read_at_first_does_not_open_the_slot_of_the_confirmed_image() {
+    for number in [0, 1] {
+        let board = arranged(number, Other::Forged);
+        let manifest = board.kind.family.slot(1 - number).base + board.kind.family.body;
+        for address in [manifest, manifest + 0x30, manifest + 0xA0] {
+            for wrong in 1..200 {
+                let mut board = board.clone();
+                board.flash.slip_first(address, 4, wrong);
+                opens(&mut board, free(number), &format!("slot {number}, {address:x} wrong {wrong} times"));
+            }
+        }
+    }
+}
+
+/// With checksums that fit, too: only its bytes tell it from an image that the board refuses by now.
+#[test]
+fn an_image_with_a_forged_id_and_right_checksums_is_copied_over() {
+    let mut board = Board::new(Kind::new(&FAMILIES[0], Strategy::Backup, Policy::Signature));
+    scenario::act(&mut board, &[Act::Update("old"), Act::Rest, Act::Forged("next")]);
+    for start in 0..3 {
+        board.power_on(None, start);
+        starts(&mut board, "old", &format!("start {start}"));
+        let copied = board.flash.done.iter().any(|operation| operation.erase);
+        assert_eq!(copied, start == 0, "start {start}");
     }
 }

@@ -15,6 +15,8 @@ pub enum Act {
     Refused(&'static str),
     /// The same, but the host vanishes half-way, and the board is reset.
     Broken(&'static str),
+    /// A host without a key sends this image with the confirmed one's id, and the board refuses it.
+    Forged(&'static str),
     /// The application writes this image itself and resets (A/B only).
     Itself(&'static str),
     /// A programmer writes this image, linked for the one slot, to the other slot.
@@ -144,6 +146,13 @@ pub const SCENARIOS: &[Scenario] = &[
         strategies: TWO_SLOTS,
         ..STORY
     },
+    Scenario {
+        name: "forged id",
+        policy: Policy::Signature,
+        acts: &[Forged("next"), Rest, Update("new"), Rest],
+        strategies: TWO_SLOTS,
+        ..STORY
+    },
     Scenario { name: "update by the application", acts: &[Itself("new"), Rest], strategies: AB, ..STORY },
     Scenario {
         name: "two programmed images that hang",
@@ -239,6 +248,12 @@ fn one(board: &mut Board, act: Act) {
                 board.breaks(format!("{name:?} is not refused: {started:?}"));
             }
         }
+        Forged(name) => {
+            let started = board.update_forged(recipe(name));
+            if !board.flash.off && !board.known.faulty && !matches!(started, Some(Started::Update(_))) {
+                board.breaks(format!("{name:?} with a forged id is not refused: {started:?}"));
+            }
+        }
         Broken(name) => {
             board.update(recipe(name), 50);
         }
@@ -326,7 +341,11 @@ pub fn confirmed(board: &Board) -> &'static str {
 pub fn fill(board: &mut Board, left: u32) {
     let mut journal = Journal::load(board.kind.config, &board.flash);
     let places = board.kind.family.records();
-    for _ in 0..((free(board.kind, board) + places - left) % places) / 2 {
+    // At most once through the sector and back to where so many are left.
+    for _ in 0..places {
+        if (left..left + 2).contains(&free(board.kind, board)) {
+            break;
+        }
         journal.commit(board, Event::Boot, 0).expect("the flash is good");
     }
     let fits = free(board.kind, board);

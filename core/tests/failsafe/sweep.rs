@@ -4,7 +4,7 @@
 //! -p surefoot-core --test failsafe`.
 
 use super::board::{Board, Kind};
-use super::flash::{Cut, Operation, POINTS};
+use super::flash::{Cut, Leaves, Operation, POINTS, When};
 use super::scenario::{self, SCENARIOS, Scenario};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -19,14 +19,20 @@ pub fn has_failed() -> bool {
     FAILED.load(Ordering::Relaxed)
 }
 
+/// Draws of what a cut leaves of an erase or of a record.
+const DRAWS: u64 = 1;
+
 /// How much is tried.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// One cut in so many is made; in the middle of an image's bytes, one in eight times as many
-    /// unless that is 1.
+    /// One cut in so many is made ...
     pub one_in: u64,
+    /// ... and in the middle of an image's bytes, one in so many times as many.
+    pub middle: u64,
     /// Second cuts for each first one.
     pub seconds: usize,
+    /// What a cut inside an operation leaves is drawn so often, where that matters most.
+    pub draws: u64,
     /// What is left to chance.
     pub seed: u64,
 }
@@ -41,12 +47,12 @@ impl Effort {
         if quick {
             std::panic::set_hook(Box::new(|_| std::process::exit(1)));
         }
-        let (one_in, seconds) = match (full, quick) {
-            (true, _) => (1, 12),
-            (_, true) => (4 * one_in, seconds),
-            _ => (one_in, seconds),
+        let (one_in, middle, seconds, draws) = match (full, quick) {
+            (true, _) => (1, 1, 12, 8),
+            (_, true) => (4 * one_in, 8, seconds, DRAWS),
+            _ => (one_in, 8, seconds, DRAWS),
         };
-        Self { one_in, seconds, seed }
+        Self { one_in, middle, seconds, draws, seed }
     }
 
     /// True when this cut is one of those that are made.
@@ -54,7 +60,7 @@ impl Effort {
         // The first and the last of an image's operations are as good as those around them.
         let near = |i: usize| operations.get(i).is_none_or(|operation| matters(kind, operation));
         let middle = !(near(at) || near(at + 1) || at == 0 || near(at - 1));
-        let one_in = if middle && self.one_in != 1 { 8 * self.one_in } else { self.one_in };
+        let one_in = if middle { self.middle * self.one_in } else { self.one_in };
         let point = POINTS.iter().position(|point| *point == when).unwrap_or(0);
         mix(self.seed ^ (8 * at + point) as u64).is_multiple_of(one_in)
     }
@@ -155,27 +161,34 @@ pub fn one(kind: &'static Kind, scenario: &Scenario, effort: Effort) -> u64 {
             if has_failed() {
                 return cuts;
             }
-            let seed = effort.seed.wrapping_add(1000 * at as u64);
-            let mut case = Case { kind, scenario, first: Cut { at, when }, second: None, seed };
-            if only
-                .as_ref()
-                .is_some_and(|only| !only.starts_with(case.name().split("/seed").next().unwrap_or("")))
-            {
-                continue;
-            }
-            let mut cut = start.clone();
-            cut.power_on(Some(case.first), seed);
-            scenario::act(&mut cut, scenario.acts);
-            assert!(cut.flash.off, "{name}: no cut at {at}");
-            case.judge(&cut);
-            let operations = first(&case, &cut);
-            cuts += 1;
-            for second in seconds(kind, &operations, effort, seed) {
-                case.second = Some(second);
-                again(&case, &cut);
-                cuts += 1;
+            let drawn = matches!(when, When::Inside(_)) && matters(kind, &operations[at]);
+            for draw in 0..if drawn { effort.draws } else { 1 } {
+                let seed = effort.seed.wrapping_add(1000 * at as u64 + 100 * draw);
+                let case = Case { kind, scenario, first: Cut { at, when }, second: None, seed };
+                let place = case.name();
+                let place = place.split("/seed").next().unwrap_or("");
+                if only.as_ref().is_none_or(|only| only.starts_with(place)) {
+                    cuts += with_seconds(case, &start, effort);
+                }
             }
         }
+    }
+    cuts
+}
+
+/// One first cut, and the second ones behind it. The number of cuts.
+fn with_seconds(mut case: Case, start: &Board, effort: Effort) -> u64 {
+    let mut cut = start.clone();
+    cut.power_on(Some(case.first), case.seed);
+    scenario::act(&mut cut, case.scenario.acts);
+    assert!(cut.flash.off, "{}: no cut", case.name());
+    case.judge(&cut);
+    let operations = first(&case, &cut);
+    let mut cuts = 1;
+    for second in seconds(case.kind, &operations, effort, case.seed) {
+        case.second = Some(second);
+        again(&case, &cut);
+        cuts += 1;
     }
     cuts
 }
@@ -222,8 +235,12 @@ fn seconds(kind: &Kind, operations: &[Operation], effort: Effort, seed: u64) -> 
     }
     let (matter, others): (Vec<Cut>, Vec<Cut>) =
         everywhere.partition(|cut| matters(kind, &operations[cut.at]));
+    // A copy back that has hardly begun: what is left may read as the image that was there.
+    let begun = operations.iter().enumerate().filter(|(_, operation)| operation.erase);
+    let begun = begun.map(|(at, _)| Cut { at, when: When::Inside(Leaves::Late) });
     let pick = |from: &[Cut], i: usize| from.get(mix(seed + i as u64) as usize % from.len().max(1)).copied();
-    (0..effort.seconds).filter_map(|i| pick(if i % 4 == 3 { &others } else { &matter }, i)).collect()
+    let some = (0..effort.seconds).filter_map(|i| pick(if i % 4 == 3 { &others } else { &matter }, i));
+    begun.chain(some).collect()
 }
 
 /// Erases, and what is written to the journal.

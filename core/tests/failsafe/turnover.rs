@@ -2,7 +2,7 @@
 
 use super::board::{Board, Kind};
 use super::family::{FAMILIES, Family, LARGE_JOURNAL};
-use super::flash::{Cut, POINTS, When};
+use super::flash::{Cut, Leaves, POINTS, When};
 use super::scenario;
 use surefoot_core::config::{Config, OWNER_JOURNAL, Policy, Sector, Strategy};
 use surefoot_core::image::crc32;
@@ -125,7 +125,7 @@ fn commit(board: &mut Board, candidate: u32) -> Result<(), FlashFault> {
     journal.commit(board, Event::Installed, 0)
 }
 
-/// The state `old` or the next one is found, and once one is settled it is found for ever.
+/// The state `old` or the next one is found, and once one is settled that one is found for ever.
 fn check(board: &mut Board, old: u32, seed: u64, case: &str) {
     let mut settled = None;
     for start in 1..6 {
@@ -134,7 +134,7 @@ fn check(board: &mut Board, old: u32, seed: u64, case: &str) {
         let candidate = journal.state.candidate();
         assert!(candidate == old || candidate == old + 1, "{case}: {candidate} out of nowhere");
         if let Some(settled) = settled {
-            assert!(candidate >= settled, "{case}: fell back from {settled} to {candidate}");
+            assert_eq!(candidate, settled, "{case}: another state than the one that was settled");
         }
         journal.settle(board).expect("the flash is good");
         settled = Some(candidate);
@@ -183,7 +183,7 @@ fn a_sector_that_takes_no_record_at_all_does_not_cost_the_one_with_the_newest() 
 
 /// A cut in a record, a second one in the recovery: bits of both may turn bad later, one by one.
 #[test]
-fn a_state_that_was_settled_after_two_cuts_never_falls_back() {
+fn a_state_that_was_settled_after_two_cuts_stays() {
     let mut total = 0u64;
     for family in &FAMILIES[..3] {
         let kind = Kind::new(family, Strategy::Ab, Policy::Crc);
@@ -201,38 +201,67 @@ fn a_state_that_was_settled_after_two_cuts_never_falls_back() {
             for when in POINTS {
                 for at2 in 0..ops {
                     for when2 in POINTS {
-                        for seed in 0..8 {
+                        for seed in 0..2 {
                             let mut board = start.clone();
                             board.power_on(Some(Cut { at, when }), seed);
                             let _ = commit(&mut board, 8);
-                            // The recovery, cut too.
+                            // The recovery, or the next state, cut too.
                             board.power_on(Some(Cut { at: at2, when: when2 }), seed + 1000);
                             let mut journal = Journal::load(board.kind.config, &board.flash);
-                            let _ = journal.settle(&mut board);
+                            if seed % 2 == 0 {
+                                let _ = journal.settle(&mut board);
+                            } else {
+                                journal.state.set_candidate(9);
+                                let _ = journal.commit(&mut board, Event::Installed, 0);
+                            }
                             if !board.flash.off {
                                 continue;
                             }
                             cases += 1;
-                            let mut settled = 0;
+                            let mut settled = None;
                             for s in 1..8 {
                                 board.power_on(None, seed + 100 * s);
                                 let mut journal = Journal::load(board.kind.config, &board.flash);
                                 let candidate = journal.state.candidate();
-                                if candidate < settled {
+                                if settled.is_some_and(|settled| settled != candidate) {
                                     fell += 1;
                                     first.get_or_insert((at, when, at2, when2, seed, s));
                                     break;
                                 }
                                 // Settled without an error: it may be acted on.
-                                settled = if journal.settle(&mut board).is_ok() { candidate } else { 0 };
+                                settled = journal.settle(&mut board).is_ok().then_some(candidate);
                             }
                         }
                     }
                 }
             }
         }
-        println!("{}: {cases} double cuts, {fell} settled states fell back, first {first:?}", family.name);
+        println!("{}: {cases} double cuts, {fell} settled states were lost, first {first:?}", family.name);
         total += fell;
     }
     assert_eq!(total, 0);
+}
+
+/// The last word of a state's first record reads badly at the next start and well at the one after it; behind a
+/// full sector that record is the other one's first.
+#[test]
+fn a_record_that_reads_badly_and_then_well_does_not_overtake_what_was_settled_in_between() {
+    for family in &FAMILIES {
+        for left in [20, 0] {
+            let mut start = Board::new(Kind::new(family, Strategy::Ab, Policy::Crc));
+            commit(&mut start, 7).expect("the flash is good");
+            scenario::fill(&mut start, left);
+            let mut whole = start.clone();
+            whole.power_on(None, 0);
+            commit(&mut whole, 8).expect("the flash is good");
+            for at in 0..whole.flash.done.len() {
+                for seed in 0..4 {
+                    let mut board = start.clone();
+                    board.power_on(Some(Cut { at, when: When::Inside(Leaves::Late) }), seed);
+                    commit(&mut board, 8).expect_err("cut");
+                    check(&mut board, 7, seed, &format!("{} {left} {at} {seed}", family.name));
+                }
+            }
+        }
+    }
 }
