@@ -95,6 +95,11 @@ impl Board {
         }
     }
 
+    /// A hash of all that the flash holds now, with which of its bits are unstable.
+    pub fn flash_print(&mut self) -> u64 {
+        self.bus.memory.flash.print()
+    }
+
     /// What the board would keep if the supply failed now, before the operation under way did
     /// anything.
     pub fn remains(&mut self) -> Remains {

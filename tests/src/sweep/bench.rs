@@ -99,6 +99,8 @@ pub struct Known {
     pub id: u32,
     /// Where it runs.
     pub slot: Slot,
+    /// The CRC-32 of its body, as it was made.
+    crc: u32,
     /// Its bytes, manifest and all.
     pub bytes: Vec<u8>,
     /// Those of them that are instructions and constants.
@@ -146,6 +148,8 @@ pub struct Bench {
     /// The word in which bits read as 0 or as 1 without any cut. A start may miss what stands there, not
     /// every start.
     pub weak: Option<u32>,
+    /// Flash fails or ages, which may leave unstable bits where no cut was.
+    pub fails: bool,
     tape: Arc<Mutex<Tape>>,
     programs: HashMap<(App, u32), Vec<u8>>,
 }
@@ -170,6 +174,7 @@ impl Bench {
             every: 1,
             full: false,
             weak: None,
+            fails: false,
             tape: Arc::default(),
             programs: HashMap::new(),
         })
@@ -233,7 +238,7 @@ impl Bench {
         if !self.entries.contains(&entry) {
             self.entries.push(entry);
         }
-        self.images.push(Known { recipe, id, slot, bytes: body, program });
+        self.images.push(Known { recipe, id, slot, crc: manifest.crc, bytes: body, program });
         Ok(self.images.len() - 1)
     }
 
@@ -492,6 +497,25 @@ impl Bench {
             let more = journal.commit(&mut cells, Event::Boot, 0);
             ensure!(more.is_ok(), "the journal takes no record: {more:?}");
         }
+        Ok(())
+    }
+
+    /// Makes an image what a host without a key can make of it: with another's id, which is the CRC-32 of its
+    /// manifest, and with the CRC-32 of its own bytes. Only the signature tells.
+    pub fn forge(&mut self, image: usize, id: u32) -> Result<()> {
+        self.damage(image);
+        let known = &mut self.images[image];
+        let at = known.bytes.len() - manifest::LEN;
+        let (body, signed) = known.bytes.split_at_mut(at);
+        let field =
+            4 * signed.chunks(4).position(|word| word == known.crc.to_le_bytes()).context("a field")?;
+        signed[field..field + 4].copy_from_slice(&crc32(body).to_le_bytes());
+        // The last word of the signature brings about the id: the CRC-32 run backwards from it.
+        let back = |crc: u32| if crc & 1 == 0 { crc >> 1 } else { (crc ^ 0x04C1_1DB7) >> 1 | 1 << 31 };
+        let word = crc32(&signed[..0x9C]) ^ (0..32).fold(id, |crc, _| back(crc));
+        signed[0x9C..0xA0].copy_from_slice(&word.to_le_bytes());
+        signed[0xA0..0xA4].copy_from_slice(&id.to_le_bytes());
+        known.id = id;
         Ok(())
     }
 

@@ -268,7 +268,7 @@ fn must_run(bench: &Bench, promise: &Promise, record: &Record) -> Option<&'stati
 /// True for an image that is to run where it is whole: the confirmed one, or any good one on a board that
 /// confirms none.
 fn counts(bench: &Bench, known: &Known, record: &Record) -> bool {
-    if bench.journal.is_empty() { known.recipe.good } else { known.id == record.confirmed() }
+    known.recipe.good && (bench.journal.is_empty() || known.id == record.confirmed())
 }
 
 /// True when a start may miss the image that is to run, for a word of it, or of the sealed block, that reads
@@ -319,6 +319,11 @@ fn application(bench: &Bench, promise: &Promise, record: &Record, slot: usize) -
         }
         Ok(Kind::Confirmed)
     } else if on_trial {
+        // It may confirm itself, and fail on the day after.
+        let unstable = bench.rig.board.unstable_bits(known.slot.base, known.bytes.len() as u32);
+        if unstable != 0 && !bench.fails {
+            return bad(format!("{name} is on trial with {unstable} bits that a cut has left"));
+        }
         Ok(Kind::Trial)
     } else {
         bad(format!("{name} runs, neither confirmed nor on trial"))

@@ -32,6 +32,12 @@ const AGAIN: u64 = 4;
 const SECOND_UPDATES: u64 = 1024;
 /// Seeds for each kind of torn option byte operation.
 const OPTION_SEEDS: u8 = 32;
+/// So many times as many draws where it matters most what a cut leaves.
+const MORE: u8 = 4;
+/// Draws of a forged id that was torn: few make it read now as that of the confirmed image, now as none.
+const FORGED: u8 = 16;
+/// Bytes from an image's id, the last word of its manifest that is not blank, to its end.
+const ID_TO_END: u32 = 0x20;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 /// Most starts, and most tries of an update, that may fail in succession for a word that reads now so, now so.
@@ -57,6 +63,8 @@ pub struct Recorded {
     world: u64,
     /// Seconds that its run and the pilot took.
     pub seconds: f64,
+    /// The states of the flash that boards were started with.
+    pub states: Tried,
     /// Tells what happens, when somebody wants to know.
     pub trace: Option<Trace>,
 }
@@ -74,6 +82,18 @@ pub(super) enum Start {
     Wait,
     /// Whatever goes on already.
     Look,
+}
+
+/// What a word makes whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completes {
+    Nothing,
+    /// The first record of a state.
+    State,
+    /// The second one.
+    Record,
+    /// A manifest that may be forged, which has an id from then on.
+    Id,
 }
 
 /// What a first cut led to.
@@ -111,6 +131,7 @@ impl Recorded {
             promises,
             recovery: 0.0,
             seconds: 0.0,
+            states: Tried::default(),
             trace: None,
         });
         let mut made = made?;
@@ -160,15 +181,21 @@ impl Recorded {
 
     /// All first cuts at one operation, each with its share of second cuts.
     pub fn cuts_at(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
-        let seeds = match self.tape.forks[operation - 1].operation() {
+        let completes = self.completes(operation);
+        let seeds = match (self.tape.forks[operation - 1].operation(), completes) {
             // Few, and torn ones come out in many ways.
-            Some(Operation::Options { .. }) => OPTION_SEEDS,
-            _ if self.completes_a_record(operation) => depth.last_words,
+            (Some(Operation::Options { .. }), _) => OPTION_SEEDS,
+            (_, Completes::Record) => depth.last_words,
+            // What is copied back because it does not read is erased first, and may read well afterwards.
+            (_, Completes::State) if self.bench.strategy() == Strategy::Backup => MORE * depth.last_words,
+            (_, Completes::State) => depth.last_words,
+            (_, Completes::Id) => FORGED * depth.seeds,
             _ => depth.seeds,
         };
         for (kind, how) in Depth::first_kinds(seeds).enumerate() {
             let mut random = Random::new(seed ^ (operation as u64) << 20 ^ (kind as u64) << 56);
-            if depth.every.is_none() && random.bits() >> 32 >= depth.first {
+            let left_out = random.bits() >> 32 >= depth.first;
+            if depth.every.is_none() && left_out && completes != Completes::Id {
                 continue;
             }
             let cut = CutAt { operation, how, seed: random.bits() };
@@ -177,20 +204,32 @@ impl Recorded {
                 Ok(started) => {
                     self.second_cuts(cut, &started, &mut random, depth, figures);
                     self.second_faults(cut, &started, &mut random, figures);
-                    self.cuts_of_an_update(cut, &mut random, depth, figures);
+                    self.cuts_of_an_update(cut, completes == Completes::Id, &mut random, depth, figures);
                 }
                 Err(failure) => figures.fail(&self.case(Blow::Cut(cut), None), failure),
+            }
+            if figures.failed() >= depth.most_failures {
+                return;
             }
         }
     }
 
-    /// True when this operation of the run programs the last word of a record.
-    fn completes_a_record(&self, operation: usize) -> bool {
+    /// What the word that this operation of the run programs makes whole.
+    fn completes(&self, operation: usize) -> Completes {
         let Some(Operation::Program { address, .. }) = self.tape.forks[operation - 1].operation() else {
-            return false;
+            return Completes::Nothing;
         };
-        let inside = |(base, length): &(u32, u32)| (*base..base + length).contains(&address);
-        self.bench.journal.iter().any(inside) && address % RECORD_LEN >= RECORD_LEN - 4
+        let at = address & !3;
+        if self.bench.in_journal(at) && at % RECORD_LEN == RECORD_LEN - 4 {
+            let first = |fork: &Remains| {
+                let number = fork.flash(at & !(RECORD_LEN - 1), 4).and_then(|word| word.first_chunk());
+                number.is_some_and(|word| u32::from_le_bytes(*word) % 2 == 1)
+            };
+            return if first(&self.tape.forks[operation - 1]) { Completes::State } else { Completes::Record };
+        }
+        let forged = self.bench.images.iter().filter(|known| !known.recipe.good);
+        let mut ids = forged.map(|known| known.slot.base + known.bytes.len() as u32 - ID_TO_END);
+        if ids.any(|id| id == at) { Completes::Id } else { Completes::Nothing }
     }
 
     pub(super) fn case(&self, first: Blow, second: Option<Second>) -> Case {
@@ -389,20 +428,37 @@ impl Recorded {
         depth: &Depth,
         figures: &mut Figures,
     ) {
-        for operation in 1..=started.tape.forks.len() {
+        let operations = started.tape.forks.len();
+        for operation in 1..=operations {
+            // What stands after an operation stands before the next, where more is promised.
+            let follows = operation < operations && self.bench.every == 1;
             let mut of_the_place = None;
             if let Some(tried) = &depth.every {
                 let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
                 let place = Tried::place(self.world, fork, promise);
                 if !tried.is_new(place) {
-                    figures.same += Depth::SECOND_CUTS;
+                    figures.same += Depth::SECOND_CUTS - u64::from(follows);
                     continue;
                 }
                 // Whoever comes here first tries the same cuts.
                 of_the_place = Some(Random::new(place));
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
-            for how in Depth::second_kinds(random) {
+            // An erase in a slot is that of a copy back; one that has hardly begun is one of five draws.
+            let erases = match started.tape.forks[operation - 1].operation() {
+                Some(Operation::Erase { address, .. }) if !self.bench.in_journal(address) => {
+                    usize::from(MORE)
+                }
+                _ => 0,
+            };
+            let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], erases).flatten();
+            for how in Depth::second_kinds(random).into_iter().chain(torn) {
+                if figures.failed() >= depth.most_failures {
+                    return;
+                }
+                if follows && how == How::AFTER {
+                    continue;
+                }
                 if depth.every.is_none() && random.bits() >> 32 >= depth.second {
                     continue;
                 }
@@ -439,6 +495,7 @@ impl Recorded {
 
     pub(super) fn revive(&mut self, fork: &Remains, cut: CutAt) {
         self.bench.rig.board.revive(fork, cut.how.when, cut.how.left, cut.seed);
+        self.states.is_new(self.bench.rig.board.flash_print());
         self.bench.rig.board.set_pin(crate::rig::BUTTON, Some(false));
         if let Some(trace) = &mut self.trace {
             trace.cut(&self.bench, cut);
@@ -498,6 +555,8 @@ pub struct Depth {
     pub second: u64,
     /// Instead of shares: all of them, second ones at each place that is not among these.
     pub every: Option<Tried>,
+    /// So many failures end it.
+    pub most_failures: u64,
 }
 
 impl Depth {

@@ -99,14 +99,13 @@ impl Recorded {
 
     /// A fault in the run, or a word that ages in it or after it.
     pub(super) fn fault(&mut self, fault: FaultAt, figures: &mut Figures) -> Result<(), Failure> {
-        match fault.fault {
+        self.bench.fails = true;
+        let result = match fault.fault {
             Fault::Ages => self.aged(fault, figures),
-            Fault::Once | Fault::Always => {
-                let result = self.fault_in_run(fault, figures);
-                self.bench.weak = None;
-                result
-            }
-        }
+            Fault::Once | Fault::Always => self.fault_in_run(fault, figures),
+        };
+        (self.bench.weak, self.bench.fails) = (None, false);
+        result
     }
 
     /// The run with a part of the flash that fails.
@@ -197,9 +196,9 @@ impl Recorded {
         if let Some(trace) = &mut self.trace {
             trace.say(format!("            from here on: {defect:?}"));
         }
-        self.bench.weak = weak(defect);
+        (self.bench.weak, self.bench.fails) = (weak(defect), true);
         let result = self.starts_with_a_defect(first, defect, figures);
-        self.bench.weak = None;
+        (self.bench.weak, self.bench.fails) = (None, false);
         result
     }
 

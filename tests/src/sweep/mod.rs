@@ -53,14 +53,16 @@ pub struct Options {
     pub effort: Effort,
     /// The places of second cuts that were tried, by other threads too.
     pub tried: Tried,
+    /// The states of the flash that boards were started with after a cut, likewise.
+    pub states: Tried,
     /// Faults of the flash in each scenario's run, of which those that are sampled get a quarter.
     pub faults: usize,
     /// Only scenarios whose name contains this.
     pub only: Option<String>,
     /// The bootloader.
     pub firmware: Image,
-    /// The first failure ends it.
-    pub until_failure: bool,
+    /// So many failures end it: a bootloader that hangs takes half a minute for each.
+    pub most_failures: u64,
 }
 
 /// How much is tried.
@@ -123,6 +125,11 @@ impl Figures {
         self.cuts + self.faults > 0 && self.bricked == 0 && self.unaccepted == 0
     }
 
+    /// Cases that failed.
+    pub fn failed(&self) -> u64 {
+        self.bricked + self.unaccepted
+    }
+
     fn fail(&mut self, case: &Case, failure: Failure) {
         match failure {
             Failure::Bricked(_) | Failure::NoSuchPlace(_) => self.bricked += 1,
@@ -155,8 +162,17 @@ pub struct Part {
     pub seconds: f64,
 }
 
-/// Runs a shard. `progress` hears of the cuts made so far.
-pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>> {
+/// How far a shard is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Cuts made.
+    pub cuts: u64,
+    /// Share of the operations that were gone through.
+    pub share: f64,
+}
+
+/// Runs a shard. `progress` hears how far it is.
+pub fn run(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Vec<Part>> {
     let wanted = |s: &Scenario| options.only.as_ref().is_none_or(|only| s.name.contains(only.as_str()));
     let mut board = bench::bare_board();
     let mut recorded = Vec::new();
@@ -167,26 +183,28 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
         one.pilot(options.seed);
         one.swap_board(&mut board);
         one.seconds = started.elapsed().as_secs_f64();
+        one.states = options.states.clone();
         recorded.push(one);
     }
     ensure!(!recorded.is_empty(), "no scenario has such a name");
     let shares = shares(options, &recorded);
     let mut parts = Vec::new();
-    let mut done = 0;
+    let all: usize = recorded.iter().map(Recorded::operations).sum();
+    let (mut done, mut gone) = (0, 0);
     for (mut one, (first, second)) in recorded.into_iter().zip(shares) {
         let started = Instant::now();
         one.swap_board(&mut board);
         let (first, second) = (parts_of(first), parts_of(second));
         let every = options.tries_every(&one.scenario).then(|| options.tried.clone());
         let Options { seeds, last_words, .. } = *options;
-        let depth = Depth { seeds, last_words, first, second, every };
+        let depth = Depth { seeds, last_words, first, second, every, most_failures: options.most_failures };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();
         for operation in (1..=one.operations()).filter(|n| options.works_on(*n)) {
             let before = figures.cuts;
             one.cuts_at(operation, &depth, seed, &mut figures);
             done += figures.cuts - before;
-            progress(done);
+            progress(Progress { cuts: done, share: (gone + operation) as f64 / all as f64 });
             if options.is_enough(&figures) {
                 break;
             }
@@ -200,6 +218,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Vec<Part>
                 one.try_fault(fault, &mut figures);
             }
         }
+        gone += one.operations();
         let enough = options.is_enough(&figures);
         one.swap_board(&mut board);
         let seconds = one.seconds + started.elapsed().as_secs_f64();
@@ -233,7 +252,7 @@ fn shares(options: &Options, recorded: &[Recorded]) -> Vec<(f64, f64)> {
     let possible: Vec<f64> = recorded
         .iter()
         .zip(&first)
-        .map(|(r, first)| first * r.recovery * Depth::SECOND_CUTS as f64)
+        .map(|(r, first)| first * r.recovery * (Depth::SECOND_CUTS - 1) as f64)
         .collect();
     let mut left = cuts as f64 - first.iter().sum::<f64>();
     let mut weights: f64 = recorded.iter().map(weight).sum();
@@ -264,7 +283,7 @@ impl Options {
 
     /// True when what was looked for is found.
     fn is_enough(&self, figures: &Figures) -> bool {
-        self.until_failure && !figures.failures.is_empty()
+        figures.failed() >= self.most_failures
     }
 
     /// True when every cut of this scenario is tried, instead of a share of them.

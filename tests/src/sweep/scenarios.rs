@@ -8,7 +8,7 @@ use crate::{fixtures, rig};
 use anyhow::{Context, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
 use surefoot_board::Board as BoardFile;
-use surefoot_core::config::{Policy, Strategy};
+use surefoot_core::config::Strategy;
 use surefoot_core::image::manifest::Override;
 use surefoot_host::job::{Change, Level};
 use surefoot_images::Image;
@@ -35,6 +35,8 @@ pub enum Kind {
     Ab,
     /// The same, and images are signed.
     Signed,
+    /// As `Backup`, and images are signed.
+    SignedBackup,
     /// As `Ab`, with larger slots, one over several sectors, and images that fill them.
     Large,
     /// As `Backup`, with larger slots, one over several sectors, and images that fill it.
@@ -55,6 +57,7 @@ impl Kind {
             Self::Backup => "backup",
             Self::Ab => "ab",
             Self::Signed => "signed",
+            Self::SignedBackup => "signed-backup",
             Self::Large => "large",
             Self::LargeBackup => "large-backup",
         }
@@ -79,7 +82,7 @@ impl Scenario {
     /// Its part of the cuts: those that take longest get fewer.
     pub fn weight(&self) -> f64 {
         match self.kind {
-            Kind::Signed => 0.06,
+            Kind::Signed | Kind::SignedBackup => 0.06,
             Kind::Large => 0.08,
             Kind::LargeBackup => 0.004,
             _ => 1.0,
@@ -124,6 +127,8 @@ pub fn all() -> Vec<Scenario> {
     add(Kind::Ab, false, &[&APP_UPDATE]);
     add(Kind::Signed, false, &[&UPDATE, &DOWNGRADE, &REVOKED]);
     add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &OVERRIDE]);
+    add(Kind::Signed, true, &[&FORGED]);
+    add(Kind::SignedBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED, &FORGED]);
     add(Kind::Large, true, &[&UPDATE]);
     add(Kind::LargeBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED]);
     all
@@ -341,6 +346,23 @@ static REVOKED: Script = Script {
     },
 };
 
+static FORGED: Script = Script {
+    name: "forged",
+    about: "a host without a key, which sends an image with the confirmed one's id and with right checksums",
+    prepare: confirmed,
+    run: |bench| {
+        let forged =
+            bench.image(Recipe { good: false, counter: 2, ..spare(bench, "forged", App::Silent, 2) })?;
+        bench.forge(forged, bench.images[0].id)?;
+        bench.into_update_mode()?;
+        refused(bench, forged)?;
+        bench.note("the supply goes off and on");
+        bench.power_cycle();
+        ensure!(bench.running() == Some(0), "the confirmed image does not run");
+        Ok(())
+    },
+};
+
 static PROTECT: Script = Script {
     name: "protect",
     about: "the option bytes protect the bootloader",
@@ -434,6 +456,7 @@ fn board_in_words(kind: Kind) -> &'static str {
         Kind::Backup => "a backup slot",
         Kind::Ab => "two slots",
         Kind::Signed => "two slots, signed images",
+        Kind::SignedBackup => "a backup slot, signed images",
         Kind::Large => "two large slots",
         Kind::LargeBackup => "a large backup slot",
     }
@@ -445,7 +468,7 @@ fn board(kind: Kind) -> Result<BoardFile> {
     let layout = match kind {
         Kind::Plain => "application = \"0x0800C000 + 16K\"",
         Kind::Single => "journal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"",
-        Kind::Backup => {
+        Kind::Backup | Kind::SignedBackup => {
             "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
              backup = \"0x08010000 + 64K\""
         }
@@ -463,8 +486,8 @@ fn board(kind: Kind) -> Result<BoardFile> {
         }
     };
     let trials = if kind == Kind::Plain { "" } else { "trial-boots = 2\n" };
-    let policy = if kind == Kind::Signed { Policy::Signature } else { Policy::Crc };
-    let policy = if policy == Policy::Signature { "signature" } else { "crc" };
+    let signed = matches!(kind, Kind::Signed | Kind::SignedBackup);
+    let policy = if signed { "signature" } else { "crc" };
     let second: String = second_key().verifying_key().to_bytes().iter().map(|b| format!("{b:02x}")).collect();
     let text = format!(
         "name = \"sweep\"\nchip = \"STM32F407VG\"\nvoltage = \"2.7V-3.6V\"\n\

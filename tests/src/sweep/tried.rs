@@ -11,7 +11,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use surefoot_sim::Remains;
 
-/// The places of all scenarios, shared by those who work on them.
+/// The places of all scenarios, or the states of the flash that were started from, shared by those who work on
+/// them.
 #[derive(Clone, Debug, Default)]
 pub struct Tried(Arc<Mutex<HashSet<u64>>>);
 
@@ -26,5 +27,15 @@ impl Tried {
     /// True for a place the first time.
     pub(super) fn is_new(&self, place: u64) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// True before the first.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }

@@ -13,15 +13,16 @@ const UPDATES_CUT: [u64; 2] = [16, 64];
 /// ... at so many of its operations.
 const CUTS_OF_AN_UPDATE: usize = 8;
 impl Recorded {
-    /// A host comes after a cut, and the supply fails in its update.
+    /// A host comes after a cut, `always` or after some, and the supply fails in its update.
     pub(super) fn cuts_of_an_update(
         &mut self,
         first: CutAt,
+        always: bool,
         random: &mut Random,
         depth: &Depth,
         figures: &mut Figures,
     ) {
-        if random.below(UPDATES_CUT[usize::from(depth.every.is_none())]) != 0 {
+        if random.below(UPDATES_CUT[usize::from(depth.every.is_none())]) != 0 && !always {
             return;
         }
         // As when it is replayed: the board is right behind the start after the cut.

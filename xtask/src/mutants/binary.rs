@@ -29,10 +29,11 @@ pub fn sees(copy: &Copy, only: &str) -> Result<bool> {
         last_words: LAST_WORDS,
         effort,
         tried: Tried::default(),
+        states: Tried::default(),
         faults: FAULTS,
         only: Some(only.to_owned()),
         firmware,
-        until_failure: true,
+        most_failures: 1,
     };
     let passes = |effort| {
         sweep::run(&options(effort), &mut |_| {})

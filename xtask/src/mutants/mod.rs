@@ -104,6 +104,15 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(!jobs.is_empty(), "no bug has such a name");
     let next = AtomicUsize::new(0);
     let lines = Mutex::new(());
+    // Before the machine is busy with the others.
+    let clean = {
+        let copy = Copy::new(0)?;
+        let has = |judge| jobs.iter().any(|(other, _)| *other == judge);
+        if has(Judge::Sweep) {
+            ensure!(!binary::sees(&copy, "ab-downgrade")?, "the sweep fails without a seeded bug");
+        }
+        if has(Judge::Core) { copy.clean()? } else { std::time::Duration::ZERO }
+    };
     let workers = std::thread::available_parallelism()?.get().min(jobs.len());
     let caught = std::thread::scope(|scope| -> Result<usize> {
         let workers: Vec<_> = (0..workers)
@@ -111,20 +120,11 @@ pub fn run(args: &Args) -> Result<()> {
                 let (jobs, next, lines) = (&jobs, &next, &lines);
                 scope.spawn(move || -> Result<usize> {
                     let copy = Copy::new(number)?;
-                    if number == 0 && jobs.iter().any(|(judge, _)| *judge == Judge::Core) {
-                        ensure!(copy.passes(&copy.build()?, "")?, "the tests fail without a seeded bug");
-                    }
-                    if number == 0 && jobs.iter().any(|(judge, _)| *judge == Judge::Sweep) {
-                        ensure!(
-                            !binary::sees(&copy, "ab-downgrade")?,
-                            "the sweep fails without a seeded bug"
-                        );
-                    }
                     let mut caught = 0;
                     while let Some((judge, mutant)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let start = Instant::now();
                         let seen = copy.with(mutant, || match judge {
-                            Judge::Core => Ok(!copy.passes(&copy.build()?, &mutant.tests)?),
+                            Judge::Core => Ok(!copy.passes(&copy.build()?, &mutant.tests, clean)?),
                             Judge::Sweep => binary::sees(&copy, mutant.sweep.as_deref().unwrap_or("")),
                         })?;
                         let seconds = start.elapsed().as_secs_f64();
