@@ -98,6 +98,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Segments, FileError> {
     Ok(Segments::new(parts.taken)?)
 }
 
+/// True when the program keeps something in these bytes of memory: an allocated section, with bytes in the file or
+/// without. False for what is no ELF.
+pub fn uses(bytes: &[u8], start: u32, length: u32) -> bool {
+    let Ok(header) = Header::parse(bytes) else { return false };
+    let Ok(sections) = header.section_headers(LE, bytes) else { return false };
+    let (start, end) = (u64::from(start), u64::from(start) + u64::from(length));
+    sections.iter().any(|section| {
+        let (at, size) = (u64::from(section.sh_addr(LE)), u64::from(section.sh_size(LE)));
+        section.sh_flags(LE).0 & SHF_ALLOC.0 != 0 && size != 0 && at < end && start < at + size
+    })
+}
+
 /// What is taken out of a file: never more bytes than it has, however often its tables name them.
 struct Parts {
     taken: Vec<Part>,

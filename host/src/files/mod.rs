@@ -19,7 +19,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub use dfu::{DfuError, DfuFile, Element, Ids, Payload, SUFFIX_LEN, Target};
-pub use elf::ElfError;
+pub use elf::{ElfError, uses};
 pub use hex::HexError;
 pub use magic::Foreign;
 pub use segments::{Part, Place, Segment, SegmentError, Segments};

@@ -156,3 +156,30 @@ fn tables_that_name_the_same_bytes_over_and_over_do_not_multiply_them() {
         other => panic!("{:?}", other.map(|l| l.segments.total())),
     }
 }
+
+/// The first 32 bytes of RAM are the bootloader's and the application's together.
+#[test]
+fn data_over_the_handoff_words_is_seen_whether_it_has_bytes_in_the_file_or_not() {
+    const RAM: u32 = 0x2000_0000;
+    // PROGBITS and NOBITS; ALLOC with WRITE, and neither.
+    let table = [
+        (1, 3, RAM, 4, true),
+        (8, 3, RAM, 0x400, true),
+        (8, 3, RAM + 28, 4, true),
+        (8, 3, RAM - 4, 8, true),
+        (8, 3, RAM + 32, 0x400, false),
+        (8, 3, RAM - 4, 4, false),
+        (8, 3, RAM, 0, false),
+        (1, 0, RAM, 4, false),
+    ];
+    for (kind, flags, address, size, seen) in table {
+        let section = SectionOf { name: ".bss", kind, flags, address, offset: 0x1000, size };
+        let bytes = elf_of(&[], &[section], &[0; 16]);
+        assert_eq!(
+            files::uses(&bytes, RAM, 32),
+            seen,
+            "{address:#x}, {size} bytes, kind {kind}, flags {flags}"
+        );
+    }
+    assert!(!files::uses(b"no ELF at all", RAM, 32));
+}

@@ -9,9 +9,10 @@ use crate::output::{GOOD, Report, Table, Ui};
 use crate::problem::Problem;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use surefoot_board::Board;
 use surefoot_core::config::{Policy, Slot};
+use surefoot_core::handoff;
 use surefoot_core::image::manifest::Override;
 use surefoot_core::image::{ImageFault, Version};
 use surefoot_host::files::{self, Ids, Segments};
@@ -92,6 +93,7 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     files::not_over(&arguments.out, inputs.map(PathBuf::as_path))?;
     let file = read(&arguments, &loaded)?;
     let mut warnings = file.notes.clone();
+    warnings.extend(over_the_handoff(&arguments.file, &loaded.board));
     let input = &file.segments;
     let about = |e: image::ImageError| Problem::from(e).about(&arguments.file);
     let slot = slot_for(&loaded, input);
@@ -124,6 +126,20 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
     let usb = &loaded.board.usb;
     let format = files::write(&arguments.out, &segments, Ids { vid: usb.vid, pid: usb.pid, device: 0xFFFF })?;
     Ok(report(&arguments, &loaded, &segments, format, warnings))
+}
+
+/// An ELF whose variables lie where the bootloader and the application leave words for each other.
+fn over_the_handoff(path: &Path, board: &Board) -> Option<String> {
+    let base = board.chip.ram.base;
+    let covered = files::read_bytes(path).is_ok_and(|bytes| files::uses(&bytes, base, handoff::LEN));
+    covered.then(|| {
+        format!(
+            "the program keeps data in the first {} bytes of RAM, at 0x{base:08X}, where the bootloader's record and \
+             the request for update mode are: begin its RAM at 0x{:08X}, as the scripts of `surefoot layout` do",
+            handoff::LEN,
+            base + handoff::LEN
+        )
+    })
 }
 
 /// What the file says of where it belongs, against the board.
