@@ -222,7 +222,9 @@ fn signed(
             "Name it with --key PRIVATE.pem, or give a signed file.",
         ));
     }
-    let under_cargo = || parse_version(&std::env::var("CARGO_PKG_VERSION").ok()?).ok();
+    // A manifest has no room for what follows a crate's three numbers.
+    let numbers = |text: String| parse_version(text.split(['-', '+']).next()?).ok();
+    let under_cargo = || numbers(std::env::var("CARGO_PKG_VERSION").ok()?);
     let identity = Identity {
         version: arguments.version.or_else(under_cargo).unwrap_or_default(),
         security_counter: counter,

@@ -54,7 +54,7 @@ fn cargo_runs_it_from_any_folder_below_with_the_crates_version() {
     let bench = ready("run-cargo");
     bench.write("src/app.bin", hello(SLOT));
     let mut below = bench.command("run app.bin --for 100ms");
-    below.current_dir(bench.path("src")).env("CARGO_PKG_VERSION", "0.3.1");
+    below.current_dir(bench.path("src")).env("CARGO_PKG_VERSION", "0.3.1-rc.2");
     let ran = crate::bench::accepted(&mut below);
     assert_eq!((&ran["version"], &ran["uarts"][0]["text"]), (&"0.3.1".into(), &"hello\n".into()));
     assert!(ran["signed_with"].as_str().is_some_and(|key| key.ends_with("keys/mine.pem")), "{ran:#}");
