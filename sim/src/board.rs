@@ -93,6 +93,8 @@ pub enum Stop {
     Off,
     /// The core is about to run an instruction at an address of [`Board::stop_at`].
     Address,
+    /// The core retired the instructions of [`Board::run_instructions`].
+    Instructions,
 }
 
 /// A board. See the module's head.
@@ -148,6 +150,7 @@ impl Board {
             flash_time: Nanos(0),
             cut: None,
             failure: None,
+            last: u64::MAX,
         };
         let cold = cpu.save();
         let mut board = Self {
@@ -390,6 +393,15 @@ impl Board {
         self.run(self.now() + span, &mut condition)
     }
 
+    /// Runs until the core has retired `count` more instructions, for at most `span`. A reset starts the
+    /// core's count again.
+    pub fn run_instructions(&mut self, count: u64, span: Nanos) -> Stop {
+        self.bus.last = self.cpu.retired() + count;
+        let stop = self.run_for(span);
+        self.bus.last = u64::MAX;
+        stop
+    }
+
     fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
         self.bus.limit = limit;
         if self.stops.contains(&self.cpu.pc()) {
@@ -425,6 +437,9 @@ impl Board {
             if std::mem::take(&mut self.stopped) {
                 return Stop::Address;
             }
+            if self.cpu.retired() >= self.bus.last {
+                return Stop::Instructions;
+            }
             if self.now() >= limit {
                 return Stop::Limit;
             }
@@ -457,7 +472,7 @@ impl Board {
         }
         self.bus.deadline = self.bus.clock.cycles_at(next);
         let end = self.bus.deadline.min(self.cpu.next_event().unwrap_or(u64::MAX));
-        let budget = end.saturating_sub(cycles).clamp(1, most);
+        let budget = end.saturating_sub(cycles).clamp(1, most).min(self.bus.last - self.cpu.retired());
         let (exit, ran) = self.cpu.run(budget as u32, &mut self.bus);
         if self.cpu.take_reset_request() {
             self.bus.effects.reset = Some(ResetCause::Software);

@@ -60,6 +60,8 @@ pub(crate) struct Bus {
     pub(crate) flash_time: Nanos,
     pub(crate) cut: Option<Cut>,
     pub(crate) failure: Option<PowerFailure>,
+    /// Instructions retired at which the core comes back.
+    pub(crate) last: u64,
 }
 
 /// Builds a [`Ctx`] from the bus's fields beside a borrowed model.
@@ -373,6 +375,7 @@ impl CpuBus for Bus {
         }
         let end = self.deadline.min(event.unwrap_or(u64::MAX));
         let left = end.saturating_sub(self.clock.cycles(retired)).min(STRETCH);
+        let left = left.min(self.last.saturating_sub(retired));
         (left > 0).then_some(left as u32)
     }
 }

@@ -411,3 +411,20 @@ fn a_crystal_starts_in_the_time_that_the_board_gives_it() {
         assert_eq!(script.ran(board).clean()[0] & 1 << 17, ready, "{start}");
     }
 }
+
+#[test]
+fn a_run_ends_after_a_number_of_instructions_and_goes_on_from_there() {
+    let script = Script::new().nop().nop().get(0x0800_0000);
+    let mut board = board();
+    let start = 0x0800_0200;
+    board.stop_at(&[start]);
+    script.start(&mut board);
+    assert_eq!(board.run_for(Nanos::millis(50)), Stop::Address);
+    let before = board.instructions();
+    for count in 1..=2 {
+        assert_eq!(board.run_instructions(1, Nanos::millis(1)), Stop::Instructions);
+        assert_eq!((board.pc(), board.instructions()), (start + 2 * count, before + u64::from(count)));
+    }
+    assert_eq!(board.run_for(Nanos::millis(50)), Stop::Limit);
+    script.ran(board).clean();
+}

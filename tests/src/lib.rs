@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod budgets;
 pub mod fixtures;
+pub mod glitch;
 pub mod needs;
 pub use surefoot_demo::rig;
 pub mod rules;

@@ -8,6 +8,7 @@ mod budgets;
 mod chips;
 mod clients;
 mod dist;
+mod glitch;
 mod images;
 mod licences;
 mod mutants;
@@ -33,6 +34,8 @@ enum Command {
     Clients(clients::Args),
     /// Makes what a release consists of, in target/dist
     Dist(dist::Args),
+    /// Skips single instructions of the bootloader while it refuses an image
+    Glitch(glitch::Args),
     /// Builds the firmware and compares it with the committed binaries, or rewrites them
     Images(images::Args),
     /// Checks the licences of all dependencies against deny.toml
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::Chips(args) => chips::run(&args),
         Command::Clients(args) => clients::run(&args),
         Command::Dist(args) => dist::run(&args),
+        Command::Glitch(args) => glitch::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Licences => licences::run(),
         Command::Mutants(args) => mutants::run(&args),

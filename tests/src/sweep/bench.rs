@@ -562,7 +562,7 @@ pub fn bare_board() -> Board {
 }
 
 /// A board's flash for the core, without its interface.
-struct Cells<'a>(&'a mut Board);
+pub struct Cells<'a>(pub &'a mut Board);
 
 impl Memory for Cells<'_> {
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {

@@ -1,0 +1,331 @@
+//! One refusal, run again and again, each time with one instruction skipped or one bit of a register flipped.
+//!
+//! A skipped instruction is a no-operation of the same length in flash, so what is conditional around it (IT
+//! blocks) stays as it is. It counts as booted when the core runs anything but the bootloader: an image's
+//! code, or bytes in RAM. What hangs, faults, resets or comes to update mode has not booted; but where the
+//! flash was operated otherwise than in the clean run, or the chip was reset, the board is switched off and on,
+//! and that start counts too.
+
+use super::refusals::{Refusal, Scene, Way};
+use super::thumb::{self, Instruction};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use surefoot_images::Image;
+use surefoot_sim::random::Random;
+use surefoot_sim::usb::Wire;
+use surefoot_sim::{Board, Nanos, Snapshot, Stop};
+
+/// Executions of an address that are known one by one; of those behind them as many more, drawn by the seed.
+pub const EACH: usize = 1_000;
+const DRAWN: usize = 16;
+/// How long a run goes on behind the time of the clean one.
+const MORE: Nanos = Nanos::millis(30);
+/// How long a board is watched that waits for its time-out, or for the end of a session.
+const WATCHED: Nanos = Nanos::millis(120);
+/// Most instructions of a clean run.
+const MOST: u64 = 50_000_000;
+/// xPSR.T (ARM DDI 0403E, B1.4.2).
+const THUMB: u32 = 1 << 24;
+const FLASH: u32 = 0x0800_0000;
+const RAM: u32 = 0x2000_0000;
+const RAM_LENGTH: u32 = 0x2_0000;
+
+/// What is done to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glitch {
+    /// The instruction at this address is a no-operation from the start on.
+    Always(u32),
+    /// One execution of an instruction is: its number in the clean run, and its address.
+    Once(u64, u32),
+    /// Right before one execution: this register, this bit.
+    Flip(u64, u32, u8, u8),
+}
+
+impl std::fmt::Display for Glitch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Always(pc) => write!(f, "always 0x{pc:08x}"),
+            Self::Once(number, pc) => write!(f, "once 0x{pc:08x} at {number}"),
+            Self::Flip(number, pc, register, bit) => {
+                write!(f, "bit {bit} of r{register} before 0x{pc:08x} at {number}")
+            }
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something else than the bootloader ran.
+    Booted,
+    /// It waits for an update.
+    UpdateMode,
+    /// Neither, within the time that it has.
+    Nothing,
+}
+
+/// The executions of one address.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// What stands there.
+    pub instruction: Instruction,
+    /// How often it was executed.
+    pub count: u64,
+    /// The numbers of the first ones, and of some drawn from the others.
+    pub at: Vec<u64>,
+}
+
+/// A refusal with its clean run.
+pub struct Engine {
+    /// The refusal.
+    pub refusal: Refusal,
+    scene: Scene,
+    start: Snapshot,
+    /// When it was taken.
+    began: Nanos,
+    span: Nanos,
+    resets: u64,
+    /// Flash operations of the clean run.
+    operations: u64,
+    /// What it executed, by address.
+    pub executed: BTreeMap<u32, Executed>,
+    fault_handler: u32,
+}
+
+impl Engine {
+    /// Makes the board and does the clean run, which has to refuse.
+    pub fn new(refusal: Refusal, firmware: Option<Image>, seed: u64) -> Result<Self> {
+        let mut scene = refusal.scene(firmware)?;
+        let handler = scene.rig.sealed.get(12..16).and_then(|b| b.try_into().ok()).context("vectors")?;
+        let fault_handler = u32::from_le_bytes(handler) & !1;
+        scene.rig.board.stop_at(&[fault_handler, scene.entry]);
+        let start = scene.rig.board.snapshot();
+        let began = scene.rig.board.now();
+        let (resets, operations) = (scene.rig.board.resets(), scene.rig.board.operations());
+        let span = if refusal.way == Way::Boot { Nanos::secs(3) } else { WATCHED };
+        let mut engine = Self {
+            refusal,
+            scene,
+            start,
+            began,
+            span,
+            resets,
+            operations,
+            executed: BTreeMap::new(),
+            fault_handler,
+        };
+        engine.trace(seed)?;
+        if refusal.way == Way::Boot {
+            engine.span = engine.board().now().since(began);
+        }
+        engine.operations = engine.board().operations();
+        engine.begin();
+        let clean = engine.finish();
+        ensure!(clean == Outcome::UpdateMode, "{}: the clean run ends in {clean:?}", refusal.name());
+        Ok(engine)
+    }
+
+    /// As [`Scene::entry`].
+    fn board(&mut self) -> &mut Board {
+        &mut self.scene.rig.board
+    }
+
+    fn begin(&mut self) {
+        self.scene.rig.board.restore(&self.start);
+    }
+
+    /// The clean run, instruction by instruction.
+    fn trace(&mut self, seed: u64) -> Result<()> {
+        let mut random = Random::new(seed);
+        let end = self.board().now() + self.span;
+        let mut number = 0;
+        let mut executed = BTreeMap::<u32, Executed>::new();
+        while self.board().now() < end {
+            ensure!(number < MOST, "the clean run comes to no end");
+            if self.refusal.way == Way::Boot && self.board().usb_ref().pulled_up() {
+                break;
+            }
+            // Of a core that sleeps this is where it goes on.
+            let pc = self.board().pc();
+            let before = self.board().instructions();
+            self.board().run_instructions(1, Nanos::millis(5));
+            if self.board().instructions() == before {
+                continue;
+            }
+            let one = match executed.get_mut(&pc) {
+                Some(one) => one,
+                None => {
+                    let bytes = self.board().read_memory(pc, 4).context("the core is nowhere")?;
+                    let instruction = thumb::decode(bytes);
+                    executed.entry(pc).or_insert(Executed { instruction, count: 0, at: Vec::new() })
+                }
+            };
+            one.count += 1;
+            if one.at.len() < EACH + DRAWN {
+                one.at.push(number);
+            } else {
+                // Each of those behind the first has the same chance (reservoir sampling).
+                let place = random.below(one.count - EACH as u64) as usize;
+                if place < DRAWN {
+                    one.at[EACH + place] = number;
+                }
+            }
+            number += 1;
+        }
+        self.executed = executed;
+        Ok(())
+    }
+
+    /// True when this boots the image.
+    pub fn boots(&mut self, glitch: Glitch) -> Result<bool> {
+        match glitch {
+            Glitch::Always(pc) => {
+                self.begin();
+                let nop = self.executed.get(&pc).context("never executed")?.instruction.nop();
+                let kept = self.board().read_memory(pc, nop.len()).context("no code")?.to_vec();
+                self.board().write_flash(pc, nop);
+                let mut outcome = self.finish();
+                if outcome != Outcome::Booted {
+                    self.board().write_flash(pc, &kept);
+                    outcome = self.afterwards();
+                }
+                Ok(outcome == Outcome::Booted)
+            }
+            Glitch::Once(..) | Glitch::Flip(..) => {
+                self.begin();
+                let mut at = 0;
+                self.forward(&mut at, glitch)?;
+                self.once(glitch)
+            }
+        }
+    }
+
+    /// As [`Self::boots`] for each of these, which are in order of their numbers; `each` hears of it.
+    pub fn all_once(
+        &mut self,
+        glitches: &[Glitch],
+        each: &mut dyn FnMut(Glitch, bool) -> bool,
+    ) -> Result<()> {
+        self.begin();
+        let mut at = 0;
+        for &glitch in glitches {
+            self.forward(&mut at, glitch)?;
+            let here = self.board().snapshot();
+            let boots = self.once(glitch)?;
+            if !each(glitch, boots) {
+                break;
+            }
+            self.scene.rig.board.restore(&here);
+        }
+        Ok(())
+    }
+
+    /// On to the execution that a glitch is about.
+    fn forward(&mut self, at: &mut u64, glitch: Glitch) -> Result<()> {
+        let (Glitch::Once(number, pc) | Glitch::Flip(number, pc, ..)) = glitch else { return Ok(()) };
+        while *at < number {
+            let before = self.board().instructions();
+            self.board().run_instructions(number - *at, Nanos::millis(5));
+            *at += self.board().instructions() - before;
+        }
+        ensure!(self.board().pc() == pc, "0x{:08x} instead of {glitch}", self.board().pc());
+        Ok(())
+    }
+
+    fn once(&mut self, glitch: Glitch) -> Result<bool> {
+        match glitch {
+            Glitch::Once(_, pc) => {
+                let nop = self.executed.get(&pc).context("never executed")?.instruction.nop();
+                let kept = self.board().read_memory(pc, nop.len()).context("no code")?.to_vec();
+                self.board().write_flash(pc, nop);
+                self.board().run_instructions(1, Nanos::millis(5));
+                self.board().write_flash(pc, &kept);
+            }
+            Glitch::Flip(_, _, register, bit) => {
+                let value = self.board().register(register.into());
+                self.board().set_register(register.into(), value ^ 1 << bit);
+            }
+            Glitch::Always(_) => {}
+        }
+        let mut outcome = self.finish();
+        if outcome != Outcome::Booted {
+            outcome = self.afterwards();
+        }
+        Ok(outcome == Outcome::Booted)
+    }
+
+    /// On to what comes of it.
+    fn finish(&mut self) -> Outcome {
+        let end = self.began + self.span + MORE;
+        self.run(end, self.refusal.way == Way::Boot)
+    }
+
+    /// Runs up to an instant, or until something else than the bootloader runs; where `decides`, also until the
+    /// board waits for an update.
+    fn run(&mut self, end: Nanos, decides: bool) -> Outcome {
+        let most = self.resets + 4;
+        loop {
+            let left = end.since(self.board().now()).min(Nanos::millis(5));
+            if left == Nanos(0) {
+                break;
+            }
+            let seen = |board: &Board| {
+                decides && board.usb_ref().pulled_up() || board.resets() > most || !ours(board.pc())
+            };
+            let stop = self.board().run_until(seen, left);
+            if self.foreign(stop) {
+                return Outcome::Booted;
+            }
+            if decides && self.board().usb_ref().pulled_up() {
+                return Outcome::UpdateMode;
+            }
+            if self.board().resets() > most {
+                return Outcome::Nothing;
+            }
+        }
+        if self.board().usb_ref().pulled_up() { Outcome::UpdateMode } else { Outcome::Nothing }
+    }
+
+    /// True when the core runs, or ran up to a fault, what is not the bootloader.
+    fn foreign(&mut self, stop: Stop) -> bool {
+        let mut pc = self.board().pc();
+        if stop == Stop::Address && pc == self.fault_handler {
+            // The return address and the xPSR of the exception's frame (ARM DDI 0403E, B1.5.6). Where the
+            // Thumb bit is clear, nothing was run there: that was the fault.
+            let stack = self.board().register(13);
+            let word = |at: u32| self.scene.rig.board.read_word(stack.wrapping_add(at)).unwrap_or(0);
+            if word(28) & THUMB == 0 {
+                return false;
+            }
+            pc = word(24) & !1;
+        }
+        let slot = self.scene.slot;
+        if slot.contains(pc, 2) {
+            // What was copied back is another image, and a good one.
+            let (base, length) = (slot.base, self.scene.image.len());
+            let refused = self.scene.image.clone();
+            return self.board().read_memory(base, length).is_some_and(|bytes| bytes == refused);
+        }
+        pc.wrapping_sub(RAM) < RAM_LENGTH
+    }
+
+    /// What a clean start finds after all that.
+    fn afterwards(&mut self) -> Outcome {
+        let (operations, resets) = (self.operations, self.resets);
+        if self.board().operations() == operations && self.board().resets() == resets {
+            return Outcome::Nothing;
+        }
+        self.board().power_off();
+        self.board().power_on();
+        let end = self.board().now() + Nanos::secs(3);
+        self.resets = self.board().resets();
+        let outcome = self.run(end, true);
+        self.resets = resets;
+        outcome
+    }
+}
+
+/// True for an address where the bootloader's code may be, or nothing at all.
+fn ours(pc: u32) -> bool {
+    (FLASH..FLASH + 0x4000).contains(&pc)
+}

@@ -1,0 +1,247 @@
+//! Skipped instructions: no single one may boot an image that the policy refuses.
+//!
+//! The shipped binary runs on the virtual board up to each kind of refusal ([`refusals`]), and again for each
+//! instruction that it executes on its way ([`engine`]): with that address as a no-operation for good, with a
+//! single execution of it skipped, and with a bit of a register flipped right before a conditional branch of
+//! the verification. What is not tried: two faults in one run, faults of the memories, of the clock and of the
+//! supply (the sweep has those), and faults on silicon, which do more than skip.
+
+pub mod engine;
+pub mod refusals;
+mod thumb;
+
+use anyhow::{Context, Result};
+use engine::{Engine, Glitch};
+use object::{Object, ObjectSymbol};
+use refusals::Refusal;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use surefoot_images::Image;
+use surefoot_sim::random::Random;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Everything.
+    Full,
+    /// About so many glitches in each refusal.
+    Sample(usize),
+}
+
+/// What to try.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Decides all that is random.
+    pub seed: u64,
+    /// How much.
+    pub effort: Effort,
+    /// Only refusals whose name contains this.
+    pub only: Option<String>,
+    /// Only skips for the whole run.
+    pub always: bool,
+    /// Only instructions at these addresses.
+    pub addresses: Option<Range<u32>>,
+    /// Another build than the shipped one: the full one, and the one without signatures.
+    pub firmware: Option<Image>,
+    /// Stop at the first that boots.
+    pub until_failure: bool,
+}
+
+impl Options {
+    /// A sample of so many glitches in each refusal whose name contains `only`.
+    pub fn sample(count: usize, only: &str) -> Self {
+        Self {
+            seed: 1,
+            effort: Effort::Sample(count),
+            only: Some(only.to_owned()),
+            always: false,
+            addresses: None,
+            firmware: None,
+            until_failure: false,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Instructions skipped.
+    pub skips: u64,
+    /// Bits flipped.
+    pub flips: u64,
+    /// How many of both booted what is refused.
+    pub booted: u64,
+    /// Those, in words that say how to do it again.
+    pub failures: Vec<String>,
+}
+
+impl Figures {
+    fn add(&mut self, other: Self) {
+        self.skips += other.skips;
+        self.flips += other.flips;
+        self.booted += other.booted;
+        self.failures.extend(other.failures);
+    }
+}
+
+/// One refusal's.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The refusal's name.
+    pub name: String,
+    /// Addresses that the clean run executes.
+    pub addresses: usize,
+    /// Instructions of the clean run.
+    pub instructions: u64,
+    /// What came of it.
+    pub figures: Figures,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// The refusals that are asked for.
+pub fn chosen(options: &Options) -> Vec<Refusal> {
+    let named = |refusal: &Refusal| options.only.as_ref().is_none_or(|only| refusal.name().contains(only));
+    // A build from outside is the full one or the other, as its name says.
+    let built = |refusal: &Refusal| options.firmware.is_none_or(|image| image.name == refusal.build().name);
+    refusals::all().into_iter().filter(named).filter(built).collect()
+}
+
+/// What is told while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum News<'a> {
+    /// One more was tried.
+    Tried,
+    /// It has booted what is refused.
+    Booted(&'a str),
+    /// A refusal is done.
+    Done(&'a Part),
+}
+
+/// Tries them, one refusal after the other on each of `threads`. `each` hears of it.
+pub fn run(options: &Options, threads: usize, each: &(dyn Fn(News) + Sync)) -> Result<Vec<Part>> {
+    let refusals = chosen(options);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| -> Result<Vec<(usize, Part)>> {
+                    let mut parts = Vec::new();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(&refusal) = refusals.get(number) else { return Ok(parts) };
+                        let part = one(refusal, options, each).with_context(|| refusal.name())?;
+                        each(News::Done(&part));
+                        if options.until_failure && part.figures.booted > 0 {
+                            next.fetch_add(refusals.len(), Ordering::Relaxed);
+                        }
+                        parts.push((number, part));
+                    }
+                })
+            })
+            .collect();
+        let mut parts = Vec::new();
+        for worker in workers {
+            parts.extend(worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??);
+        }
+        parts.sort_by_key(|(number, _)| *number);
+        Ok(parts.into_iter().map(|(_, part)| part).collect())
+    })
+}
+
+/// All of the glitches together.
+pub fn sum(parts: &[Part]) -> Figures {
+    let mut all = Figures::default();
+    parts.iter().for_each(|part| all.add(part.figures.clone()));
+    all
+}
+
+fn one(refusal: Refusal, options: &Options, each: &(dyn Fn(News) + Sync)) -> Result<Part> {
+    let start = std::time::Instant::now();
+    let mut engine = Engine::new(refusal, options.firmware, options.seed)?;
+    let (always, once) = glitches(&engine, options)?;
+    let mut figures = Figures::default();
+    let mut tell = |glitch: Glitch, boots: bool| {
+        match glitch {
+            Glitch::Flip(..) => figures.flips += 1,
+            _ => figures.skips += 1,
+        }
+        if boots {
+            figures.booted += 1;
+            let failure = format!("{}: {glitch}", refusal.name());
+            each(News::Booted(&failure));
+            figures.failures.push(failure);
+        }
+        each(News::Tried);
+        !(options.until_failure && boots)
+    };
+    for glitch in always {
+        let boots = engine.boots(glitch)?;
+        if !tell(glitch, boots) {
+            break;
+        }
+    }
+    engine.all_once(&once, &mut tell)?;
+    let instructions = engine.executed.values().map(|one| one.count).sum();
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Part { name: refusal.name(), addresses: engine.executed.len(), instructions, figures, seconds })
+}
+
+/// Those that are tried: for good, and once each in the order of the run.
+fn glitches(engine: &Engine, options: &Options) -> Result<(Vec<Glitch>, Vec<Glitch>)> {
+    let mut random = Random::new(options.seed ^ 0x5EED);
+    let verification = verification(options.firmware.unwrap_or(engine.refusal.build()))?;
+    let (mut always, mut once) = (Vec::new(), Vec::new());
+    let here = |pc: &u32| options.addresses.as_ref().is_none_or(|only| only.contains(pc));
+    for (&pc, executed) in engine.executed.iter().filter(|(pc, _)| here(pc)) {
+        always.push(Glitch::Always(pc));
+        once.extend(executed.at.iter().map(|&number| Glitch::Once(number, pc)));
+        if executed.instruction.conditional && verification.iter().any(|range| range.contains(&pc)) {
+            let drawn = executed.at[random.below(executed.at.len() as u64) as usize];
+            for (register, number) in (0..13).flat_map(|r| [(r, executed.at[0]), (r, drawn)]) {
+                once.push(Glitch::Flip(number, pc, register, random.below(32) as u8));
+            }
+        }
+    }
+    if options.always {
+        once.clear();
+    }
+    if let Effort::Sample(count) = options.effort {
+        draw(&mut always, count * 2 / 3, &mut random);
+        draw(&mut once, count / 3, &mut random);
+    }
+    once.sort_by_key(|glitch| match *glitch {
+        Glitch::Once(number, _) | Glitch::Flip(number, ..) => number,
+        Glitch::Always(_) => 0,
+    });
+    Ok((always, once))
+}
+
+/// Leaves `count` of them.
+fn draw(all: &mut Vec<Glitch>, count: usize, random: &mut Random) {
+    for place in 0..count.min(all.len()) {
+        let other = place + random.below((all.len() - place) as u64) as usize;
+        all.swap(place, other);
+    }
+    all.truncate(count);
+}
+
+/// Where the functions are that decide about an image, by their names.
+fn verification(image: Image) -> Result<Vec<Range<u32>>> {
+    const NAMES: [&str; 9] =
+        ["prove", "verify", "manifest", "ed25519", "sha256", "bcmp", "slot4boot", "rt_main", "crc"];
+    functions(image, |name| NAMES.iter().any(|part| name.contains(part)))
+}
+
+/// Where the functions are whose names are `wanted`.
+pub fn functions(image: Image, wanted: impl Fn(&str) -> bool) -> Result<Vec<Range<u32>>> {
+    let file = object::File::parse(image.elf)?;
+    let mut starts = BTreeMap::new();
+    for symbol in file.symbols().filter(|s| s.kind() == object::SymbolKind::Text) {
+        starts.insert(symbol.address() as u32 & !1, wanted(symbol.name().unwrap_or("")));
+    }
+    let ends: Vec<u32> = starts.keys().copied().skip(1).chain([u32::MAX]).collect();
+    let ranges = starts.into_iter().zip(ends).filter(|((_, wanted), _)| *wanted);
+    Ok(ranges.map(|((at, _), end)| at..end).collect())
+}

@@ -1,0 +1,412 @@
+//! Boards with an image that their policy refuses, right before they decide about it.
+//!
+//! Each [`Refusal`] is a board, a fault of the image, and a way to the decision. What it makes is where
+//! [`super::engine`] starts from. Whether the board refuses as expected is seen there, by its first run.
+
+use crate::fixtures;
+use crate::rig::{Rig, example_key};
+use crate::sweep::bench::Cells;
+use anyhow::{Context, Result, ensure};
+use ed25519_dalek::{Signer, SigningKey};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use surefoot_board::Board as BoardFile;
+use surefoot_core::config::{FAMILY_F4, OWNER_SLOT0, Slot};
+use surefoot_core::dfu::{command, request};
+use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override};
+use surefoot_core::image::{ImageFault, Version, crc32};
+use surefoot_core::journal::{Event, Journal};
+use surefoot_host::image::keys;
+use surefoot_host::link::Usb;
+use surefoot_images::{F4_CRC, F4_FULL, Image};
+use surefoot_sim::Nanos;
+use surefoot_sim::usb::Wire;
+
+/// `b .`
+const TRAP: [u8; 2] = [0xFE, 0xE7];
+/// `nop`
+const NOP: [u8; 2] = [0x00, 0xBF];
+/// Bytes of an image.
+const BODY: usize = 0x200;
+/// Where it starts.
+const ENTRY: u32 = 0x100;
+/// The security counter that the boards have confirmed.
+const FLOOR: u32 = 7;
+/// The shortest time-out that a board file may have.
+const TIMEOUT: Nanos = Nanos::secs(5);
+
+/// How long before its end the way through it begins: the board counts from a little before it is seen.
+const BEFORE: Nanos = Nanos::millis(80);
+
+/// The board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One slot, no journal.
+    Plain,
+    /// One slot and a journal.
+    Single,
+    /// Two slots that run in turn.
+    Ab,
+    /// A slot and a backup slot.
+    Backup,
+    /// One slot, policy `crc`, with the build that has nothing else.
+    Crc,
+    /// One slot and a journal, policy `crc`, with the full build.
+    CrcJournal,
+}
+
+/// What is wrong with the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The signature.
+    Signature,
+    /// A byte of the body, and the CRC-32 to match.
+    Body,
+    /// It is not signed.
+    Unsigned,
+    /// A stranger signed it.
+    UnknownKey,
+    /// Signed with a key that the block says is revoked.
+    SealedRevoked,
+    /// Signed with a key that a confirmed image has revoked.
+    Revoked,
+    /// Its counter is below the one on record.
+    Counter,
+    /// For another chip.
+    Chip,
+    /// For another board.
+    Board,
+    /// Linked for another address.
+    LoadAddress,
+    /// It has no manifest.
+    NoManifest,
+    /// The manifest's CRC-32 does not match the body.
+    Crc,
+    /// There is no manifest, and the last word is not the CRC-32.
+    LastWord,
+    /// The initial stack pointer is not in RAM.
+    StackPointer,
+    /// The reset vector is in the slot, behind what is proved.
+    Reset,
+}
+
+/// The way to the decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The supply comes on.
+    Boot,
+    /// The host has sent the image and leaves.
+    Leave,
+    /// The board is in update mode, and no host is there.
+    Silence,
+}
+
+/// A board with an image that it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The board.
+    pub kind: Kind,
+    /// The image's fault.
+    pub wrong: Wrong,
+    /// How it comes to be looked at.
+    pub way: Way,
+    /// The state names the image as the confirmed one, though it is not: ids can be forged.
+    pub forged: bool,
+}
+
+impl Refusal {
+    /// Its name.
+    pub fn name(&self) -> String {
+        let words = format!("{:?}-{:?}-{:?}", self.kind, self.wrong, self.way).to_lowercase();
+        if self.forged { words + "-forged" } else { words }
+    }
+}
+
+/// All of them.
+pub fn all() -> Vec<Refusal> {
+    use {Kind::*, Way::*, Wrong::*};
+    let mut all = Vec::new();
+    let mut add = |kind, way, wrongs: &[Wrong]| {
+        all.extend(wrongs.iter().map(|&wrong| Refusal { kind, wrong, way, forged: false }));
+    };
+    let signed = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Chip, Board, LoadAddress, NoManifest];
+    let vectors = [StackPointer, Reset];
+    add(Plain, Boot, &signed);
+    add(Plain, Boot, &vectors);
+    add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked]);
+    add(Plain, Silence, &[Signature, Body, SealedRevoked]);
+    let counted = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Revoked, Counter, Board, NoManifest];
+    for kind in [Single, Ab, Backup] {
+        add(kind, Boot, &counted);
+        add(kind, Leave, &[Body, SealedRevoked, Revoked, Counter]);
+    }
+    add(Ab, Leave, &[Signature]);
+    add(Ab, Silence, &[Body, Revoked, Counter]);
+    add(CrcJournal, Boot, &[Wrong::Crc, Counter, NoManifest]);
+    let plain = [Wrong::Crc, LastWord, Chip, Board, LoadAddress];
+    add(Kind::Crc, Boot, &plain);
+    add(Kind::Crc, Boot, &vectors);
+    add(Kind::Crc, Leave, &[Wrong::Crc, LastWord]);
+    add(Kind::Crc, Silence, &[Wrong::Crc]);
+    for kind in [Single, Ab, Backup] {
+        let forged = [Body, SealedRevoked, Revoked, Counter];
+        all.extend(forged.map(|wrong| Refusal { kind, wrong, way: Boot, forged: true }));
+    }
+    all
+}
+
+/// A board right before its decision.
+pub struct Scene {
+    /// The board.
+    pub rig: Rig,
+    /// Where the refused image is.
+    pub slot: Slot,
+    /// It.
+    pub image: Vec<u8>,
+    /// Its first instruction.
+    pub entry: u32,
+}
+
+impl Refusal {
+    /// Makes it, with another build of the firmware where one is given.
+    pub fn scene(&self, firmware: Option<Image>) -> Result<Scene> {
+        self.make(firmware).with_context(|| self.name())
+    }
+
+    /// The build it is about.
+    pub fn build(&self) -> Image {
+        if self.kind == Kind::Crc { F4_CRC } else { F4_FULL }
+    }
+
+    fn make(&self, firmware: Option<Image>) -> Result<Scene> {
+        let file = self.file()?;
+        let slot = *file.running_slots().last().context("a slot")?;
+        let mut rig = Rig::with(firmware.unwrap_or(self.build()), file)?;
+        let image = self.image(&rig, slot)?;
+        self.record(&mut rig, &image)?;
+        let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY };
+        match self.way {
+            Way::Boot => {
+                scene.put()?;
+                scene.trap_ram();
+                scene.rig.board.power_on();
+            }
+            Way::Silence => {
+                scene.put()?;
+                scene.rig.board.power_on();
+                scene.rig.board.run_until(|board| board.usb_ref().pulled_up(), Nanos::secs(3));
+                ensure!(scene.rig.board.usb_ref().pulled_up(), "the board does not come to update mode");
+                scene.trap_ram();
+                scene.rig.board.run_for(Nanos(TIMEOUT.0 - BEFORE.0));
+            }
+            Way::Leave => {
+                scene.rig.board.power_on();
+                scene.rig.attach()?;
+                scene.trap_ram();
+                scene.send()?;
+            }
+        }
+        Ok(scene)
+    }
+
+    /// The example board with small slots.
+    fn file(&self) -> Result<BoardFile> {
+        let layout = match self.kind {
+            Kind::Plain | Kind::Crc => "application = \"0x0800C000 + 16K\"",
+            Kind::Single | Kind::CrcJournal => "journal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"",
+            Kind::Backup => {
+                "strategy = \"backup\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
+                 backup = \"0x08010000 + 64K\""
+            }
+            Kind::Ab => {
+                "strategy = \"ab\"\njournal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"\n\
+                 application-b = \"0x08010000 + 64K\""
+            }
+        };
+        let trials = if matches!(self.kind, Kind::Plain | Kind::Crc) { "" } else { "trial-boots = 2\n" };
+        let policy = if matches!(self.kind, Kind::Crc | Kind::CrcJournal) { "crc" } else { "signature" };
+        let second = hex(&second_key());
+        let (keys, revoked) = match self.wrong {
+            Wrong::SealedRevoked => (String::new(), format!("\"{second}\"")),
+            _ => (format!(", \"{second}\""), String::new()),
+        };
+        let text = format!(
+            "name = \"glitch\"\nchip = \"STM32F407VG\"\nvoltage = \"2.7V-3.6V\"\n\
+             [layout]\nbootloader = \"16K\"\n{layout}\n\
+             [clock]\nhse = \"8 MHz\"\nsysclk = \"168 MHz\"\n\
+             [led]\npin = \"PD12\"\nactive = \"high\"\n\
+             [button]\npin = \"PA0\"\nactive = \"high\"\npull = \"down\"\n\
+             [boot]\nwatchdog = false\n{trials}magic = 0xDEADBEEF\ndouble-tap = \"0 ms\"\ntimeout = \"5 s\"\n\
+             [validation]\npolicy = \"{policy}\"\nkeys = [\"keys/example.pub.pem\"{keys}]\nrevoked = [{revoked}]\n"
+        );
+        Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)
+    }
+
+    /// The image with its fault.
+    fn image(&self, rig: &Rig, slot: Slot) -> Result<Vec<u8>> {
+        let mut body = traps(BODY);
+        let stack: u32 = if self.wrong == Wrong::StackPointer { 0x1000_0000 } else { 0x2002_0000 };
+        let entry = if self.wrong == Wrong::Reset { slot.base + 0x2000 } else { slot.base + ENTRY };
+        body[..4].copy_from_slice(&stack.to_le_bytes());
+        body[4..8].copy_from_slice(&(entry | 1).to_le_bytes());
+        // The faults' vectors lead to the trap, too.
+        for vector in body[8..0x40].chunks_mut(4) {
+            vector.copy_from_slice(&((slot.base + ENTRY) | 1).to_le_bytes());
+        }
+        if matches!(self.wrong, Wrong::NoManifest | Wrong::LastWord) {
+            let crc = crc32(&body) ^ u32::from(self.wrong == Wrong::LastWord);
+            body.extend(crc.to_le_bytes());
+            return Ok(body);
+        }
+        body[manifest::VECTOR_OFFSET..][..12].copy_from_slice(&manifest::vectors(BODY as u32));
+        let key = match self.wrong {
+            Wrong::UnknownKey => SigningKey::from_bytes(&[3; 32]),
+            Wrong::SealedRevoked | Wrong::Revoked => second_key(),
+            _ => example_key()?,
+        };
+        let signs = !matches!(self.wrong, Wrong::Unsigned | Wrong::Crc)
+            && !matches!(self.kind, Kind::Crc | Kind::CrcJournal);
+        let mut manifest = Manifest {
+            image_length: BODY as u32,
+            load_address: slot.base ^ if self.wrong == Wrong::LoadAddress { 0x4000 } else { 0 },
+            version: Version { major: 1, minor: 0, patch: 0 },
+            device_id: rig.file.device_id() ^ u16::from(self.wrong == Wrong::Chip),
+            security_counter: if self.wrong == Wrong::Counter { FLOOR - 1 } else { FLOOR },
+            board_id: rig.file.id ^ u32::from(self.wrong == Wrong::Board),
+            crc: crc32(&body),
+            algorithm: if signs { Algorithm::Ed25519 } else { Algorithm::None },
+            sha256: Sha256::digest(&body).into(),
+            key_id: if signs { keys::id(&key.verifying_key().to_bytes()) } else { [0; 4] },
+            revokes: 0,
+            overrides: Override::None,
+            signature: [0; 64],
+        };
+        if matches!(self.wrong, Wrong::Body | Wrong::Crc) {
+            let at = body.len() - 8;
+            body[at] ^= 1;
+        }
+        if self.wrong == Wrong::Body {
+            manifest.crc = crc32(&body);
+        }
+        if signs {
+            manifest.signature = key.sign(&manifest.encode()[..manifest::SIGNED_LEN]).to_bytes();
+            if self.wrong == Wrong::Signature {
+                manifest.signature[40] ^= 1;
+            }
+        }
+        body.extend(manifest.encode());
+        Ok(body)
+    }
+
+    /// What the board remembers: a floor, and a key that was revoked; and the image as the confirmed one.
+    fn record(&self, rig: &mut Rig, image: &[u8]) -> Result<()> {
+        if matches!(self.kind, Kind::Plain | Kind::Crc) {
+            return Ok(());
+        }
+        let id = match manifest::View::check(&image[BODY..]) {
+            Ok(manifest) if self.forged => manifest.id(),
+            // Something that is not there any more.
+            _ => 0x1234_5678,
+        };
+        // An image that is not the confirmed one is looked at where the state knows none.
+        let id = if self.forged || self.way != Way::Boot { id } else { 0 };
+        let block = rig.file.block();
+        let config = surefoot_core::config::Config::parse(&block, FAMILY_F4)
+            .map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+        let mut cells = Cells(&mut rig.board);
+        let mut journal = Journal::load(config, &cells);
+        let revokes = if self.wrong == Wrong::Revoked { 0b10 } else { 0 };
+        journal.state.set_confirmed(id, FLOOR, revokes);
+        // The cause of a start after the supply came on, so that no record of it is due.
+        journal.state.set_cause(0b111);
+        let done = journal.commit(&mut cells, Event::Confirmed, 0);
+        ensure!(done.is_ok(), "the journal takes no record: {done:?}");
+        Ok(())
+    }
+
+    /// The fault that the board finds, where it is the only one that it can be told.
+    pub fn fault(&self) -> ImageFault {
+        match self.wrong {
+            Wrong::Signature => ImageFault::Signature,
+            Wrong::Body => ImageFault::Hash,
+            Wrong::Unsigned => ImageFault::NotSigned,
+            Wrong::UnknownKey => ImageFault::UnknownKey,
+            Wrong::SealedRevoked | Wrong::Revoked => ImageFault::RevokedKey,
+            Wrong::Counter => ImageFault::Downgrade,
+            Wrong::Chip => ImageFault::Chip,
+            Wrong::Board => ImageFault::Board,
+            Wrong::LoadAddress => ImageFault::LoadAddress,
+            Wrong::NoManifest => ImageFault::NoManifest,
+            Wrong::Crc | Wrong::LastWord => ImageFault::Crc,
+            Wrong::StackPointer => ImageFault::StackPointer,
+            Wrong::Reset => ImageFault::ResetOutside,
+        }
+    }
+}
+
+impl Scene {
+    /// Puts the image where it is refused; behind it there is more of the trap.
+    fn put(&mut self) -> Result<()> {
+        let mut all = self.image.clone();
+        all.resize(all.len().next_multiple_of(4), 0xFF);
+        let end = self.slot.length as usize;
+        // A CRC-32 in the last word is the last word.
+        if self.image.len() > BODY + manifest::LEN - 1 {
+            all.extend(&traps(end)[all.len()..]);
+        }
+        ensure!(self.rig.board.write_flash(self.slot.base, &all), "the image does not fit");
+        Ok(())
+    }
+
+    /// The RAM that the bootloader does not use.
+    fn trap_ram(&mut self) {
+        const FREE: u32 = 0x2000_4000;
+        const END: u32 = 0x2002_0000;
+        self.rig.board.write_memory(FREE, &traps((END - FREE) as usize));
+    }
+
+    /// The host sends the image and leaves, up to the answer before the board goes.
+    fn send(&mut self) -> Result<()> {
+        let owner = if self.slot == self.rig.slot() { OWNER_SLOT0 } else { OWNER_SLOT0 << 1 };
+        let config = self.rig.config().with_open(owner);
+        let sector = config.sector_from(self.slot.base).context("no sector")?.base;
+        let size = usize::from(config.transfer_size());
+        self.command(command::ERASE, sector)?;
+        self.command(command::SET_ADDRESS, self.slot.base)?;
+        for (number, data) in (2..).zip(self.image.clone().chunks(size)) {
+            self.takes(number, data)?;
+        }
+        let second = Duration::from_secs(1);
+        self.rig.control_out([request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0], &[], second)?;
+        let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
+        self.rig.control_in(asked, &mut [0; 6], second)?;
+        ensure!(self.rig.board.usb_ref().pulled_up(), "the board has gone already");
+        Ok(())
+    }
+
+    fn command(&mut self, command: u8, address: u32) -> Result<()> {
+        let mut data = vec![command];
+        data.extend(address.to_le_bytes());
+        self.takes(0, &data)
+    }
+
+    fn takes(&mut self, block: u8, data: &[u8]) -> Result<()> {
+        let status = self.rig.download(block, data)?;
+        ensure!(status.0 == 0, "block {block} is refused: {status:?}");
+        Ok(())
+    }
+}
+
+/// Instructions that stop whoever runs any of them, none of whose blocks of 64 bytes is like another.
+fn traps(length: usize) -> Vec<u8> {
+    let word = |at: usize| if ((at / 64) >> (at / 4 % 16)) & 1 == 0 { [TRAP, TRAP] } else { [NOP, TRAP] };
+    (0..length).step_by(4).flat_map(word).flatten().take(length).collect()
+}
+
+fn second_key() -> SigningKey {
+    SigningKey::from_bytes(&[2; 32])
+}
+
+fn hex(key: &SigningKey) -> String {
+    key.verifying_key().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}

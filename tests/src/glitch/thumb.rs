@@ -1,0 +1,58 @@
+//! Thumb instructions, as far as they are skipped: how long they are, and which branch on a condition.
+
+/// What stands at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// It takes two half-words.
+    pub wide: bool,
+    /// It branches on a condition: B<c>, CBZ, CBNZ.
+    pub conditional: bool,
+}
+
+impl Instruction {
+    /// A no-operation of the same length: of two short ones the second would use up a place in an IT block
+    /// (ARM DDI 0403E, A7.7.88).
+    pub fn nop(self) -> &'static [u8] {
+        if self.wide { &[0xAF, 0xF3, 0x00, 0x80] } else { &[0x00, 0xBF] }
+    }
+}
+
+/// The instruction in these bytes (ARM DDI 0403E, A5.1, A5.2.6, A5.3.4).
+pub fn decode(bytes: &[u8]) -> Instruction {
+    let half = |at: usize| bytes.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+    let (first, second) = (half(0), half(2));
+    let wide = first >= 0xE800;
+    let conditional = if wide {
+        // B<c>.W, encoding T3; conditions 14 and 15 are other instructions.
+        first & 0xF800 == 0xF000 && second & 0xD000 == 0x8000 && first >> 7 & 7 != 7
+    } else {
+        let short = first & 0xF000 == 0xD000 && first >> 8 & 15 < 14;
+        short || first & 0xF500 == 0xB100
+    };
+    Instruction { wide, conditional }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_conditions_are_told_apart() {
+        let seen = |first: u16, second: u16| {
+            let bytes = [first.to_le_bytes(), second.to_le_bytes()].concat();
+            let Instruction { wide, conditional } = decode(&bytes);
+            (wide, conditional)
+        };
+        assert_eq!(seen(0xD0FE, 0), (false, true), "beq");
+        assert_eq!(seen(0xDF00, 0), (false, false), "svc");
+        assert_eq!(seen(0xB100, 0), (false, true), "cbz");
+        assert_eq!(seen(0xB900, 0), (false, true), "cbnz");
+        assert_eq!(seen(0xBF00, 0), (false, false), "nop");
+        assert_eq!(seen(0xE7FE, 0), (false, false), "b");
+        assert_eq!(seen(0xF000, 0x8001), (true, true), "beq.w");
+        assert_eq!(seen(0xF000, 0xB801), (true, false), "b.w");
+        assert_eq!(seen(0xF000, 0xF801), (true, false), "bl");
+        assert_eq!(seen(0xF3AF, 0x8000), (true, false), "nop.w");
+        assert_eq!(seen(0xE92D, 0x4FF0), (true, false), "push.w");
+    }
+}

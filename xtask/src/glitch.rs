@@ -1,0 +1,139 @@
+//! `cargo xtask glitch`: skips single instructions of the shipped binaries while they refuse an image.
+
+use anyhow::{Context, Result, ensure};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use surefoot_images::{F4_CRC, F4_FULL, Image, make};
+use surefoot_tests::glitch::{self, Effort, Figures, News, Options, Part};
+
+/// Glitches of each refusal in the run for CI.
+const SAMPLE: usize = 32;
+const HEAD: &str = "refusal                          addresses instructions    skips  flips booted       s";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Every executed instruction: for the whole run, at each of its first 1,000 executions, and at some later ones
+    #[arg(long)]
+    full: bool,
+    /// About so many glitches in each refusal
+    #[arg(long, value_name = "N", default_value_t = SAMPLE, conflicts_with = "full")]
+    sample: usize,
+    /// Decides all that is random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only refusals whose name contains this
+    #[arg(long, value_name = "NAME")]
+    refusal: Option<String>,
+    /// Only what is skipped for the whole run
+    #[arg(long)]
+    always: bool,
+    /// Only the instruction at this address
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    address: Option<u32>,
+    /// The refusals
+    #[arg(long)]
+    list: bool,
+    /// Another build of the bootloader, an ELF file, instead of those that ship
+    #[arg(long, value_name = "FILE")]
+    firmware: Option<PathBuf>,
+    /// With --firmware: it is the build without signatures
+    #[arg(long, requires = "firmware")]
+    crc: bool,
+    /// Stop at the first that boots
+    #[arg(long)]
+    until_failure: bool,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+fn address(text: &str) -> Result<u32> {
+    let digits = text.strip_prefix("0x").context("write it as 0x08001234")?;
+    Ok(u32::from_str_radix(digits, 16)?)
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let options = Options {
+        seed: args.seed,
+        effort: if args.full { Effort::Full } else { Effort::Sample(args.sample) },
+        only: args.refusal.clone(),
+        always: args.always,
+        addresses: args.address.map(|at| at..at + 1),
+        firmware: firmware(args)?,
+        until_failure: args.until_failure,
+    };
+    let refusals = glitch::chosen(&options);
+    ensure!(!refusals.is_empty(), "no refusal has such a name; --list shows them");
+    if args.list {
+        refusals.iter().for_each(|refusal| println!("{}", refusal.name()));
+        return Ok(());
+    }
+    let start = Instant::now();
+    let draw = !args.json && std::io::stderr().is_terminal();
+    let done = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism()?.get();
+    if !args.json {
+        println!("{HEAD}");
+    }
+    let parts = glitch::run(&options, threads, &|news| match news {
+        News::Tried => {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if draw && done.is_multiple_of(64) {
+                eprint!("\r  {done} glitches ");
+                let _ = std::io::stderr().flush();
+            }
+        }
+        _ if args.json => {}
+        News::Booted(failure) => println!("BOOTED {failure}"),
+        News::Done(part) => row(part),
+    })?;
+    if draw {
+        eprint!("\r\x1b[K");
+    }
+    let all = glitch::sum(&parts);
+    report(args, &parts, &all, start);
+    ensure!(all.booted == 0, "{} of {} glitches boot a refused image", all.booted, all.skips + all.flips);
+    Ok(())
+}
+
+/// Another build, which is kept until the end.
+fn firmware(args: &Args) -> Result<Option<Image>> {
+    let Some(path) = &args.firmware else { return Ok(None) };
+    let elf = std::fs::read(path).with_context(|| path.display().to_string())?;
+    let binary = make::flat(&elf).with_context(|| format!("{} is no bootloader", path.display()))?;
+    let name = if args.crc { F4_CRC.name } else { F4_FULL.name };
+    Ok(Some(Image { name, binary: binary.leak(), elf: elf.leak() }))
+}
+
+fn row(part: &Part) {
+    let Part { name, addresses, instructions, figures: f, seconds } = part;
+    println!(
+        "{name:<32} {addresses:>9} {instructions:>12} {:>8} {:>6} {:>6} {seconds:>7.1}",
+        f.skips, f.flips, f.booted
+    );
+}
+
+fn report(args: &Args, parts: &[Part], all: &Figures, start: Instant) {
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        let refusal = |part: &Part| {
+            let Figures { skips, flips, booted, .. } = part.figures;
+            let figures = serde_json::json!({
+                "addresses": part.addresses, "instructions": part.instructions,
+                "skips": skips, "flips": flips, "booted": booted,
+            });
+            (part.name.clone(), figures)
+        };
+        let refusals: serde_json::Map<_, _> = parts.iter().map(refusal).collect();
+        let object = serde_json::json!({
+            "seed": args.seed, "seconds": seconds, "skips": all.skips, "flips": all.flips,
+            "booted": all.booted, "failures": all.failures, "refusals": refusals,
+        });
+        println!("{object}");
+        return;
+    }
+    println!("seed {}, {seconds:.1} s, {} flipped bits", args.seed, all.flips);
+    println!("glitch: {} skips, {} booted", all.skips, all.booted);
+}
