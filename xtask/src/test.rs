@@ -96,7 +96,13 @@ fn steps() -> Vec<Step> {
         Step::host("tests", "cargo test --workspace --locked", &[]).partly(TESTS),
         Step::host(
             "tests of the command without the virtual board",
-            "cargo test --package surefoot --no-default-features --test field --locked --target-dir target/field",
+            "cargo test --package surefoot --no-default-features --test field --locked",
+            &[],
+        ),
+        // By itself, since what its tests use brings the virtual board back into the library.
+        Step::host(
+            "lints of the command without the virtual board",
+            "cargo clippy --package surefoot --no-default-features --locked -- -D warnings",
             &[],
         ),
         Step::host("dist", "cargo xtask dist --debug --install --packages", PACKAGING),
