@@ -8,7 +8,6 @@ use crate::signal::Signal;
 #[cfg(feature = "sim")]
 use crate::virtual_board::virtual_board;
 use clap::Args;
-#[cfg(feature = "sim")]
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use surefoot_board::Board;
@@ -88,6 +87,7 @@ impl LinkOptions {
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let state = match &self.link {
             Link::Usb => None,
+            #[cfg(feature = "sim")]
             Link::Sim(path, _) => Some(path),
         };
         state.into_iter().chain(&self.board.board).map(PathBuf::as_path)
