@@ -202,8 +202,9 @@ pub fn literals(text: &str) -> Vec<&str> {
 
 /// "group.name", and no file.
 fn is_code(text: &str) -> bool {
-    const FILES: [&str; 14] = [
-        "pem", "toml", "state", "lock", "hex", "dfu", "bin", "elf", "part", "json", "uf2", "srec", "ld", "h",
+    const FILES: [&str; 15] = [
+        "pem", "toml", "state", "lock", "hex", "dfu", "bin", "elf", "part", "json", "srec", "h", "ld", "x",
+        "a",
     ];
     const LONE: [&str; 2] = ["usage", "unconfirmed"];
     let word = |w: &str| !w.is_empty() && w.chars().all(|c| c.is_ascii_lowercase() || c == '-');
