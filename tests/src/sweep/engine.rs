@@ -202,7 +202,10 @@ impl Recorded {
             figures.cuts += 1;
             match self.whole_case(cut, &mut random, figures) {
                 Ok(started) => {
-                    self.second_cuts(cut, &started, &mut random, depth, figures);
+                    // More draws of a record are for what is erased because it does not read.
+                    let more =
+                        completes == Completes::State && kind as u64 >= 2 + 3 * u64::from(depth.last_words);
+                    self.second_cuts(cut, &started, more, &mut random, depth, figures);
                     self.second_faults(cut, &started, &mut random, figures);
                     self.cuts_of_an_update(cut, completes == Completes::Id, &mut random, depth, figures);
                 }
@@ -424,6 +427,7 @@ impl Recorded {
         &mut self,
         first: CutAt,
         started: &Started,
+        only_erases: bool,
         random: &mut Random,
         depth: &Depth,
         figures: &mut Figures,
@@ -432,6 +436,16 @@ impl Recorded {
         for operation in 1..=operations {
             // What stands after an operation stands before the next, where more is promised.
             let follows = operation < operations && self.bench.every == 1;
+            // An erase in a slot is that of a copy back; one that has hardly begun is one of five draws.
+            let erases = match started.tape.forks[operation - 1].operation() {
+                Some(Operation::Erase { address, .. }) if !self.bench.in_journal(address) => {
+                    usize::from(MORE)
+                }
+                _ => 0,
+            };
+            if only_erases && erases == 0 {
+                continue;
+            }
             let mut of_the_place = None;
             if let Some(tried) = &depth.every {
                 let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
@@ -444,13 +458,6 @@ impl Recorded {
                 of_the_place = Some(Random::new(place));
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
-            // An erase in a slot is that of a copy back; one that has hardly begun is one of five draws.
-            let erases = match started.tape.forks[operation - 1].operation() {
-                Some(Operation::Erase { address, .. }) if !self.bench.in_journal(address) => {
-                    usize::from(MORE)
-                }
-                _ => 0,
-            };
             let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], erases).flatten();
             for how in Depth::second_kinds(random).into_iter().chain(torn) {
                 if figures.failed() >= depth.most_failures {
