@@ -41,7 +41,7 @@ fn quick_steps() -> Vec<Step> {
         "cargo test --workspace --locked --lib --bins --test failsafe --test firmware --test update --test cli",
         &[],
     ));
-    quick.push(Step::host("quick sweep", "cargo xtask sweep --cuts 10000", &[]));
+    quick.push(Step::host("quick sweep", "cargo xtask sweep --cuts 3000 --scenario backup-update", &[]));
     quick
 }
 
