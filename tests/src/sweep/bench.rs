@@ -99,6 +99,8 @@ pub struct Known {
     pub id: u32,
     /// Where it runs.
     pub slot: Slot,
+    /// Its id is another's, see [`Bench::forge`].
+    pub forged: bool,
     /// The CRC-32 of its body, as it was made.
     crc: u32,
     /// Its bytes, manifest and all.
@@ -238,7 +240,7 @@ impl Bench {
         if !self.entries.contains(&entry) {
             self.entries.push(entry);
         }
-        self.images.push(Known { recipe, id, slot, crc: manifest.crc, bytes: body, program });
+        self.images.push(Known { recipe, id, slot, crc: manifest.crc, forged: false, bytes: body, program });
         Ok(self.images.len() - 1)
     }
 
@@ -515,7 +517,7 @@ impl Bench {
         let word = crc32(&signed[..0x9C]) ^ (0..32).fold(id, |crc, _| back(crc));
         signed[0x9C..0xA0].copy_from_slice(&word.to_le_bytes());
         signed[0xA0..0xA4].copy_from_slice(&id.to_le_bytes());
-        known.id = id;
+        (known.id, known.forged) = (id, true);
         Ok(())
     }
 

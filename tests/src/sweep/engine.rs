@@ -92,7 +92,7 @@ enum Completes {
     State,
     /// The second one.
     Record,
-    /// A manifest that may be forged, which has an id from then on.
+    /// A forged manifest, which has an id from then on.
     Id,
 }
 
@@ -230,7 +230,7 @@ impl Recorded {
             };
             return if first(&self.tape.forks[operation - 1]) { Completes::State } else { Completes::Record };
         }
-        let forged = self.bench.images.iter().filter(|known| !known.recipe.good);
+        let forged = self.bench.images.iter().filter(|known| known.forged);
         let mut ids = forged.map(|known| known.slot.base + known.bytes.len() as u32 - ID_TO_END);
         if ids.any(|id| id == at) { Completes::Id } else { Completes::Nothing }
     }
