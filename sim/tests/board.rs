@@ -414,9 +414,10 @@ fn a_crystal_starts_in_the_time_that_the_board_gives_it() {
 
 #[test]
 fn a_run_ends_after_a_number_of_instructions_and_goes_on_from_there() {
-    let script = Script::new().nop().nop().get(0x0800_0000);
+    let script = Script::new().nop().nop().nop().get(0x0800_0000);
     let mut board = board();
-    let start = 0x0800_0200;
+    // Behind the first instruction: a run that begins at a stop goes on.
+    let start = 0x0800_0202;
     board.stop_at(&[start]);
     script.start(&mut board);
     assert_eq!(board.run_for(Nanos::millis(50)), Stop::Address);
