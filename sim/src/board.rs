@@ -1,13 +1,15 @@
 //! One virtual board: a core, its bus, and the loop that moves time.
 //!
 //! The core runs until the next event of a model, of SysTick, or the caller's limit; while it
-//! sleeps, or stands still because its flash is busy, time jumps there. Any number of boards live
-//! in a process, each on whatever thread it is moved to.
+//! sleeps, or stands still because its flash is busy, time jumps there; so it does, as an option,
+//! while it waits in a loop for a register. Any number of boards live in a process, each on whatever
+//! thread it is moved to.
 //!
 //! What is outside the chip and has its own life (a USB host, a serial peer) drives the board from
 //! outside: it runs the board up to an instant and then acts on it.
 
 mod inspect;
+mod jump;
 #[cfg(test)]
 mod noise;
 mod outside;
@@ -23,6 +25,7 @@ use crate::device::{Clocks, Effects, Pin, Pins, ResetCause};
 use crate::fault::{Bits, Cut};
 use crate::memory::{BootMemory, FLASH, Memory};
 use crate::models::Models;
+use crate::polling::Polling;
 use crate::random::Random;
 use crate::rcc::{HSE_START, HSI_HZ, Hse, Oscillators};
 use crate::time::Nanos;
@@ -56,6 +59,9 @@ pub struct BoardOptions {
     pub battery: bool,
     /// What RAM holds after power-on, and what an operation that a reset tears leaves.
     pub seed: u64,
+    /// The turns of a loop that waits for a register are jumped over up to the next event, with the same results
+    /// in less time. Off, so that each instruction that counts is one that ran.
+    pub jump_polls: bool,
 }
 
 impl BoardOptions {
@@ -69,6 +75,7 @@ impl BoardOptions {
             lsi_hz: 32_000,
             battery: false,
             seed: 1,
+            jump_polls: false,
         }
     }
 
@@ -151,6 +158,7 @@ impl Board {
             cut: None,
             failure: None,
             last: u64::MAX,
+            polling: Polling::new(options.jump_polls),
         };
         let cold = cpu.save();
         let mut board = Self {
@@ -194,9 +202,9 @@ impl Board {
         &self.options
     }
 
-    /// Instructions retired since the core's last reset.
+    /// Instructions retired since the core's last reset, with those of [`Board::jumped`].
     pub fn instructions(&self) -> u64 {
-        self.cpu.retired()
+        self.cpu.retired() + self.bus.clock.jumped()
     }
 
     fn cycles(&self) -> u64 {
@@ -404,6 +412,7 @@ impl Board {
 
     fn run(&mut self, limit: Nanos, condition: &mut dyn FnMut(&Self) -> bool) -> Stop {
         self.bus.limit = limit;
+        self.bus.polling.disturbed();
         if self.stops.contains(&self.cpu.pc()) {
             self.cpu.pass();
         }
@@ -454,6 +463,7 @@ impl Board {
         let (cycles, now) = (self.cycles(), self.now());
         while self.cpu.next_event().is_some_and(|at| at <= cycles) {
             self.cpu.on_event(cycles);
+            self.bus.polling.disturbed();
         }
         let next = self.bus.next_event.min(limit);
         if now < self.bus.held_until {
@@ -473,10 +483,14 @@ impl Board {
         self.bus.deadline = self.bus.clock.cycles_at(next);
         let end = self.bus.deadline.min(self.cpu.next_event().unwrap_or(u64::MAX));
         let budget = end.saturating_sub(cycles).clamp(1, most).min(self.bus.last - self.cpu.retired());
+        self.bus.polling.stretch();
         let (exit, ran) = self.cpu.run(budget as u32, &mut self.bus);
         if self.cpu.take_reset_request() {
             self.bus.effects.reset = Some(ResetCause::Software);
             return false;
+        }
+        if self.bus.polling.take_due() && exit == Exit::Ran && !self.bus.effects.stop {
+            self.look_at_poll(limit);
         }
         match exit {
             Exit::Stopped => self.stopped = true,
@@ -511,6 +525,7 @@ impl Board {
     fn skip_to(&mut self, instant: Nanos) {
         let cycles = self.bus.clock.cycles_at(instant).saturating_sub(self.cycles());
         self.bus.clock.skip(cycles.max(1));
+        self.bus.polling.disturbed();
     }
 
     fn remap(&mut self) {

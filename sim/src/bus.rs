@@ -15,6 +15,7 @@ use crate::fault::{Bits, Cut};
 use crate::flash::Target;
 use crate::memory::{BootMemory, FLASH, Memory, little};
 use crate::models::Models;
+use crate::polling::{Poll, Polling};
 use crate::time::Nanos;
 use crate::violation::{Kind, Violation};
 
@@ -62,6 +63,8 @@ pub(crate) struct Bus {
     pub(crate) failure: Option<PowerFailure>,
     /// Instructions retired at which the core comes back.
     pub(crate) last: u64,
+    /// The loop that the program may be waiting in.
+    pub(crate) polling: Polling,
 }
 
 /// Builds a [`Ctx`] from the bus's fields beside a borrowed model.
@@ -74,6 +77,7 @@ macro_rules! ctx {
 impl Bus {
     /// Calls `f` with the models and a context at `now`, then carries out what it caused.
     pub(crate) fn with<R>(&mut self, now: Nanos, f: impl FnOnce(&mut Models, &mut Ctx) -> R) -> R {
+        self.polling.disturbed();
         let result = f(&mut self.models, &mut ctx!(self, now, None));
         let cycles = self.clock.cycles_at(now);
         self.carry_out(now, cycles);
@@ -85,6 +89,7 @@ impl Bus {
         if now < self.next_event {
             return;
         }
+        self.polling.disturbed();
         // A model's event may make another due at the same instant; two rounds settle a chain
         // (oscillator, PLL), and what is still due is due again at once in the board's loop.
         for _ in 0..2 {
@@ -335,6 +340,26 @@ impl Bus {
         self.unmapped(a, now)
     }
 
+    /// Tells [`Polling`] of an access, and of its answer where it broke no rule.
+    fn note_poll(&mut self, a: Access, place: Place, answer: Option<u32>, now: Nanos) {
+        self.polling.answers();
+        if now >= self.polling.until() {
+            self.polling.disturbed();
+        }
+        let steady = match place {
+            _ if a.write.is_some() => None,
+            Place::Peripheral(Id::Flash, _) => Some(Nanos::NEVER),
+            Place::Peripheral(id, offset) => self.models.get(id).and_then(|m| m.steady_until(offset)),
+            _ => None,
+        };
+        match (answer, steady) {
+            (Some(value), Some(until)) if until > now => {
+                self.polling.read(Poll { pc: a.pc, address: a.address, value }, until);
+            }
+            _ => self.polling.disturbed(),
+        }
+    }
+
     /// Nothing answers: a violation, and a bus fault for the core (RM0090 section 2.3).
     fn unmapped(&mut self, a: Access, now: Nanos) -> Option<u32> {
         let doing = if a.write.is_some() { "write to" } else { "read of" };
@@ -349,6 +374,7 @@ impl CpuBus for Bus {
         let cycles = self.clock.cycles(a.retired);
         let now = self.clock.nanos(cycles);
         self.advance(now);
+        let broken = self.effects.violations.all();
         let place = decode(a.address);
         let on_the_bus = self.bus_cycles(place);
         let answer = self.dispatch(place, a, now, cycles);
@@ -358,6 +384,9 @@ impl CpuBus for Bus {
             self.carry_out(now, cycles);
         }
         self.clock.skip(on_the_bus);
+        if self.polling.on() {
+            self.note_poll(a, place, answer.filter(|_| self.effects.violations.all() == broken), now);
+        }
         answer
     }
 
@@ -370,7 +399,10 @@ impl CpuBus for Bus {
     }
 
     fn carry_on(&mut self, retired: u64, event: Option<u64>) -> Option<u32> {
-        if self.effects.stop || self.models.flash.is_busy() {
+        if self.polling.on() {
+            self.polling.asked();
+        }
+        if self.polling.due() || self.effects.stop || self.models.flash.is_busy() {
             return None;
         }
         let end = self.deadline.min(event.unwrap_or(u64::MAX));

@@ -3,19 +3,21 @@
 use crate::time::Nanos;
 
 /// The core counts instructions; `skipped` are the cycles that passed while it slept, stood still or
-/// waited for a bus. Both together are cycles since the core's last start, which SysTick counts.
+/// waited for a bus, and those of instructions that it was spared (`jumped`). Both together are cycles since
+/// the core's last start, which SysTick counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CycleClock {
     at: Nanos,
     cycles: u64,
     hz: u64,
     skipped: u64,
+    jumped: u64,
 }
 
 impl CycleClock {
     /// A core that starts at `now` with no cycle counted.
     pub(crate) fn start(now: Nanos, hclk: u32) -> Self {
-        Self { at: now, cycles: 0, hz: u64::from(hclk.max(1)), skipped: 0 }
+        Self { at: now, cycles: 0, hz: u64::from(hclk.max(1)), skipped: 0, jumped: 0 }
     }
 
     /// Cycles after `retired` instructions.
@@ -50,6 +52,17 @@ impl CycleClock {
     /// Passes over cycles in which the core does nothing.
     pub(crate) fn skip(&mut self, cycles: u64) {
         self.skipped += cycles;
+    }
+
+    /// Passes over whole turns of a loop.
+    pub(crate) fn jump(&mut self, cycles: u64, instructions: u64) {
+        self.skipped += cycles;
+        self.jumped += instructions;
+    }
+
+    /// Instructions passed over.
+    pub(crate) fn jumped(&self) -> u64 {
+        self.jumped
     }
 
     /// HCLK changes at this cycle count.

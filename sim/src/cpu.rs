@@ -114,6 +114,8 @@ pub trait Cpu: Send {
     fn set_register(&mut self, number: usize, value: u32);
     /// Reads a word of the system control space, as a debugger does.
     fn debug_read(&mut self, address: u32, cycles: u64) -> Option<u32>;
+    /// All of the core's state but its count of instructions: what it does next follows from that and from memory.
+    fn state(&self) -> Vec<u8>;
     /// All of the core's state.
     fn save(&self) -> Vec<u8>;
     /// Puts a saved state of the same core back. Translations stay; invalidate changed memory.
@@ -222,6 +224,13 @@ impl Cpu for Core {
         let width = rigless::soc::Width::W32;
         let value = self.0.debugger_access(None, u64::from(address), width, VirtualNanos(cycles));
         value.map(|v| v as u32)
+    }
+    fn state(&self) -> Vec<u8> {
+        let mut state = self.0.save();
+        // The count is the last of what rigless saves, as postcard writes a number: seven bits a byte.
+        let bits = u64::BITS - self.0.retired().leading_zeros();
+        state.truncate(state.len() - bits.div_ceil(7).max(1) as usize);
+        state
     }
     fn save(&self) -> Vec<u8> {
         self.0.save()

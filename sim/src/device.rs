@@ -40,6 +40,12 @@ pub trait Peripheral {
     fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32;
     /// A write at `ctx.now`. `value` has no bits above `width`.
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx);
+    /// Until when reads at this offset go on to show the same and change nothing, unless an event or an access
+    /// comes before; `None` where a read has effects, or where the model does not say. Asked right after a read.
+    fn steady_until(&self, offset: u32) -> Option<Nanos> {
+        let _ = offset;
+        None
+    }
     /// The next instant at which something happens by itself, if nothing else happens before.
     fn next_event(&self) -> Option<Nanos> {
         None

@@ -6,6 +6,7 @@
 //! Leaves out: event mode (EMR), the compensation cell and the Ethernet interface choice (stored).
 
 use crate::device::{Ctx, PORTS, Peripheral, Pins, Width, lane, merged};
+use crate::time::Nanos;
 use crate::violation::Kind;
 
 const LINES: u32 = 0x007F_FFFF;
@@ -86,6 +87,10 @@ impl Peripheral for Exti {
             Some(value) => lane(value, offset, width),
             None => ctx.nothing("EXTI", offset, "RM0090 12.3.7"),
         }
+    }
+
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
     }
 
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
@@ -178,6 +183,10 @@ impl Peripheral for Syscfg {
             _ => return ctx.nothing("SYSCFG", offset, "RM0090 9.2.9"),
         };
         lane(value, offset, width)
+    }
+
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
     }
 
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {

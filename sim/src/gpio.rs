@@ -260,6 +260,10 @@ impl Peripheral for Gpio {
         lane(value, offset, width)
     }
 
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
+    }
+
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
         let (port, register) = ((offset >> 10) as usize, offset & 0x3FC);
         let p = &self.ports[port];

@@ -138,6 +138,10 @@ impl Peripheral for Iwdg {
         }
     }
 
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
+    }
+
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
         if width == Width::Byte {
             ctx.violation(Kind::Width, "RM0090 21.4", "IWDG takes half-words and words");

@@ -32,6 +32,7 @@ pub mod iwdg;
 pub mod memory;
 mod models;
 pub mod otg;
+mod polling;
 pub mod pwr;
 pub mod random;
 pub mod rcc;

@@ -7,6 +7,7 @@
 //! that the board records), wake-up flags.
 
 use crate::device::{Ctx, Peripheral, Width, lane, merged};
+use crate::time::Nanos;
 use crate::violation::Kind;
 
 const DBP: u32 = 1 << 8;
@@ -54,6 +55,10 @@ impl Peripheral for Pwr {
             _ => return ctx.nothing("PWR", offset, "RM0090 5.6"),
         };
         lane(value, offset, width)
+    }
+
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
     }
 
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {

@@ -479,6 +479,10 @@ impl Peripheral for Rcc {
         }
     }
 
+    fn steady_until(&self, _offset: u32) -> Option<Nanos> {
+        Some(Nanos::NEVER)
+    }
+
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
         let at = offset & !3;
         let Some(old) = self.register(at) else {

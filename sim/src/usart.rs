@@ -197,6 +197,11 @@ impl Peripheral for Usarts {
         self.schedule();
     }
 
+    /// A read of DR clears flags; one of SR is noted for that, the first time.
+    fn steady_until(&self, offset: u32) -> Option<Nanos> {
+        (offset & 0x3FC != 0x04).then_some(Nanos::NEVER)
+    }
+
     fn next_event(&self) -> Option<Nanos> {
         self.next
     }

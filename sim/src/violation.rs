@@ -123,6 +123,8 @@ impl fmt::Display for Violation {
 pub struct Violations {
     list: Vec<Violation>,
     places: FxHashMap<(Kind, Option<u32>, String), usize>,
+    /// How many there were, with those at known places.
+    all: u64,
 }
 
 /// Most kept, so that a program that breaks rules at ever new places does not eat the memory.
@@ -130,6 +132,7 @@ const MOST_KEPT: usize = 10_000;
 
 impl Violations {
     pub(crate) fn push(&mut self, violation: Violation) {
+        self.all += 1;
         let place = (violation.kind, violation.pc, violation.what.clone());
         if let Some(&index) = self.places.get(&place) {
             let known = &mut self.list[index];
@@ -139,6 +142,10 @@ impl Violations {
             self.places.insert(place, self.list.len());
             self.list.push(violation);
         }
+    }
+    /// How many there were since the board was made.
+    pub(crate) fn all(&self) -> u64 {
+        self.all
     }
     /// Those kept, oldest first.
     pub fn list(&self) -> &[Violation] {

@@ -415,6 +415,15 @@ impl Peripheral for OtgFs {
         self.settle(ctx);
     }
 
+    /// The interrupt flags, until SOF.
+    fn steady_until(&self, offset: u32) -> Option<Nanos> {
+        let sof = match self.bus.frames {
+            Some((origin, _)) if self.gintsts & gint::SOF == 0 => origin + Nanos(self.sof_seen * FRAME.0),
+            _ => Nanos::NEVER,
+        };
+        (offset == GINTSTS).then_some(sof)
+    }
+
     fn next_event(&self) -> Option<Nanos> {
         if let Some((origin, _)) = self.bus.frames {
             // Frames cost nothing while nobody asked to be told of them.

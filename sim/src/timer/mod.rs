@@ -68,6 +68,10 @@ impl Peripheral for Timers {
         self.schedule();
     }
 
+    fn steady_until(&self, offset: u32) -> Option<Nanos> {
+        self.all[offset as usize >> 10].steady_until(offset & 0x3FC)
+    }
+
     fn next_event(&self) -> Option<Nanos> {
         self.next
     }
@@ -467,6 +471,13 @@ impl Timer {
                 _ => self.captured(channel, 1),
             }
         }
+    }
+
+    /// The status register, until the counter sets a flag or may, or until a capture.
+    fn steady_until(&self, register: u32) -> Option<Nanos> {
+        let flag = self.running().then(|| self.after(self.done + self.next_step()));
+        let captures = self.captures.iter().filter_map(Capture::next);
+        (register == 0x10).then(|| flag.into_iter().chain(captures).min().unwrap_or(Nanos::NEVER))
     }
 
     fn next_event(&self) -> Option<Nanos> {

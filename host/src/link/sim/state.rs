@@ -115,6 +115,7 @@ impl VirtualBoard {
     pub fn new(fitting: Fitting, base: u32, bootloader: &[u8]) -> Result<Self, LinkError> {
         let mut options = BoardOptions::new(model(&fitting.chip)?);
         options.battery = true;
+        options.jump_polls = true;
         options.hse = match (fitting.hse_hz, fitting.hse_bypass) {
             (0, _) => Hse::None,
             (hz, false) => Hse::Crystal(hz),
