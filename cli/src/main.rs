@@ -95,6 +95,12 @@ fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
         Ok(report) => (ui.report(report), report.exit),
         Err(problem) => (ui.problem(problem), problem.exit),
     };
+    if let Err(error) = &shown
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        // Standard error is what is left.
+        eprintln!("error: the result cannot be written to standard output: {error}");
+    }
     ExitCode::from(if shown.is_err() { Exit::Internal } else { exit } as u8)
 }
 

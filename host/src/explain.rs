@@ -7,6 +7,7 @@ use crate::files::{DfuError, ElfError, FileError, Format, HexError, SegmentError
 use crate::image::keys::KeyError;
 use crate::image::{Convention, Distrust, ExternalError, ImageError, Refused, Region};
 use crate::texts;
+use std::io::ErrorKind::{NotFound, PermissionDenied};
 use surefoot_core::image::ImageFault;
 
 /// An error that can say more than its name. `Display` says what happened.
@@ -50,7 +51,14 @@ impl Explain for FileError {
 
     fn why(&self) -> String {
         match self {
-            Self::Read { source, .. } | Self::Write { source, .. } => format!("The system says: {source}."),
+            Self::Read { source, .. } if source.kind() == NotFound => "There is no file of this name.".into(),
+            Self::Read { source, .. } if source.kind() == PermissionDenied => {
+                "It is not readable for the user who runs the command.".into()
+            }
+            Self::Write { source, .. } if source.kind() == PermissionDenied => {
+                "The user who runs the command may not write there.".into()
+            }
+            Self::Read { .. } | Self::Write { .. } => "The system refused.".into(),
             Self::NoFolder { .. } => "Files are written into folders that are there.".into(),
             Self::OverInput { .. } => {
                 "A result in the place of its own input could not be made a second time.".into()
@@ -79,7 +87,11 @@ impl Explain for FileError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Read { .. } => "Check the name and its permissions.".into(),
+            Self::Read { source, .. } if source.kind() == NotFound => "Check the name and the folder.".into(),
+            Self::Read { source, .. } | Self::Write { source, .. } if source.kind() == PermissionDenied => {
+                "Change the permissions, or name another file.".into()
+            }
+            Self::Read { .. } => "Check that the file can be opened by other programs.".into(),
             Self::Write { .. } => "Check the folder, its permissions and the free space.".into(),
             Self::NoFolder { folder, .. } => {
                 format!("Make it with `mkdir -p {}`, or name another.", folder.display())
@@ -220,13 +232,17 @@ impl DfuError {
     }
 }
 
+fn name_of(path: &std::path::Path) -> String {
+    path.display().to_string()
+}
+
 impl Explain for KeyError {
     fn code(&self) -> String {
         let name = match self {
             Self::File(e) => return e.code(),
             Self::Exists(_) => "exists",
-            Self::NotPrivate(_) => "not-private",
-            Self::NotPublic(_) => "not-public",
+            Self::NotPrivate(_) | Self::OnlyPublic(_) => "not-private",
+            Self::NotPublic(_) | Self::OnlyPrivate(_) => "not-public",
             Self::Locked(_) => "locked",
             Self::Password(_) => "password",
             Self::Cipher(_) => "cipher",
@@ -248,6 +264,8 @@ impl Explain for KeyError {
                     .into()
             }
             Self::NotPublic(_) => "A public key begins with -----BEGIN PUBLIC KEY-----.".into(),
+            Self::OnlyPublic(_) => "A public key verifies signatures and cannot make them.".into(),
+            Self::OnlyPrivate(_) => "A private key signs, and is shown to nothing that only verifies.".into(),
             Self::Locked(_) => "Only the password opens it.".into(),
             Self::Password(_) => {
                 "It is another password, or the file was damaged: the two cannot be told apart.".into()
@@ -270,6 +288,19 @@ impl Explain for KeyError {
             Self::Exists(_) => "Choose another name, or move the old key away.".into(),
             Self::NotPrivate(_) | Self::NotPublic(_) => {
                 "Make a pair with `surefoot image keygen`, or `openssl genpkey -algorithm ed25519`.".into()
+            }
+            Self::OnlyPublic(path) => match name_of(path).strip_suffix(".pub.pem") {
+                Some(stem) => {
+                    format!("Give the private half of the pair: `surefoot image keygen` names it {stem}.pem.")
+                }
+                None => "Give the private half of the pair.".into(),
+            },
+            Self::OnlyPrivate(path) => {
+                let name = name_of(path);
+                let stem = name.strip_suffix(".pem").unwrap_or(&name);
+                format!(
+                    "Give its public half, {stem}.pub.pem; where it is lost, `openssl pkey -in {name} -pubout -out {stem}.pub.pem` makes it."
+                )
             }
             Self::Locked(_) => {
                 "Take a key that is not under a password, or sign with the surefoot command.".into()
@@ -337,6 +368,7 @@ impl Explain for ImageError {
     fn code(&self) -> String {
         let name = match self {
             Self::Start { .. } => "start",
+            Self::Bootloader => "bootloader",
             Self::TooBig { .. } => "too-big",
             Self::Outside { .. } => "outside",
             Self::Hole(_) => "hole",
@@ -356,6 +388,10 @@ impl Explain for ImageError {
                 "It is linked for 0x{start:08X}; below 0x{slot:08X} is the bootloader and what belongs to it."
             ),
             Self::Start { .. } => "The bootloader looks for the vector table at the slot's first byte.".into(),
+            Self::Bootloader => {
+                "The bootloader is written once, with a debug probe or over ST's ROM bootloader; no update replaces it."
+                    .into()
+            }
             Self::TooBig { .. } => "The manifest or CRC follows the image, inside the slot.".into(),
             Self::Outside { .. } => "An image is what goes into one slot; nothing else would be written, checked or signed.".into(),
             Self::Hole(_) => {
@@ -379,6 +415,9 @@ impl Explain for ImageError {
     fn remedy(&self) -> String {
         match self {
             Self::Start { slot, .. } => link_for(*slot),
+            Self::Bootloader => {
+                "Give the application's file; `surefoot merge` joins it with a bootloader for a programmer.".into()
+            }
             Self::TooBig { .. } => {
                 "Make the image smaller (optimise for size, strip tables), or give the slot more room.".into()
             }
@@ -428,7 +467,7 @@ impl Explain for Distrust {
     fn why(&self) -> String {
         match self {
             Self::Fault(_) => "The manifest must be true of every byte before it.".into(),
-            Self::NotSigned => "Anybody can write a manifest without a signature.".into(),
+            Self::NotSigned => "Without a signature nothing shows who made it.".into(),
             Self::OtherKey(_) => "Whoever has that key made it, and nothing shows who that is.".into(),
             Self::Signature(_) => "The manifest was changed, or its signature belongs to another one.".into(),
             Self::Image(error) => error.why(),
@@ -441,6 +480,9 @@ impl Explain for Distrust {
                 "Give the public key that belongs to the signer with --key (`surefoot image keys FILE` tells its id), or do not use the image.".into()
             }
             Self::Image(error) => error.remedy(),
+            Self::NotSigned | Self::Fault(ImageFault::NoManifest) => {
+                "Take the signed file, which `surefoot image sign` wrote.".into()
+            }
             _ => "Do not use it; take the image from where it was signed.".into(),
         }
     }

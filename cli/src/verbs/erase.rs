@@ -9,7 +9,8 @@ use crate::problem::Problem;
 use crate::progress::Bars;
 use clap::Args;
 use serde_json::{Value, json};
-use surefoot_host::job::{Content, Role, SectorInfo, Target};
+use surefoot_core::config::Strategy;
+use surefoot_host::job::{Content, Role, SectorInfo, State, Target};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -71,7 +72,18 @@ fn contents(target: &Target, sectors: &[SectorInfo]) -> Option<(String, Value)> 
         (None, Content::Erased) => format!("{name}, which is erased"),
         (None, _) => format!("{name}, which holds no image with a manifest"),
     };
-    Some((text, json!({ "name": name, "version": image })))
+    let back = match comes_back(state, number) {
+        true => "; the board copies the confirmed image back from the backup slot at its next start",
+        false => "",
+    };
+    Some((format!("{text}{back}"), json!({ "name": name, "version": image })))
+}
+
+/// An erased slot is filled again where the backup slot holds the copy of the confirmed image.
+fn comes_back(state: &State, number: usize) -> bool {
+    state.strategy == Strategy::Backup
+        && number == 0
+        && state.slots.iter().any(|slot| slot.role == Role::Copy)
 }
 
 fn status(role: Role) -> &'static str {

@@ -212,11 +212,12 @@ fn report(told: Told) -> Report {
     let Told { plan, update, unit, warnings, end, verified } = told;
     let mut table = Table::default();
     let sectors = plan.erase.len();
+    let noun = if sectors == 1 { "sector" } else { "sectors" };
     if let Some(text) = update.place() {
         table.row("update", text);
     }
     table
-        .row("erase", format!("{sectors} sectors, {} bytes", plan.erased_bytes()))
+        .row("erase", format!("{sectors} {noun}, {} bytes", plan.erased_bytes()))
         .row("program", format!("{} bytes from 0x{:08X}", plan.bytes(), plan.start));
     // Before an update it was told as a note.
     for text in plan.unproved.iter().filter(|_| end.is_none()) {

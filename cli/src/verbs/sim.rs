@@ -20,7 +20,9 @@ use serve::Serve;
 use session::{Past, Session};
 use std::path::PathBuf;
 use std::time::Duration;
-use surefoot_host::files;
+use surefoot_core::config::{Slot, Strategy};
+use surefoot_host::files::{self, Segments};
+use surefoot_host::image::SealedBootloader;
 use surefoot_host::link::LinkError;
 use surefoot_host::link::sim::{Fitting, VirtualBoard};
 use surefoot_sim::{Grade, Hse, Nanos, Pin};
@@ -105,8 +107,14 @@ pub fn run(command: &Command, ui: &Ui) -> Result<Report, Problem> {
     }
 }
 
-/// A bare chip for programs that have nothing to do with us.
-fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
+/// A bare chip for programs that have nothing to do with us. A sealed bootloader, alone or with its application,
+/// knows where applications run.
+fn bare(chip: &str, program: Option<&Segments>) -> Result<VirtualBoard, LinkError> {
+    let sealed = program.and_then(SealedBootloader::find);
+    let config = sealed.as_ref().and_then(|sealed| sealed.config().ok());
+    let mut slots = config.into_iter().flat_map(|config| config.slots());
+    let first = slots.next().unwrap_or(Slot { base: 0x0800_0000, length: 1 << 20 });
+    let second = slots.next().filter(|_| config.is_some_and(|config| config.strategy() == Strategy::Ab));
     let fitting = Fitting {
         board: "bare chip".into(),
         chip: chip.to_owned(),
@@ -114,9 +122,9 @@ fn bare(chip: &str) -> Result<VirtualBoard, LinkError> {
         hse_bypass: false,
         button: None,
         led: None,
-        slot_base: 0x0800_0000,
-        slot_length: 1 << 20,
-        second: None,
+        slot_base: first.base,
+        slot_length: first.length,
+        second: second.map(|slot| (slot.base, slot.length)),
         magic: 0,
         backup_register: 0,
     };
@@ -162,7 +170,7 @@ fn prepared(arguments: &Run, ui: &Ui) -> Result<VirtualBoard, Problem> {
                 "Give an ELF or HEX file, --state FILE or --board FILE.",
             ));
         }
-        (None, _, Some(_)) => bare(&arguments.chip)?,
+        (None, _, Some(_)) => bare(&arguments.chip, program.as_ref().map(|(_, loaded)| &loaded.segments))?,
     };
     if let Some((path, loaded)) = &program {
         for s in &loaded.segments {

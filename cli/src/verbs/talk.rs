@@ -77,7 +77,15 @@ pub fn started(state: &State) -> Option<(String, Value)> {
     let (name, version) = (state.name(number), version(manifest.version));
     let how = if on_trial { "on trial: it has to confirm itself" } else { "confirmed" };
     let json = json!({ "slot": name, "version": version, "on_trial": on_trial });
-    Some((format!("version {version} in {name}, {how}"), json))
+    Some((format!("version {version} in {}, {how}", in_words(name)), json))
+}
+
+/// A slot's name in a sentence: "slot A", but "the slot" where there is one of its kind.
+pub fn in_words(name: &str) -> String {
+    match name {
+        "slot" | "backup slot" => format!("the {name}"),
+        _ => name.to_owned(),
+    }
 }
 
 impl From<JobError> for Problem {

@@ -115,8 +115,16 @@ fn a_bad_file_ends_with_3() {
 fn a_bad_key_ends_with_3_and_no_key_is_written_over() {
     let bench = board("keys");
     let sign = "image sign app.bin --out a.dfu --key";
-    bench.fails(&format!("{sign} missing.pem"), 3, "file.read");
-    bench.fails(&format!("{sign} keys/mine.pub.pem"), 3, "key.not-private");
+    let missing = bench.fails(&format!("{sign} missing.pem"), 3, "file.read");
+    let causes = missing.to_string().matches("os error").count();
+    assert_eq!((causes, &missing["why"]), (1, &"There is no file of this name.".into()), "the cause once");
+    // The other half of the pair is named, instead of another pair.
+    let public = bench.fails(&format!("{sign} keys/mine.pub.pem"), 3, "key.not-private");
+    assert!(public["remedy"].as_str().unwrap().ends_with(" keys/mine.pem."), "{public:#}");
+    let private = bench.fails("image verify a.dfu --key keys/mine.pem", 3, "key.not-public");
+    assert!(private["remedy"].as_str().unwrap().contains(" keys/mine.pub.pem;"), "{private:#}");
+    let negative = bench.fails("image sign app.bin --out a.dfu --counter -1", 2, "usage");
+    assert!(negative["what"].as_str().unwrap().contains("invalid value '-1'"), "{negative:#}");
     bench.ok("image keygen k.pem");
     bench.fails("image keygen k.pem", 3, "key.exists");
     bench.fails("image inspect app.bin --address 0x08010000 --key k.pem", 3, "key.not-public");
@@ -272,7 +280,11 @@ fn a_standard_output_that_takes_nothing_ends_with_1() {
         command.current_dir(bench.path("")).args(words.split(' ')).stdout(full);
         let out = command.output().unwrap();
         assert_eq!(out.status.code(), Some(1), "{words}");
-        assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"), "{words}");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(
+            said.contains("cannot be written to standard output") && !said.contains("panicked"),
+            "{words}: {said}"
+        );
     }
 }
 

@@ -63,6 +63,12 @@ fn a_factory_file_boots_its_application_at_the_first_power_on() {
     assert!(flash[0x8000..0xC000].iter().all(|b| *b == 0xFF), "the gap is erased flash");
     let ran = bench.ok("sim run factory.hex --state board.state --for 1s");
     assert_eq!(ran["in_application"], true, "{ran:#}");
+    // On a bare chip the bootloader tells itself where applications run, and is none.
+    let ran = bench.ok("sim run factory.hex --for 1s");
+    assert_eq!((&ran["in_application"], &ran["astray"]), (&true.into(), &json!([])), "{ran:#}");
+    let ran = bench.ok("sim run bootloader.hex --for 6s");
+    assert_eq!((&ran["in_application"], &ran["astray"]), (&false.into(), &json!([])), "{ran:#}");
+    assert_eq!(ran["starts"][0]["bootloader"], "in update mode");
     let info = bench.ok("info --link sim:board.state,button");
     assert_eq!(info["state"]["slots"][0]["image"]["version"], "1.2.3");
 }
@@ -82,6 +88,15 @@ fn what_does_not_go_together_is_not_merged() {
     bench.fails("merge app.dfu --bootloader bootloader.hex --out factory.dfu", 2, "merge.format");
     bench.fails("merge missing.dfu --bootloader bootloader.hex --out factory.hex", 3, "file.read");
     assert!(!bench.path("factory.hex").exists());
+    // The bootloader in the place of the application: linking it elsewhere would be no remedy.
+    bench.ok("bootloader --out boot.bin");
+    bench.ok("merge app.dfu --bootloader bootloader.hex --out both.bin");
+    for file in ["bootloader.hex", "boot.bin", "both.bin"] {
+        let sign = format!("image sign {file} --key keys/mine.pem --version 1.0.0 --out no.dfu");
+        let error = bench.fails(&sign, 4, "image.bootloader");
+        assert!(error["remedy"].as_str().unwrap().contains("application's file"), "{error:#}");
+        bench.fails(&format!("flash {file} --link sim:board.state"), 4, "image.bootloader");
+    }
     // Bytes behind the bootloader that its board uses otherwise.
     let mut bytes = vec![0xFF; 0x4004];
     bytes[0x4000..].copy_from_slice(&[1, 2, 3, 4]);

@@ -161,6 +161,17 @@ fn a_cut_is_a_loss_of_the_supply_and_the_board_comes_back() {
 }
 
 #[test]
+fn a_cut_is_told_behind_the_start_that_it_ended() {
+    let bench = Bench::new("cut-told");
+    board(&bench);
+    let out = bench.raw("sim run --state board.state --for 3s --cut 500ms");
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    let at = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text}: {told}"));
+    assert!(at("0 ns  power-on") < at("500.000 ms  the supply failed"), "{told}");
+    assert!(at("the supply failed") < at("1.500 s  power-on"), "{told}");
+}
+
+#[test]
 fn reserved_bits_are_no_alarm_and_strict_tells_them_from_harm() {
     let bench = Bench::new("grades");
     let image = program(FLASH, &[(AHB1ENR, CCM | 1 << 15)], &[], &[0xE7FE]);

@@ -123,7 +123,7 @@ fn a_first_update_goes_to_slot_a_and_is_on_trial() {
     let text = String::from_utf8_lossy(&bench.raw(&format!("info {HELD} --log 2")).stdout).into_owned();
     for part in [
         "version 1.0.0, counter 5",
-        "on trial, 1/8 of 3 boots used; an update goes here",
+        "on trial, 1/8 of 3 boots used (one after power was off counts as 1/8); an update goes here",
         "and 1 older ones",
         "a new image has 3 boots to confirm itself in",
         "| slot B ",
@@ -324,11 +324,23 @@ fn with_a_backup_slot_the_old_image_is_copied_away_and_back() {
 
     let second = bench.ok(&format!("flash 2.0.0.dfu {HELD}"));
     assert_eq!(second["update"]["falls_back_to"], "1.0.0");
-    bench.ok("sim run --state board.state --for 200s");
+    let ran = bench.ok("sim run --state board.state --for 200s");
+    // Each once, and by its version although the copy back has written over the image.
+    let told: Vec<_> = ran["starts"].as_array().unwrap().iter().map(|start| &start["bootloader"]).collect();
+    assert!(
+        told.contains(&&"2.0.0 was rejected, the old image was copied back, rolled back to 1.0.0".into()),
+        "{told:#?}"
+    );
     let info = bench.ok(&format!("info {HELD}"));
     let slots = &info["state"]["slots"];
     assert_eq!((&slots[0]["role"], &slots[0]["image"]["version"]), (&"confirmed".into(), &"1.0.0".into()));
     assert!(events(&info).contains(&"restored"), "{:#}", info["state"]["log"]);
+    // Whoever erases the slot here does not get rid of the image, and is told so.
+    let error = bench.fails(&format!("erase {HELD}"), 8, "unconfirmed");
+    assert!(error["what"].as_str().unwrap().contains("copies the confirmed image back"), "{error:#}");
+    bench.ok(&format!("erase {HELD} --yes"));
+    let ran = bench.ok("sim run --state board.state --for 20s");
+    assert_eq!(ran["in_application"], true, "{ran:#}");
 }
 
 fn shown(bench: &Bench, words: &str) -> String {

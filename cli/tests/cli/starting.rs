@@ -71,6 +71,14 @@ fn cargo_run_is_set_up_unless_the_crate_has_a_configuration_of_its_own() {
     bench.ok("new mine");
     let config = text(&bench, "mine/.cargo/config.toml");
     assert!(config.contains("\nrunner = \"surefoot run\"\n") && config.contains("keys/mine.pem"), "{config}");
+    // The application's build.rs finds what `layout --out link` writes, wherever cargo is called.
+    let memory =
+        |file: &str| format!("\nSUREFOOT_MEMORY_X = {{ value = \"link/{file}\", relative = true }}\n");
+    assert!(config.contains(&memory("memory.x")), "{config}");
+    bench.ok("layout --board mine/board.toml --out mine/link");
+    assert!(bench.path("mine/link/memory.x").exists());
+    bench.ok("new twice --strategy ab");
+    assert!(text(&bench, "twice/.cargo/config.toml").contains(&memory("memory-a.x")));
     bench.write("theirs/.cargo/config.toml", "[build]\n");
     let made = bench.ok("new theirs --folder theirs");
     assert_eq!(text(&bench, "theirs/.cargo/config.toml"), "[build]\n");

@@ -48,7 +48,8 @@ fn an_image_is_verified_with_a_public_key_and_without_a_board() {
     bench.fails(&format!("{verify} other.pub.pem"), 9, "image.unknown-key");
     bench.fails("image verify app.dfu", 2, "usage");
     let at = "--address 0x08010000 --key keys/mine.pub.pem";
-    bench.fails(&format!("image verify app.bin {at}"), 9, "image.no-manifest");
+    let unsigned = bench.fails(&format!("image verify app.bin {at}"), 9, "image.no-manifest");
+    assert!(!unsigned["what"].as_str().unwrap().contains("board"), "no board is asked: {unsigned:#}");
     bench.fails("image verify app.dfu --key keys/mine.pem", 3, "key.not-public");
 
     // A file that reads back as a BIN, to change single bytes of it.

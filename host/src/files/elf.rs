@@ -2,8 +2,9 @@
 //!
 //! The same bytes as `objcopy -O binary` takes: each allocated section with bytes, at the physical address
 //! that its program segment gives it, or at its own address when it lies in none (`objcopy --add-section`
-//! makes such). GNU ld often puts the ELF's own headers into the first segment, in front of the vector
-//! table; so a whole segment is taken only when no section lies in it.
+//! makes such). Linkers load the ELF's own headers too: GNU ld in the first segment, in front of the vector
+//! table, LLD in a segment of their own at the start of the page. So a whole segment is taken only when no
+//! section lies in it and it does not begin with the headers.
 
 use super::FileError;
 use super::segments::{Part, Place, Segments};
@@ -86,7 +87,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Segments, FileError> {
         };
         parts.take(bytes, Place::Section(index), address, offset, size)?;
     }
-    for (load, _) in loads.iter().zip(covered).filter(|(_, covered)| !covered) {
+    // Where the program is in sections, a segment of none that begins with the file holds the headers alone.
+    let has_sections = !parts.taken.is_empty();
+    for (load, covered) in loads.iter().zip(covered) {
+        if covered || (has_sections && load.offset == 0) {
+            continue;
+        }
         parts.take(
             bytes,
             Place::Segment(load.index),

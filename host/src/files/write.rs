@@ -4,7 +4,7 @@
 //! written over by it. Which bytes go into a file is not decided here.
 
 use super::FileError;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -71,7 +71,20 @@ fn beside(path: &Path, goal: &Path) -> Result<NamedTempFile, FileError> {
     };
     #[cfg(unix)]
     builder.permissions(readable);
-    builder.tempfile_in(folder).map_err(|source| FileError::Write { path: path.to_owned(), source })
+    builder
+        .tempfile_in(folder)
+        .map_err(|source| FileError::Write { path: path.to_owned(), source: plain(source) })
+}
+
+/// Without the name of the temporary file, of which nobody has heard.
+fn plain(source: io::Error) -> io::Error {
+    match source.kind() {
+        kind @ (ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::StorageFull) => kind.into(),
+        _ => source,
+    }
 }
 
 /// The folder of `goal`, which has to be there.

@@ -10,6 +10,11 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// In the first line of a public key in PEM.
+const PUBLIC: &str = "BEGIN PUBLIC KEY";
+/// In the first line of a private key, under a password or not, of this kind or another.
+const PRIVATE: &str = "PRIVATE KEY-----";
+
 /// The environment variable with the password of a private key.
 pub const PASSWORD_VARIABLE: &str = "SUREFOOT_KEY_PASSWORD";
 
@@ -41,6 +46,12 @@ pub enum KeyError {
     /// The file holds no public key of this kind.
     #[error("{} is not an Ed25519 public key in PEM (SubjectPublicKeyInfo)", .0.display())]
     NotPublic(PathBuf),
+    /// The file holds the public half of a pair, and the private one is needed.
+    #[error("{} is a public key, and a private key is needed", .0.display())]
+    OnlyPublic(PathBuf),
+    /// The file holds a private key, and a public one is needed.
+    #[error("{} is a private key, and a public key is needed", .0.display())]
+    OnlyPrivate(PathBuf),
     /// It is under a password, and none was asked for.
     #[error("{} is under a password", .0.display())]
     Locked(PathBuf),
@@ -140,7 +151,7 @@ fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
 /// `openssl genpkey -algorithm ed25519` write it.
 ///
 /// # Errors
-/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::Locked`].
+/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::OnlyPublic`], [`KeyError::Locked`].
 pub fn read_private(path: &Path) -> Result<SigningKey, KeyError> {
     match open_private(path)? {
         PrivateKey::Open(key) => Ok(*key),
@@ -151,23 +162,29 @@ pub fn read_private(path: &Path) -> Result<SigningKey, KeyError> {
 /// Reads a private key's file, under a password or not.
 ///
 /// # Errors
-/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::Cipher`], [`KeyError::Cost`].
+/// [`KeyError::File`], [`KeyError::NotPrivate`], [`KeyError::OnlyPublic`], [`KeyError::Cipher`], [`KeyError::Cost`].
 pub fn open_private(path: &Path) -> Result<PrivateKey, KeyError> {
     let text = Zeroizing::new(read_text(path, KeyError::NotPrivate)?);
     if text.contains(&format!("-----BEGIN {LABEL}-----")) {
         return Locked::read(path, &text).map(PrivateKey::Locked);
     }
-    let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyError::NotPrivate(path.to_owned()))?;
+    let key = SigningKey::from_pkcs8_pem(&text).map_err(|_| {
+        let wrong = if text.contains(PUBLIC) { KeyError::OnlyPublic } else { KeyError::NotPrivate };
+        wrong(path.to_owned())
+    })?;
     Ok(PrivateKey::Open(Box::new(key)))
 }
 
 /// Reads a public key.
 ///
 /// # Errors
-/// [`KeyError::File`], [`KeyError::NotPublic`].
+/// [`KeyError::File`], [`KeyError::NotPublic`], [`KeyError::OnlyPrivate`].
 pub fn read_public(path: &Path) -> Result<VerifyingKey, KeyError> {
-    let text = read_text(path, KeyError::NotPublic)?;
-    VerifyingKey::from_public_key_pem(&text).map_err(|_| KeyError::NotPublic(path.to_owned()))
+    let text = Zeroizing::new(read_text(path, KeyError::NotPublic)?);
+    VerifyingKey::from_public_key_pem(&text).map_err(|_| {
+        let wrong = if text.contains(PRIVATE) { KeyError::OnlyPrivate } else { KeyError::NotPublic };
+        wrong(path.to_owned())
+    })
 }
 
 fn read_text(path: &Path, wrong: fn(PathBuf) -> KeyError) -> Result<String, KeyError> {

@@ -44,6 +44,9 @@ pub enum ImageError {
         /// Of the slot.
         slot: u32,
     },
+    /// It is the bootloader, or begins with it.
+    #[error("the file begins with a Surefoot bootloader, and an application is expected")]
+    Bootloader,
     /// The image does not fit the slot.
     #[error("the image needs {wanted} bytes, the slot at 0x{slot:08X} has {room}")]
     TooBig {
@@ -131,9 +134,15 @@ pub fn nothing_behind_manifest(segments: &Segments) -> Result<(), ImageError> {
 /// padded with 0xFF to a multiple of four.
 ///
 /// # Errors
-/// [`ImageError::Start`], [`ImageError::Outside`], [`ImageError::TooBig`].
+/// [`ImageError::Start`], [`ImageError::Bootloader`], [`ImageError::Outside`], [`ImageError::TooBig`].
 pub fn flat(segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
     flat_on(&Map::default(), segments, slot)
+}
+
+/// A bootloader of ours: it has the header of one, and starts outside of the slot, wherever a BIN was said to go.
+fn is_bootloader(segments: &Segments, slot: Slot) -> bool {
+    let elsewhere = |reset: u32| !slot.contains(reset, 1);
+    inspect(segments).reset_vector.is_some_and(elsewhere) && SealedBootloader::find(segments).is_some()
 }
 
 /// The same for a board of which more is known: `map` names what lies outside of the slot.
@@ -141,6 +150,9 @@ pub fn flat(segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
 /// # Errors
 /// As [`flat`].
 pub fn flat_on(map: &Map, segments: &Segments, slot: Slot) -> Result<Vec<u8>, ImageError> {
+    if is_bootloader(segments, slot) {
+        return Err(ImageError::Bootloader);
+    }
     if !segments.iter().any(|s| s.address == slot.base) {
         // Where the program begins, and not what a file may hold for other memories.
         let in_flash = |s: &&Segment| s.address >> 24 == slot.base >> 24;

@@ -13,7 +13,7 @@ use surefoot_core::image::manifest::{Algorithm, ManifestFault};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// As a board would see it.
-    #[error("the image is not to be trusted: {}", crate::texts::image_fault(*.0).what)]
+    #[error("the image is not to be trusted: {}", untrue(*.0))]
     Fault(ImageFault),
     /// It has no signature.
     #[error("the image is not signed")]
@@ -27,6 +27,14 @@ pub enum Distrust {
     /// Bytes that nothing covers.
     #[error(transparent)]
     Image(#[from] ImageError),
+}
+
+/// A board's policy is not known here.
+fn untrue(fault: ImageFault) -> &'static str {
+    match fault {
+        ImageFault::NoManifest => "it has no manifest, so it was never signed",
+        _ => crate::texts::image_fault(fault).what,
+    }
 }
 
 /// The manifest of `segments`, when it is signed by one of `trusted` and everything in it is true of the bytes.

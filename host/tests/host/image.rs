@@ -220,8 +220,8 @@ fn a_key_pair_survives_its_files_and_is_never_written_over() {
     keys::write_pair(&made, &private, &public, None).unwrap();
     assert_eq!(keys::read_private(&private).unwrap().to_bytes(), made.to_bytes());
     assert_eq!(keys::read_public(&public).unwrap(), made.verifying_key());
-    assert!(matches!(keys::read_private(&public), Err(keys::KeyError::NotPrivate(_))));
-    assert!(matches!(keys::read_public(&private), Err(keys::KeyError::NotPublic(_))));
+    assert!(matches!(keys::read_private(&public), Err(keys::KeyError::OnlyPublic(_))));
+    assert!(matches!(keys::read_public(&private), Err(keys::KeyError::OnlyPrivate(_))));
     let second = keys::write_pair(&keys::generate().unwrap(), &private, &dir.join("b.pub.pem"), None);
     assert!(matches!(second, Err(keys::KeyError::Exists(_))));
     #[cfg(unix)]

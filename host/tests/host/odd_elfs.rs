@@ -44,6 +44,9 @@ fn odd_elfs() -> Vec<(&'static str, Vec<u8>)> {
             "the file's headers in the segment",
             elf(&[load(TEXT - DATA, TEXT - DATA, 0, DATA + 0x400)], &[text]),
         ),
+        ("the file's headers in a segment of their own", {
+            elf(&[load(TEXT & !0xFFFF, TEXT & !0xFFFF, 0, 0x154), one], &[text])
+        }),
         ("a section in no segment", elf(&[one], &[text, alloc(".fwinfo", TEXT + 0x600, DATA + 0x400, 16)])),
         ("two of them, between others", {
             elf(
@@ -143,6 +146,20 @@ fn a_section_in_no_segment_goes_to_its_own_address() {
     let segments = files::parse(files::Format::Elf, &bytes, None).unwrap().segments;
     let shape: Vec<_> = segments.iter().map(|s| (s.address, s.bytes.len())).collect();
     assert_eq!(shape, [(TEXT, 0x400), (TEXT + 0x600, 16)]);
+}
+
+/// LLD puts them at the start of a page of 64 KiB, which is in front of a slot such as 0x0800C000; Rust programs are
+/// linked so unless they ask for --nmagic. A program without sections is its segments.
+#[test]
+fn headers_that_the_linker_loads_are_no_part_of_the_program() {
+    let shape = |bytes: &[u8]| -> Vec<_> {
+        let segments = files::parse(files::Format::Elf, bytes, None).unwrap().segments;
+        segments.iter().map(|s| (s.address, s.bytes.len())).collect()
+    };
+    let code = application(TEXT, 0x400);
+    let loads = [load(0x0800_0000, 0x0800_0000, 0, 0x154), load(TEXT, TEXT, DATA, 0x400)];
+    assert_eq!(shape(&elf_of(&loads, &[alloc(".text", TEXT, DATA, 0x400)], &code)), [(TEXT, 0x400)]);
+    assert_eq!(shape(&elf_of(&loads, &[], &code)), [(0x0800_0000, 0x154), (TEXT, 0x400)]);
 }
 
 #[test]

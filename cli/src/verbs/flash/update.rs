@@ -1,6 +1,7 @@
 //! What an update means on this board: which slot it goes to, and what becomes of it afterwards.
 
 use super::super::info::state::version;
+use super::super::talk::in_words;
 use super::left;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -56,7 +57,7 @@ impl Update {
     /// Which file goes where.
     pub fn place(&self) -> Option<String> {
         let version = self.version.map_or(String::new(), |v| format!(", version {}", version(v)));
-        Some(format!("{}{version}, to {}", self.file, self.slot?))
+        Some(format!("{}{version}, to {}", self.file, in_words(self.slot?)))
     }
 
     /// What happens to it now.

@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(long = "version", id = "image-version", value_parser = version)]
     version: Option<Version>,
     /// Security counter: rises when older images must not come back
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     counter: u32,
     #[command(flatten)]
     orders: Orders,

@@ -203,7 +203,13 @@ fn role(slot: &SlotState, trial_boots: u8) -> Option<String> {
         Role::Unrecorded => return None,
         Role::Confirmed => format!("{GOOD}confirmed{GOOD:#}"),
         Role::Trial { .. } if trial_boots == 0 => format!("{GOOD}new{GOOD:#}, it runs without a trial"),
-        Role::Trial { eighths } => format!("on trial, {} of {trial_boots} boots used", boots(eighths)),
+        Role::Trial { eighths } if eighths % CHARGE == 0 => {
+            format!("on trial, {} of {trial_boots} boots used", boots(eighths))
+        }
+        Role::Trial { eighths } => format!(
+            "on trial, {} of {trial_boots} boots used (one after power was off counts as 1/{CHARGE})",
+            boots(eighths)
+        ),
         Role::Rejected => {
             format!("{BAD}rejected{BAD:#}: it did not confirm itself and is not started again")
         }

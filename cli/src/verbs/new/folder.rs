@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::verbs::image::keygen::public_beside;
 use std::path::{Path, PathBuf};
 use surefoot_board::Board;
+use surefoot_core::config::Strategy;
 use surefoot_host::files::{self, FileError};
 use surefoot_host::image::keys;
 
@@ -169,9 +170,15 @@ fn runner(folder: &Path, board: &Board, keys: &Keys, around: &mut Around) -> Res
         }
         None => String::new(),
     };
+    let (memory, other) = match board.strategy {
+        Strategy::Ab => ("memory-a.x", "; for slot B: SUREFOOT_MEMORY_X=$PWD/link/memory-b.x cargo build"),
+        _ => ("memory.x", ""),
+    };
     let text = format!(
         "# `cargo run` {signs}runs it on a virtual {}; for the board on USB: cargo run -- --link usb\n{RUNNER}\n\
-         # Every STM32F4 is a Cortex-M4 with a floating-point unit.\n[build]\ntarget = \"thumbv7em-none-eabihf\"\n",
+         # Every STM32F4 is a Cortex-M4 with a floating-point unit.\n[build]\ntarget = \"thumbv7em-none-eabihf\"\n\n\
+         # What `surefoot layout --out link` writes, for the application's build.rs{other}\n\
+         [env]\nSUREFOOT_MEMORY_X = {{ value = \"link/{memory}\", relative = true }}\n",
         board.name
     );
     files::write_bytes(&path, text.as_bytes())?;

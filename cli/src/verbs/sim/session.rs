@@ -172,6 +172,10 @@ impl<'a> Session<'a> {
             Act::Cut => {
                 board.power_off();
                 self.attached = false;
+                // In the order in which it happened.
+                if self.open && self.boots.has_bootloader() {
+                    self.tell_start(None);
+                }
                 self.note("the supply failed");
             }
         }

@@ -20,6 +20,8 @@ pub struct Boots {
     sequence: u32,
     /// Records since the last start was told.
     pending: Vec<Record>,
+    /// Ids and versions of images that a slot held when somebody looked; a rejected one may be gone.
+    known: Vec<(u32, String)>,
 }
 
 impl Boots {
@@ -30,7 +32,7 @@ impl Boots {
             .and_then(|(_, offset)| start.get(offset..)?.first_chunk())
             .copied()
             .filter(|block| Config::parse(block, FAMILY_F4).is_ok());
-        let mut boots = Self { block, sequence: 0, pending: Vec::new() };
+        let mut boots = Self { block, sequence: 0, pending: Vec::new(), known: Vec::new() };
         boots.sequence = boots.records(board).last().map_or(0, Record::sequence);
         boots
     }
@@ -44,7 +46,11 @@ impl Boots {
     pub fn look(&mut self, board: &Board) -> Option<String> {
         let mut confirmed = None;
         let last = self.sequence;
-        for record in self.records(board).into_iter().filter(|r| r.sequence() > last) {
+        let records = self.records(board);
+        if records.last().is_some_and(|newest| newest.sequence() > last) {
+            self.remember(board);
+        }
+        for record in records.into_iter().filter(|r| r.sequence() > last) {
             self.sequence = record.sequence();
             // A state is written twice, with an odd and the even number behind it.
             if record.sequence() % 2 == 1 {
@@ -70,7 +76,11 @@ impl Boots {
             match Event::from_number(record.event()) {
                 Some(Event::Trial) => trial = Some(record.tries().div_ceil(CHARGE)),
                 Some(Event::Rejected) => {
-                    told.push(format!("{} was rejected", candidate()));
+                    let text = format!("{} was rejected", candidate());
+                    // Recorded again when the copy back begins.
+                    if told.last() != Some(&text) {
+                        told.push(text);
+                    }
                     back = true;
                 }
                 Some(Event::Restored) => told.push("the old image was copied back".to_owned()),
@@ -114,11 +124,25 @@ impl Boots {
         records
     }
 
-    /// The version of the image with this id, if a slot holds it.
+    /// The version of the image with this id, if a slot holds it or held it.
     fn name(&self, board: &Board, id: u32) -> String {
-        let slots = self.config().into_iter().flat_map(|config| config.slots().collect::<Vec<_>>());
-        let found = slots.filter_map(|slot| image(board, slot)).find(|found| found.0 == id);
+        let found = self.held(board).into_iter().find(|found| found.0 == id);
+        let found = found.or_else(|| self.known.iter().find(|known| known.0 == id).cloned());
         found.map_or_else(|| format!("image {id:08x}"), |found| found.1)
+    }
+
+    fn remember(&mut self, board: &Board) {
+        for image in self.held(board) {
+            if !self.known.contains(&image) {
+                self.known.push(image);
+            }
+        }
+    }
+
+    /// The images in the slots, with id and version.
+    fn held(&self, board: &Board) -> Vec<(u32, String)> {
+        self.config()
+            .map_or(Vec::new(), |config| config.slots().filter_map(|slot| image(board, slot)).collect())
     }
 
     fn version_in(&self, board: &Board, slot: Slot) -> String {
