@@ -121,7 +121,7 @@ fn a_bad_key_ends_with_3_and_no_key_is_written_over() {
     // The other half of the pair is named, instead of another pair.
     let public = bench.fails(&format!("{sign} keys/mine.pub.pem"), 3, "key.not-private");
     assert!(public["remedy"].as_str().unwrap().ends_with(" keys/mine.pem."), "{public:#}");
-    let private = bench.fails("image verify a.dfu --key keys/mine.pem", 3, "key.not-public");
+    let private = bench.fails("image keys keys/mine.pem", 3, "key.not-public");
     assert!(private["remedy"].as_str().unwrap().contains(" keys/mine.pub.pem;"), "{private:#}");
     let negative = bench.fails("image sign app.bin --out a.dfu --counter -1", 2, "usage");
     assert!(negative["what"].as_str().unwrap().contains("invalid value '-1'"), "{negative:#}");

@@ -116,7 +116,10 @@ fn a_first_update_goes_to_slot_a_and_is_on_trial() {
     );
     assert_eq!(events(&info), ["trial", "installed", "update-begun"], "each state once, newest first");
     assert_eq!(info["state"]["log"][0]["candidate"], image["id"]);
-    assert_eq!(info["state"]["log"][0]["sequence"], 6, "of a state's two records the second one");
+    assert_eq!(
+        info["state"]["log"][0]["sequence"], 8,
+        "of a state's records the last one; the first state since a reset has three"
+    );
     assert_eq!(info["state"]["floor"], 0, "nothing is confirmed yet");
     let short = bench.ok(&format!("info {HELD} --log 1"));
     assert_eq!((events(&short), &short["state"]["log_length"]), (vec!["trial"], &3.into()));
