@@ -46,7 +46,7 @@ pub enum Verb {
     Layout(verbs::layout::Arguments),
     /// Seal the bootloader for a board
     Bootloader(verbs::bootloader::Arguments),
-    /// Join bootloader and signed application to one factory file
+    /// Join bootloader and signed application into one factory file
     Merge(verbs::merge::Arguments),
     /// Build, sign and look at images; make keys
     #[command(subcommand)]

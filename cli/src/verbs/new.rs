@@ -130,10 +130,14 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     Ok(Report::new(json, text))
 }
 
+/// As board files take it.
+const LONGEST_NAME: usize = 32;
+
 /// What can be refused before anything is made.
 fn check(arguments: &Arguments, name: &str, file: &Path) -> Result<(), Problem> {
     let usage = |code, what: String, why, remedy| Err(Problem::new(Exit::Usage, code, what, why, remedy));
     if name.is_empty()
+        || name.len() > LONGEST_NAME
         || name.starts_with(['.', '-'])
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     {
@@ -141,7 +145,7 @@ fn check(arguments: &Arguments, name: &str, file: &Path) -> Result<(), Problem> 
             "new.name",
             format!("{name:?} cannot be a board's name"),
             "The folder, the keys and the board id are named after it.",
-            "Use letters, digits, - and _; begin with a letter or a digit.",
+            "Use up to 32 letters, digits, - and _; begin with a letter or a digit.",
         );
     }
     if file.exists() {

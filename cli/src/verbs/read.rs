@@ -8,22 +8,33 @@ use crate::problem::Problem;
 use crate::progress::Bars;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use surefoot_host::files::{self, FileError, Format, Ids, Segments};
 
 /// The arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file to write: .bin, .hex or .dfu
-    out: PathBuf,
+    #[arg(value_name = "OUT", required_unless_present = "out")]
+    file: Option<PathBuf>,
+    /// The same, as with other verbs
+    #[arg(long, short, conflicts_with = "file")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     link: LinkOptions,
     /// From here [default: the slot]
     #[arg(long, value_parser = crate::number::address)]
     address: Option<u32>,
-    /// So many bytes, as in 4096, 0x1000 or 16K [default: to the end of the slot or the flash]
+    /// How many bytes, as in 4096, 0x1000 or 16K [default: to the end of the slot or the flash]
     #[arg(long, value_parser = crate::number::address)]
     length: Option<u32>,
+}
+
+impl Arguments {
+    /// One of the two is there: clap asked for it.
+    fn file(&self) -> &Path {
+        self.file.as_deref().or(self.out.as_deref()).unwrap_or(Path::new(""))
+    }
 }
 
 /// Reads; changes nothing on the board.
@@ -31,11 +42,11 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     if arguments.length == Some(0) {
         return Err(nothing());
     }
-    if Format::by_name(&arguments.out).is_none_or(|format| !format.is_written()) {
-        return Err(FileError::UnknownFormat { path: arguments.out.clone() }.into());
+    if Format::by_name(arguments.file()).is_none_or(|format| !format.is_written()) {
+        return Err(FileError::UnknownFormat { path: arguments.file().to_owned() }.into());
     }
-    files::not_over(&arguments.out, arguments.link.files())?;
-    files::check_writable(&arguments.out)?;
+    files::not_over(arguments.file(), arguments.link.files())?;
+    files::check_writable(arguments.file())?;
     with_session(&arguments.link, ui, |session, _| {
         let target = session.target();
         let slot = target.slot();
@@ -51,12 +62,12 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         }
         let bytes = session.read(start, length as usize, &mut Bars::new(*ui))?;
         let segments = Segments::one(start, bytes).map_err(FileError::from)?;
-        let format = files::write(&arguments.out, &segments, ids)?;
+        let format = files::write(arguments.file(), &segments, ids)?;
         let mut table = Table::default();
         table
             .row("read", format!("{length} bytes from 0x{start:08X}"))
-            .row("written", format!("{} ({format})", arguments.out.display()));
-        let json = json!({ "start": start, "length": length, "out": arguments.out });
+            .row("written", format!("{} ({format})", arguments.file().display()));
+        let json = json!({ "start": start, "length": length, "out": arguments.file() });
         Ok(Report::new(json, table.text()))
     })
 }

@@ -127,6 +127,10 @@ fn a_bad_key_ends_with_3_and_no_key_is_written_over() {
     assert!(negative["what"].as_str().unwrap().contains("invalid value '-1'"), "{negative:#}");
     bench.ok("image keygen k.pem");
     bench.fails("image keygen k.pem", 3, "key.exists");
+    bench.ok("image keygen --out o.pem");
+    assert!(bench.path("o.pem").exists() && bench.path("o.pub.pem").exists());
+    bench.fails("image keygen --out k.pem", 3, "key.exists");
+    bench.fails("image keygen a.pem --out b.pem", 2, "usage");
     bench.fails("image inspect app.bin --address 0x08010000 --key k.pem", 3, "key.not-public");
     bench.fails("new mine --folder .", 3, "new.exists");
 }
@@ -295,6 +299,7 @@ fn a_board_that_cannot_be_started_leaves_no_folder_behind() {
     bench.fails("new other --key keys/mine.pem", 3, "key.not-public");
     bench.fails("new other --key missing.pem", 3, "file.read");
     bench.fails("new ..", 2, "new.name");
+    bench.fails(&format!("new {}", "x".repeat(33)), 2, "new.name");
     assert!(!bench.path("other").exists());
     bench.ok("new other --key keys/mine.pub.pem");
     let text = std::fs::read_to_string(bench.path("other/board.toml")).unwrap();

@@ -164,10 +164,11 @@ fn a_cut_is_a_loss_of_the_supply_and_the_board_comes_back() {
 fn a_cut_is_told_behind_the_start_that_it_ended() {
     let bench = Bench::new("cut-told");
     board(&bench);
-    let out = bench.raw("sim run --state board.state --for 3s --cut 500ms");
+    let out = bench.raw("sim run --state board.state --for 3s --cut 500ms --usb");
     let told = String::from_utf8_lossy(&out.stderr).into_owned();
     let at = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text}: {told}"));
-    assert!(at("0 ns  power-on") < at("500.000 ms  the supply failed"), "{told}");
+    assert!(at("0 ns  power-on: in update mode") < at("  USB: 0483:df11"), "{told}");
+    assert!(at("  USB: 0483:df11") < at("500.000 ms  the supply failed"), "{told}");
     assert!(at("the supply failed") < at("1.500 s  power-on"), "{told}");
 }
 

@@ -316,6 +316,13 @@ fn a_read_that_cannot_end_well_is_refused_before_it_begins() {
         bench.fails(&format!("{words} {LINK}"), 3, code);
     }
     assert!(!bench.path("a.bin").exists());
+    // By --out as with every other verb that writes a file.
+    let part = "--address 0x08000000 --length 16";
+    bench.ok(&format!("read a.bin {part} {LINK}"));
+    bench.ok(&format!("read --out b.bin {part} {LINK}"));
+    assert_eq!(std::fs::read(bench.path("a.bin")).unwrap(), std::fs::read(bench.path("b.bin")).unwrap());
+    bench.fails(&format!("read a.bin --out b.bin {LINK}"), 2, "usage");
+    bench.fails(&format!("read {LINK}"), 2, "usage");
 }
 
 #[test]

@@ -253,7 +253,7 @@ impl Explain for LinkError {
                 format!("Let the application ask for it: --link sim:{file},magic.")
             }
             Self::State(_) => {
-                "Check its name; a new virtual board is made when there is no such file, and --board is given."
+                "Check its name. Where there is no such file, a new virtual board is made from the board file."
                     .into()
             }
             Self::Unkept(_) => "Check the folder, its permissions and the free space.".into(),

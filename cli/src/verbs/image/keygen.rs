@@ -14,6 +14,9 @@ pub struct Arguments {
     /// File for the private key; the public key goes beside it as .pub.pem
     #[arg(default_value = "surefoot.pem")]
     private: PathBuf,
+    /// The same, as with other verbs
+    #[arg(long, short, conflicts_with = "private")]
+    out: Option<PathBuf>,
     /// Put the private key under a password, which signing asks for
     #[arg(long)]
     password: bool,
@@ -21,14 +24,20 @@ pub struct Arguments {
     source: Source,
 }
 
+impl Arguments {
+    fn file(&self) -> &Path {
+        self.out.as_deref().unwrap_or(&self.private)
+    }
+}
+
 /// Makes and writes the pair.
 pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
-    let public = public_beside(&arguments.private);
-    keys::check_free(&arguments.private, &public)?;
+    let public = public_beside(arguments.file());
+    keys::check_free(arguments.file(), &public)?;
     let locked = arguments.password || arguments.source.is_named();
-    let password = locked.then(|| arguments.source.for_new_key(&arguments.private, ui)).transpose()?;
+    let password = locked.then(|| arguments.source.for_new_key(arguments.file(), ui)).transpose()?;
     let key = keys::generate()?;
-    keys::write_pair(&key, &arguments.private, &public, password.as_ref().map(|p| p.as_str()))?;
+    keys::write_pair(&key, arguments.file(), &public, password.as_ref().map(|p| p.as_str()))?;
     let id = hex(&keys::id(key.verifying_key().as_bytes()));
     let mut table = Table::default();
     table
@@ -36,7 +45,7 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
             "private key",
             format!(
                 "{} ({})",
-                arguments.private.display(),
+                arguments.file().display(),
                 match locked {
                     true => "under its password: keep a copy of both safe",
                     false => "keep it secret, and a copy of it safe",
@@ -45,7 +54,7 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
         )
         .row("public key", format!("{} (name it in the board file's [validation] keys)", public.display()))
         .row("key id", &id);
-    let json = json!({ "private": arguments.private, "public": public, "key_id": id, "locked": locked });
+    let json = json!({ "private": arguments.file(), "public": public, "key_id": id, "locked": locked });
     Ok(Report::new(json, table.text()))
 }
 

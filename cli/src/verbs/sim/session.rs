@@ -157,9 +157,7 @@ impl<'a> Session<'a> {
             self.look();
         }
         self.past.ended = signal.came();
-        if self.open && self.boots.has_bootloader() {
-            self.tell_start(None);
-        }
+        self.settle();
         self.say_all();
         self.past
     }
@@ -170,12 +168,10 @@ impl<'a> Session<'a> {
             Act::Drive(pin, level) => board.set_pin(pin, level),
             Act::Supply => board.power_on(),
             Act::Cut => {
-                board.power_off();
-                self.attached = false;
                 // In the order in which it happened.
-                if self.open && self.boots.has_bootloader() {
-                    self.tell_start(None);
-                }
+                self.settle();
+                self.board.board.power_off();
+                self.attached = false;
                 self.note("the supply failed");
             }
         }
@@ -213,6 +209,17 @@ impl<'a> Session<'a> {
         if !self.boots.has_bootloader() {
             self.tell_start(None);
         }
+    }
+
+    /// Tells a start that is still open: with a device on the bus the bootloader is in update mode.
+    fn settle(&mut self) {
+        if !self.open || !self.boots.has_bootloader() {
+            return;
+        }
+        let board = &mut self.board.board;
+        let waits = board.is_powered() && UsbHost::is_pulled_up(board);
+        let text = waits.then(|| self.boots.start(board, None));
+        self.tell_start(text);
     }
 
     /// One line for each start: when, why, and what the bootloader did.
@@ -335,6 +342,9 @@ impl<'a> Session<'a> {
         if !up {
             self.attached = false;
         } else if !std::mem::replace(&mut self.attached, true) {
+            if self.board.running().is_none() {
+                self.settle();
+            }
             let board = &mut self.board.board;
             let found = host.wait_attach(board, Nanos::secs(1)).and_then(|()| host.enumerate(board));
             match found {
