@@ -129,7 +129,8 @@ pub fn events(board: &Board, into: &mut [Record]) -> Result<usize, Error> {
 }
 
 /// Puts `record` in its place among the first `count` of `into`, newest first. Each state is recorded
-/// twice, as an odd and the even sequence number after it, and counts once.
+/// twice, as an odd and the even sequence number after it (the first since a start three times, the odd
+/// one twice), and counts once.
 fn insert(into: &mut [Record], count: usize, record: Record) -> usize {
     let number = |record: &Record| record.sequence().next_multiple_of(2);
     let known = &into[..count];

@@ -200,8 +200,12 @@ fn what_a_cut_update_has_left_is_not_tried_after_other_starts() {
         assert_eq!(bench.power_cycle(), Seen::UpdateMode, "start {start}");
     }
     bench.into_update_mode().expect("by its button");
-    bench.offer(1, &two.bytes, |_| {}).expect("taken");
-    assert_eq!(bench.look(DECISION), Seen::Application(1));
+    // An image that verifies is kept, tried or not; the confirmed one does not verify any more, so its slot is open.
+    assert_eq!(bench.rig.info().expect("an answer").slot_base, one.slot.base);
+    let three = bench.image(Recipe { slot: 0, ..Recipe::new("three", App::Confirms, 3) }).expect("made");
+    let three = bench.images[three].bytes.clone();
+    bench.offer(0, &three, |_| {}).expect("taken");
+    assert_eq!(bench.look(DECISION), Seen::Application(0));
 }
 
 /// A board that has no configuration waits for ever; one that misread it has one.

@@ -223,8 +223,8 @@ fn an_older_image_with_an_override_for_this_device_is_taken() {
 fn a_fault_of_the_flash_ends_the_update_is_on_record_and_another_one_may_begin() {
     let new = image(B, 6, LENGTH);
     let (block, whole) = board();
-    // Two records of UpdateBegun; then the first erase, and so on.
-    for number in [2, 3, 4, 50] {
+    // Three records of UpdateBegun, the first state since the start; then the first erase, and so on.
+    for number in [3, 4, 5, 51] {
         let mut flash = whole.copy();
         flash.trouble(number, Trouble::Fault(FlashFault::Operation));
         let operations = flash.operations();

@@ -60,7 +60,7 @@ pub fn effort(plan: &Plan, timing: &Timing, trial_boots: u8) -> Effort {
         max: time(|t| t.max).div_ceil(1000),
     };
     let runs: u64 = slots[0].iter().map(|s| u64::from(*s)).sum();
-    let records = 2 * states(strategy, trial_boots);
+    let records = 3 * states(strategy, trial_boots);
     let log = |pick: Pick| journal.map_or(0, |area| journal_us(plan, &area, records, timing, pick));
     let copied = |to: usize, pick: Pick| write_us(&slots[to], runs, timing, pick);
     let backup = strategy == Strategy::Backup;
@@ -140,8 +140,9 @@ fn journal_us(plan: &Plan, area: &Area, records: u32, timing: &Timing, pick: Pic
     erase + program_us(u64::from(records) * u64::from(RECORD_LEN), timing, pick)
 }
 
-/// Most states of an update, each of which is two records: begun, installed, a boot's reset cause,
-/// each trial boot, confirmed; before them, with a backup slot, the copy begun and done.
+/// Most states of an update, each of which is two records, or three where it is the first since a
+/// start: begun, installed, a boot's reset cause, each trial boot, confirmed; before them, with a backup
+/// slot, the copy begun and done.
 const fn states(strategy: Strategy, trial_boots: u8) -> u32 {
     let copy = if matches!(strategy, Strategy::Backup) { 2 } else { 0 };
     4 + copy + trial_boots as u32

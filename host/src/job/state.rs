@@ -296,7 +296,7 @@ impl History {
         let sectors = Sectors(sectors);
         let mut log: Vec<Record> = sectors.0.iter().flat_map(|(_, bytes)| journal::history(bytes)).collect();
         log.sort_by_key(|record| std::cmp::Reverse(record.sequence()));
-        // A state's two records have an odd number and the even one behind it.
+        // A state's records have an odd number, the first state's since a start twice, and the even one behind it.
         log.dedup_by_key(|record| record.sequence().div_ceil(2));
         Ok(Self { state: Journal::load(config, &sectors).state, log })
     }

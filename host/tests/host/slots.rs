@@ -190,7 +190,7 @@ fn slots_and_journal_are_told_as_the_board_knows_them() {
     let journal = state.journal.unwrap();
     assert_eq!((journal.state.floor(), journal.revoked()), (4, vec![]));
     let sequences: Vec<_> = journal.log.iter().map(|record| record.sequence()).collect();
-    assert_eq!(sequences, [10, 8, 6, 4, 2], "a state's two records are one");
+    assert_eq!(sequences, [20, 16, 12, 8, 4], "a state's three records are one");
     assert_eq!(journal.log[0], journal.state);
 }
 
@@ -255,10 +255,15 @@ fn a_torn_record_leaves_the_state_before_it() {
     record(&mut fake, Strategy::Ab, Event::UpdateBegun, |journal| journal.state.set_candidate(0));
     assert!(state(&mut fake).unwrap().was_cut());
     let record_at = |number: usize| 0x4000 + (number - 1) * RECORD_LEN as usize;
-    fake.flash[record_at(6) + 3] ^= 0x80;
-    let alone = state(&mut fake).unwrap().journal.unwrap();
-    assert_eq!((alone.state.sequence(), alone.log.len()), (5, 3), "the first of two is still a record");
-    fake.flash[record_at(5) + 9] ^= 1;
+    // Each was the first state since a start: three records, the first two of the same number.
+    for (number, offset, bit) in [(9, 3, 0x80), (8, 9, 1)] {
+        fake.flash[record_at(number) + offset] ^= bit;
+        let left = state(&mut fake).unwrap();
+        assert!(left.was_cut(), "without record {number}");
+        let journal = left.journal.unwrap();
+        assert_eq!((journal.state.sequence(), journal.log.len()), (11, 3), "without record {number}");
+    }
+    fake.flash[record_at(7) + 9] ^= 1;
     let before = state(&mut fake).unwrap();
     assert!(!before.was_cut());
     let journal = before.journal.unwrap();
@@ -273,13 +278,10 @@ fn a_log_that_went_on_in_the_other_sector_is_told_in_order() {
     }
     let journal = state(&mut fake).unwrap().journal.unwrap();
     let sequences: Vec<_> = journal.log.iter().map(|record| record.sequence()).collect();
-    assert_eq!(sequences[0], 1400);
-    assert!(sequences.windows(2).all(|pair| pair[0] == pair[1] + 2), "{sequences:?}");
-    assert!(
-        (256..=512).contains(&sequences.len()),
-        "the full sector stays until it is needed: {}",
-        sequences.len()
-    );
+    assert_eq!(sequences[0], 2800);
+    assert!(sequences.windows(2).all(|pair| pair[0] == pair[1] + 4), "{sequences:?}");
+    // Three records for each, 512 in a sector: the last 52 of 2100 in the fifth, and the full one before it.
+    assert_eq!(sequences.len(), (52 + 512) / 3, "the full sector stays until it is needed");
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl Boots {
         }
         for record in records.into_iter().filter(|r| r.sequence() > last) {
             self.sequence = record.sequence();
-            // A state is written twice, with an odd and the even number behind it.
+            // A state is written twice, with an odd and the even number behind it; the first one since a
+            // start has the odd one twice.
             if record.sequence() % 2 == 1 {
                 continue;
             }
