@@ -202,10 +202,12 @@ fn prove(
     } else if config.has_journal() {
         unproved.push("the security counter and revoked keys: the journal was not read".into());
     }
-    // The unique id cannot be read; the serial number, which is made from it, tells most others.
+    // Where the bootloader does not tell its unique id, the serial number, which is made from it, tells most others.
+    let own = target.info().map(|info| info.unique_id).filter(|id| *id != [0; 12]);
     let seen = image::inspect(segments).manifest.and_then(Result::ok);
-    let mut device = [0; 12];
-    if let Some(manifest) = seen.map(|view| view.manifest)
+    let mut device = own.unwrap_or_default();
+    if own.is_none()
+        && let Some(manifest) = seen.map(|view| view.manifest)
         && let Override::Device(id) = manifest.overrides
     {
         let fits = override_fits(&manifest, &target.descriptors.serial);

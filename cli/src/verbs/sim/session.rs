@@ -185,13 +185,19 @@ impl<'a> Session<'a> {
     /// What happened since the last look.
     fn look(&mut self) {
         self.listen();
-        if let Some(text) = self.boots.look(&self.board.board) {
+        let confirmed = self.boots.look(&self.board.board);
+        let reset = self.board.board.resets() != self.resets;
+        // What an application did is told behind its start, and before the reset that ended it.
+        if !reset {
+            self.look_for_the_application();
+        }
+        if let Some(text) = confirmed {
             self.note(&text);
         }
-        if self.board.board.resets() != self.resets {
+        if reset {
             self.reset();
+            self.look_for_the_application();
         }
-        self.look_for_the_application();
         self.feed_lines();
         self.look_at_the_bus();
     }
