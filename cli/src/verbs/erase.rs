@@ -1,7 +1,7 @@
 //! `surefoot erase`: the application, by whole sectors, after a question.
 
 use super::info::state::version;
-use super::talk::{unconfirmed, with_session};
+use super::talk::{in_words, unconfirmed, with_session};
 use crate::exit::Exit;
 use crate::link::LinkOptions;
 use crate::output::{Report, Table, Ui};
@@ -67,13 +67,14 @@ fn contents(target: &Target, sectors: &[SectorInfo]) -> Option<(String, Value)> 
     let (number, slot) = state.slot_at(sectors.first()?.base)?;
     let name = state.name(number);
     let image = slot.manifest().map(|m| version(m.version));
+    let place = in_words(name);
     let text = match (&image, &slot.content) {
-        (Some(version), _) => format!("{name} with version {version}{}", status(slot.role)),
-        (None, Content::Erased) => format!("{name}, which is erased"),
-        (None, _) => format!("{name}, which holds no image with a manifest"),
+        (Some(version), _) => format!("{place} with version {version}{}", status(slot.role)),
+        (None, Content::Erased) => format!("{place}, which is erased"),
+        (None, _) => format!("{place}, which holds no image with a manifest"),
     };
     let back = match comes_back(state, number) {
-        true => "; the board copies the confirmed image back from the backup slot at its next start",
+        true => " (the board copies the confirmed image back from the backup slot at its next start)",
         false => "",
     };
     Some((format!("{text}{back}"), json!({ "name": name, "version": image })))

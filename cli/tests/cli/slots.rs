@@ -342,7 +342,13 @@ fn with_a_backup_slot_the_old_image_is_copied_away_and_back() {
     assert!(events(&info).contains(&"restored"), "{:#}", info["state"]["log"]);
     // Whoever erases the slot here does not get rid of the image, and is told so.
     let error = bench.fails(&format!("erase {HELD}"), 8, "unconfirmed");
-    assert!(error["what"].as_str().unwrap().contains("copies the confirmed image back"), "{error:#}");
+    assert!(
+        error["what"]
+            .as_str()
+            .unwrap()
+            .contains("the confirmed image (the board copies the confirmed image back"),
+        "{error:#}"
+    );
     bench.ok(&format!("erase {HELD} --yes"));
     let ran = bench.ok("sim run --state board.state --for 20s");
     assert_eq!(ran["in_application"], true, "{ran:#}");
