@@ -35,7 +35,7 @@ const RULES: &[Broken] = &[
         because: "so the packets that follow come with PKTCNT at 0; the F4's core takes them",
     },
     Broken {
-        kind: Kind::Range,
+        kind: Kind::Hint,
         what: "STUPCNT is 0",
         because: "and SETUP packets with STUPCNT at 0, which it sets to 1 at bus reset only",
     },
