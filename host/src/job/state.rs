@@ -298,6 +298,10 @@ impl History {
         log.sort_by_key(|record| std::cmp::Reverse(record.sequence()));
         // A state's records have an odd number, the first state's since a start twice, and the even one behind it.
         log.dedup_by_key(|record| record.sequence().div_ceil(2));
+        // What happened stays where it happened, not where its state was written again.
+        log.reverse();
+        log.dedup_by(|newer, older| is_repeated(older, newer));
+        log.reverse();
         Ok(Self { state: Journal::load(config, &sectors).state, log })
     }
 
@@ -305,6 +309,19 @@ impl History {
     pub fn revoked(&self) -> Vec<usize> {
         (0..8).filter(|key| self.state.revoked() >> key & 1 == 1).collect()
     }
+}
+
+/// `newer`, the state after `older`, tells nothing new: a start writes a state again before a copy back, and one
+/// whose second record is missing.
+fn is_repeated(older: &Record, newer: &Record) -> bool {
+    use Event::{Confirmed, Installed, Rejected, Trial};
+    // These cannot happen twice to one image in one state, the others can.
+    let once = matches!(Event::from_number(newer.event()), Some(Trial | Rejected | Confirmed | Installed));
+    let is_cut = !older.sequence().is_multiple_of(2);
+    let said = |r: &Record| {
+        (r.event(), r.detail(), r.floor(), r.confirmed(), r.candidate(), r.tries(), r.revoked(), r.backup())
+    };
+    (once || is_cut) && said(older) == said(newer)
 }
 
 /// The journal's sectors, for the code that the board itself reads them with.
