@@ -3,7 +3,7 @@
 //! Segment (type 02) and linear (type 04) base addresses are read, start addresses (03, 05) are
 //! read over. Written files use linear base addresses and 16 bytes a line.
 
-use super::segments::{Part, Place, Segments};
+use super::segments::{Part, Place, Segments, append, lines};
 use super::{FileError, SegmentError};
 use ihex::{ReaderError, Record};
 
@@ -58,12 +58,8 @@ pub enum HexError {
 pub(super) fn read(bytes: &[u8]) -> Result<Segments, FileError> {
     let mut parts: Vec<Part> = Vec::new();
     let (mut base, mut ended, mut last) = (0u32, false, 0);
-    for (index, raw) in bytes.split(|&b| b == b'\n').enumerate() {
-        let line = index + 1;
-        let text = std::str::from_utf8(raw).map_err(|_| HexError::NotText { line })?.trim();
-        if text.is_empty() {
-            continue;
-        }
+    for (line, text) in lines(bytes) {
+        let text = std::str::from_utf8(text).map_err(|_| HexError::NotText { line })?;
         if ended {
             return Err(HexError::AfterEnd { line }.into());
         }
@@ -73,7 +69,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Segments, FileError> {
                 if usize::from(offset) + value.len() > 0x1_0000 {
                     return Err(HexError::Wraps { line }.into());
                 }
-                add(&mut parts, base, offset, value, line)?;
+                let place = Place::Line(line);
+                let past = SegmentError::PastTheEnd { address: base, length: value.len(), place };
+                let address = base.checked_add(u32::from(offset)).ok_or(past)?;
+                append(&mut parts, address, &value, place);
             }
             Record::EndOfFile => ended = true,
             Record::ExtendedSegmentAddress(segment) => base = u32::from(segment) << 4,
@@ -85,21 +84,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Segments, FileError> {
         return Err(HexError::NoEnd { line: last }.into());
     }
     Ok(Segments::new(parts)?)
-}
-
-/// Appends to the part before when the record continues it, so that a file of a million lines
-/// does not become a million parts.
-fn add(parts: &mut Vec<Part>, base: u32, offset: u16, value: Vec<u8>, line: usize) -> Result<(), FileError> {
-    let place = Place::Line(line);
-    let past = SegmentError::PastTheEnd { address: base, length: value.len(), place };
-    let address = base.checked_add(u32::from(offset)).ok_or(past)?;
-    match parts.last_mut() {
-        Some(p) if u64::from(p.address) + p.bytes.len() as u64 == u64::from(address) => {
-            p.bytes.extend_from_slice(&value);
-        }
-        _ => parts.push(Part { address, bytes: value, place }),
-    }
-    Ok(())
 }
 
 fn refused(error: ReaderError, line: usize) -> HexError {

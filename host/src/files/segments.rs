@@ -104,6 +104,23 @@ pub enum SegmentError {
     },
 }
 
+/// Appends to the part before when the bytes continue it, so that a file of a million records does not become a
+/// million parts.
+pub(super) fn append(parts: &mut Vec<Part>, address: u32, bytes: &[u8], place: Place) {
+    match parts.last_mut() {
+        Some(p) if u64::from(p.address) + p.bytes.len() as u64 == u64::from(address) => {
+            p.bytes.extend_from_slice(bytes);
+        }
+        _ => parts.push(Part { address, bytes: bytes.to_vec(), place }),
+    }
+}
+
+/// The lines of a text file that are not blank, with their numbers from 1.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let lines = bytes.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+    (1..).zip(lines).filter(|(_, text)| !text.is_empty())
+}
+
 /// Sorted segments with gaps between them; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segments(Vec<Segment>);

@@ -4,7 +4,7 @@
 //! S9 end the file. Some tools write no end, so a file without one is taken: what its lines hold is checked.
 
 use super::FileError;
-use super::segments::{Part, Place, Segments};
+use super::segments::{Part, Place, Segments, append, lines};
 
 /// Why text is not a file of S-records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +49,7 @@ pub enum SrecError {
 pub(super) fn read(bytes: &[u8]) -> Result<(Segments, bool), FileError> {
     let mut parts: Vec<Part> = Vec::new();
     let (mut records, mut ended) = (0u32, false);
-    for (index, raw) in bytes.split(|&b| b == b'\n').enumerate() {
-        let line = index + 1;
-        let text = raw.trim_ascii();
-        if text.is_empty() {
-            continue;
-        }
+    for (line, text) in lines(bytes) {
         if ended {
             return Err(SrecError::AfterEnd { line }.into());
         }
@@ -62,7 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Segments, bool), FileError> {
         match kind {
             1..=3 => {
                 records += 1;
-                add(&mut parts, address, data, line);
+                append(&mut parts, address, &data, Place::Line(line));
             }
             5 | 6 => {
                 let found = if kind == 5 { records & 0xFFFF } else { records & 0xFF_FFFF };
@@ -110,16 +105,6 @@ fn record(text: &[u8], line: usize) -> Result<Record, SrecError> {
     let (address, data) = body.split_at(width);
     let address = address.iter().fold(0, |address, byte| address << 8 | u32::from(*byte));
     Ok(Record { kind, address, data: data.to_vec() })
-}
-
-/// Appends to the part before when the record continues it.
-fn add(parts: &mut Vec<Part>, address: u32, data: Vec<u8>, line: usize) {
-    match parts.last_mut() {
-        Some(p) if u64::from(p.address) + p.bytes.len() as u64 == u64::from(address) => {
-            p.bytes.extend_from_slice(&data);
-        }
-        _ => parts.push(Part { address, bytes: data, place: Place::Line(line) }),
-    }
 }
 
 #[cfg(test)]

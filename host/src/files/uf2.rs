@@ -5,7 +5,7 @@
 //! cannot be told here, so only one is taken.
 
 use super::FileError;
-use super::segments::{Part, Place, Segments};
+use super::segments::{Part, Place, Segments, append};
 use std::fmt;
 
 /// Bytes of a block.
@@ -138,20 +138,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Segments, Option<Family>), FileError
             // Told at the end: images for several chips in one file are counted each on its own.
             misplaced.get_or_insert(Uf2Error::Number { block, stated, total, wanted, count });
         }
-        add(&mut parts, address, &raw[HEAD..HEAD + size as usize], block);
+        append(&mut parts, address, &raw[HEAD..HEAD + size as usize], Place::Block(block));
     }
     match misplaced {
         Some(error) => Err(error.into()),
         None => Ok((Segments::new(parts)?, family)),
-    }
-}
-
-fn add(parts: &mut Vec<Part>, address: u32, data: &[u8], block: usize) {
-    match parts.last_mut() {
-        Some(p) if u64::from(p.address) + p.bytes.len() as u64 == u64::from(address) => {
-            p.bytes.extend_from_slice(data);
-        }
-        _ => parts.push(Part { address, bytes: data.to_vec(), place: Place::Block(block) }),
     }
 }
 
