@@ -9,10 +9,10 @@ use crate::problem::Problem;
 use crate::signal::Signal;
 use serde_json::{Value, json};
 use surefoot_host::files;
-use surefoot_host::link::sim::{Boots, VirtualBoard, reset_cause};
+use surefoot_host::link::sim::{Boots, Seen, VirtualBoard, Watch, reset_cause};
 use surefoot_sim::usart::{COUNT, NAMES};
 use surefoot_sim::usb::host::{Enumerated, Patience, UsbHost, configuration_parts};
-use surefoot_sim::{Nanos, Pin, Stop};
+use surefoot_sim::{Nanos, Pin, ResetCause};
 
 /// How long nobody looks, at most: a signal, a jump into the application, a device on the bus.
 const SLICE: Nanos = Nanos::millis(20);
@@ -78,7 +78,7 @@ pub struct Session<'a> {
     open: bool,
     /// The application ran since the last reset.
     reached: bool,
-    resets: u64,
+    watch: Watch,
     told: [usize; COUNT],
     past: Past,
 }
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
     /// Before the supply goes on.
     pub fn new(board: &'a mut VirtualBoard, ui: &'a Ui) -> Self {
         let boots = Boots::new(&board.board);
-        let (start, resets) = (board.board.now(), board.board.resets());
+        let (start, watch) = (board.board.now(), Watch::from_now(&board.board));
         Self {
             board,
             ui,
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
             boots,
             open: false,
             reached: false,
-            resets,
+            watch,
             told: [0; COUNT],
             past: Past::default(),
         }
@@ -140,7 +140,9 @@ impl<'a> Session<'a> {
         let end = self.start + span;
         self.acts.sort_by_key(|act| act.0);
         self.board.board.power_on();
-        self.look();
+        let mut seen = Vec::new();
+        self.watch.look(&mut self.board.board, &mut |what| seen.push(what));
+        self.look(&seen);
         while self.board.board.now() < end && !signal.came() {
             let now = self.board.board.now();
             while self.acts.first().is_some_and(|act| act.0 <= now) {
@@ -148,13 +150,9 @@ impl<'a> Session<'a> {
                 self.act(act);
             }
             let next = self.acts.first().map_or(end, |act| act.0).min(end).min(now + SLICE);
-            let resets = self.resets;
-            let stop =
-                self.board.board.run_until(|b| b.resets() != resets || b.uart_spoke(), next.since(now));
-            if stop == Stop::Lockup {
-                self.lock_up();
-            }
-            self.look();
+            seen.clear();
+            self.watch.step(&mut self.board.board, next.since(now), &mut |what| seen.push(what));
+            self.look(&seen);
         }
         self.past.ended = signal.came();
         self.settle();
@@ -183,33 +181,38 @@ impl<'a> Session<'a> {
     }
 
     /// What happened since the last look.
-    fn look(&mut self) {
-        self.listen();
+    fn look(&mut self, seen: &[Seen]) {
+        let mut reset = None;
+        for what in seen {
+            match *what {
+                Seen::Byte { uart, byte } => self.past.lines[uart - 1].push(byte),
+                Seen::Lockup { at, pc } => self.lock_up(at, pc),
+                Seen::Reset { at, cause } => reset = Some((at, cause)),
+            }
+        }
+        (0..COUNT).for_each(|number| self.say(number, false));
         let confirmed = self.boots.look(&self.board.board);
-        let reset = self.board.board.resets() != self.resets;
         // What an application did is told behind its start, and before the reset that ended it.
-        if !reset {
+        if reset.is_none() {
             self.look_for_the_application();
         }
         if let Some(text) = confirmed {
             self.note(&text);
         }
-        if reset {
-            self.reset();
+        if let Some((at, cause)) = reset {
+            self.reset(at, cause);
             self.look_for_the_application();
         }
         self.feed_lines();
         self.look_at_the_bus();
     }
 
-    fn reset(&mut self) {
+    fn reset(&mut self, at: Nanos, cause: ResetCause) {
         if self.open && self.boots.has_bootloader() {
             self.tell_start(None);
         }
-        self.resets = self.board.board.resets();
-        let cause = reset_cause(self.board.board.reset_cause());
-        let at = self.board.board.now().since(self.start);
-        self.past.starts.push(Start { at, cause, did: None });
+        let at = at.since(self.start);
+        self.past.starts.push(Start { at, cause: reset_cause(cause), did: None });
         self.past.locked_up = None;
         (self.open, self.reached) = (true, false);
         if !self.boots.has_bootloader() {
@@ -289,8 +292,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn lock_up(&mut self) {
-        let (at, pc) = (self.board.board.now().since(self.start), self.board.board.pc());
+    fn lock_up(&mut self, at: Nanos, pc: u32) {
+        let at = at.since(self.start);
         let faults = self.board.board.faults();
         let text = format!(
             "the core locked up at {at}, pc 0x{pc:08X} (CFSR 0x{:08X}, HFSR 0x{:08X}, BFAR 0x{:08X})",
@@ -302,17 +305,6 @@ impl<'a> Session<'a> {
     }
 
     // ---- serial lines ----
-
-    fn listen(&mut self) {
-        if !self.board.board.uart_spoke() {
-            return;
-        }
-        for number in 0..COUNT {
-            let sent = self.board.board.uart_tx(number + 1);
-            self.past.lines[number].extend(sent.iter().map(|sent| sent.byte));
-            self.say(number, false);
-        }
-    }
 
     /// Whole lines as they come, with the name of the USART in front; the rest at the end.
     fn say(&mut self, number: usize, all: bool) {

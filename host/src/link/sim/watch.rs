@@ -1,6 +1,6 @@
 //! A virtual board's life as it happens: bytes on its serial lines, resets, lock-ups.
 //!
-//! The verbs that run a board for a while (`surefoot run`, `surefoot sim run`) take a slice of time at
+//! The verbs that run a board for a while (`surefoot run`, `surefoot sim run`) take a stretch of time at
 //! once from here and show what it brought. Nothing is printed here, and no time of the wall is kept.
 
 use surefoot_sim::{Board, Nanos, ResetCause, Stop};
@@ -57,24 +57,36 @@ impl Watch {
     pub fn run_for(&mut self, board: &mut Board, span: Nanos, tell: &mut dyn FnMut(Seen)) -> Stop {
         let end = board.now() + span;
         loop {
-            let known = self.resets;
-            let left = end.since(board.now());
-            let stop = board.run_until(|board| board.resets() != known, left);
+            let stop = self.step(board, end.since(board.now()), tell);
+            if board.now() >= end || matches!(stop, Stop::Off | Stop::PowerCut | Stop::Address) {
+                return stop;
+            }
+        }
+    }
+
+    /// Runs the board until something happens, for at most `span`, and tells it.
+    pub fn step(&mut self, board: &mut Board, span: Nanos, tell: &mut dyn FnMut(Seen)) -> Stop {
+        let known = self.resets;
+        let stop = board.run_until(|board| board.resets() != known || board.uart_spoke(), span);
+        self.look(board, tell);
+        if stop == Stop::Lockup {
+            tell(Seen::Lockup { at: board.now(), pc: board.pc() });
+        }
+        stop
+    }
+
+    /// Tells what was sent, and that the chip was reset. No time passes.
+    pub fn look(&mut self, board: &mut Board, tell: &mut dyn FnMut(Seen)) {
+        if board.uart_spoke() {
             for uart in UARTS {
                 for sent in board.uart_tx(uart) {
                     tell(Seen::Byte { uart, byte: sent.byte });
                 }
             }
-            if board.resets() != known {
-                self.resets = board.resets();
-                tell(Seen::Reset { at: board.now(), cause: board.reset_cause() });
-            }
-            if stop == Stop::Lockup {
-                tell(Seen::Lockup { at: board.now(), pc: board.pc() });
-            }
-            if board.now() >= end || matches!(stop, Stop::Off | Stop::PowerCut | Stop::Address) {
-                return stop;
-            }
+        }
+        if board.resets() != self.resets {
+            self.resets = board.resets();
+            tell(Seen::Reset { at: board.now(), cause: board.reset_cause() });
         }
     }
 }
