@@ -20,18 +20,9 @@ impl Bars {
     }
 }
 
-fn name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Erase => "erase",
-        Phase::Program => "program",
-        Phase::Verify => "verify",
-        Phase::Read => "read",
-    }
-}
-
 impl Progress for Bars {
     fn begin(&mut self, phase: Phase, total: u64) {
-        (self.phase, self.total, self.done) = (name(phase), total, 0);
+        (self.phase, self.total, self.done) = (phase.name(), total, 0);
         if self.ui.animated() {
             let bar = ProgressBar::new(total);
             let style = ProgressStyle::with_template("  {prefix:8} {bar:40.green} {bytes:>11}/{total_bytes}");

@@ -36,6 +36,18 @@ pub enum Phase {
     Read,
 }
 
+impl Phase {
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Erase => "erase",
+            Self::Program => "program",
+            Self::Verify => "verify",
+            Self::Read => "read",
+        }
+    }
+}
+
 /// Who wants to know how far a job is.
 pub trait Progress {
     /// `phase` begins and has `total` bytes.
