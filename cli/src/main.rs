@@ -24,10 +24,11 @@ mod words;
 
 use args::{Cli, Verb};
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
 use exit::Exit;
 use output::{Report, Ui};
 use problem::Problem;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -95,13 +96,21 @@ fn ended(ui: &Ui, done: &Result<Report, Problem>) -> ExitCode {
         Ok(report) => (ui.report(report), report.exit),
         Err(problem) => (ui.problem(problem), problem.exit),
     };
-    if let Err(error) = &shown
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        // Standard error is what is left.
-        eprintln!("error: the result cannot be written to standard output: {error}");
+    match shown {
+        Ok(()) => ExitCode::from(exit as u8),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => closed(),
+        Err(error) => {
+            output::tell(&format!("error: the result cannot be written to standard output: {error}"));
+            ExitCode::from(Exit::Internal as u8)
+        }
     }
-    ExitCode::from(if shown.is_err() { Exit::Internal } else { exit } as u8)
+}
+
+/// Whoever read the output has gone (`| head`): the end of other commands there, without a word.
+fn closed() -> ExitCode {
+    #[cfg(unix)]
+    let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
+    ExitCode::from(Exit::Internal as u8)
 }
 
 /// Help and version are no errors; a mistake is told as the user wants all errors told.
@@ -123,7 +132,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// A word that is no verb; with what is similar by clap's measure.
 fn unknown_verb(error: &clap::Error) -> Option<Problem> {
-    let context = |kind| error.get(kind).filter(|_| error.kind() == ErrorKind::InvalidSubcommand);
+    let context = |kind| error.get(kind).filter(|_| error.kind() == Mistake::InvalidSubcommand);
     let Some(ContextValue::String(word)) = context(ContextKind::InvalidSubcommand) else { return None };
     // Below a verb of ours clap knows better.
     let below = std::env::args_os().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
@@ -145,7 +154,7 @@ fn json_asked() -> bool {
 
 /// What clap says up to its usage lines, the names of arguments too, as one line.
 fn usage(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if error.kind() == Mistake::DisplayHelpOnMissingArgumentOrSubcommand {
         return "the command line ends too early: a verb is missing".into();
     }
     let text = error.render().to_string();

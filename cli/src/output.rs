@@ -10,7 +10,8 @@ use crate::shown::{in_json, in_lines, in_value};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, ErrorKind, IsTerminal, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Good news.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -136,7 +137,6 @@ impl Ui {
                 .chars()
                 .map(|c| if plain(c) { c.to_string() } else { c.escape_default().to_string() })
                 .collect();
-            // When nobody takes it there is nobody left to tell.
             let _ = print(&shown);
         }
     }
@@ -178,21 +178,38 @@ impl Ui {
     }
 }
 
-/// What a program on a virtual board sends, as it comes. When nobody takes it there is nobody left to tell.
+/// A pipe that took what is printed was closed at its other end.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// True once a pipe was closed that took what is printed. What shows a board's life ends then; a job on a board
+/// is done first.
+#[cfg(feature = "sim")]
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
+/// Passes it on.
+fn noted(written: io::Result<()>) -> io::Result<()> {
+    if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        CLOSED.store(true, Ordering::Relaxed);
+    }
+    written
+}
+
+/// What a program on a virtual board sends, as it comes.
 #[cfg(feature = "sim")]
 pub fn say(bytes: &[u8]) {
     let mut out = io::stdout();
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
+    let _ = noted(out.write_all(bytes).and_then(|()| out.flush()));
 }
 
 /// To standard output.
 fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    noted(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// A line to standard error. When nobody takes it there is nobody left to tell.
-fn tell(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{}", in_lines(text));
+/// A line to standard error. Where that is not taken, nothing is left to tell it to.
+pub fn tell(text: &str) {
+    let _ = noted(writeln!(anstream::stderr(), "{}", in_lines(text)));
 }

@@ -22,9 +22,9 @@ impl Signal {
         Ok(Self(came))
     }
 
-    /// True once one came.
+    /// True once one came, or what is shown is not read any more.
     pub fn came(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) || crate::output::is_closed()
     }
 
     /// For whoever looks at it from elsewhere.

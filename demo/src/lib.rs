@@ -160,7 +160,7 @@ impl<'s> Workshop<'s> {
 }
 
 fn first_power_on(screen: &Screen, workshop: &Workshop) -> Result<Rig> {
-    screen.chapter("A virtual STM32F407 without an application");
+    screen.chapter("A virtual STM32F407 without an application")?;
     workshop.surefoot(&["bootloader", "--board", BOARD, "--out", "bootloader.bin"])?;
     let sealed = std::fs::read(workshop.path("bootloader.bin"))?;
     let mut rig = Rig::new(F4_FULL, Policy::Signature)?;
@@ -175,7 +175,7 @@ fn first_power_on(screen: &Screen, workshop: &Workshop) -> Result<Rig> {
 }
 
 fn first_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<Segments> {
-    screen.chapter("Blinky 1 over USB DFU");
+    screen.chapter("Blinky 1 over USB DFU")?;
     let one = workshop.signed(500, "1.0.0")?;
     flash(screen, rig, &one)?;
     led(screen, rig, 500)?;
@@ -183,7 +183,7 @@ fn first_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<S
 }
 
 fn second_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
-    screen.chapter("Blinky 1 asks for its successor");
+    screen.chapter("Blinky 1 asks for its successor")?;
     let two = workshop.signed(250, "2.0.0")?;
     press_button(screen, rig)?;
     flash(screen, rig, &two)?;
@@ -191,7 +191,7 @@ fn second_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<
 }
 
 fn refusals(screen: &Screen, workshop: &Workshop, rig: &mut Rig, good: &Segments) -> Result<()> {
-    screen.chapter("Images that must not run");
+    screen.chapter("Images that must not run")?;
     press_button(screen, rig)?;
     let mut flipped = good.flat(SLOT, good.end());
     flipped[0x123] ^= 0x04;
@@ -250,7 +250,7 @@ fn not_even_signed(screen: &Screen, workshop: &Workshop) -> Result<()> {
 }
 
 fn power_cut(screen: &Screen, rig: &mut Rig, image: &Segments) -> Result<()> {
-    screen.chapter("The supply fails in the middle of a download");
+    screen.chapter("The supply fails in the middle of a download")?;
     let plan = rig.plan(image)?;
     let operation = rig.board.operations() + 300;
     rig.board.cut(Cut::new(operation, When::Inside, 4));

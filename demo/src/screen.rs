@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use surefoot_host::job::{Phase, Progress};
 use surefoot_sim::{Edge, Nanos};
 
@@ -31,12 +31,14 @@ pub struct Screen {
     shown: bool,
     colour: bool,
     animated: bool,
+    /// Who read standard output has gone.
+    closed: Cell<bool>,
 }
 
 impl Screen {
     /// With the terminal's colours, if there is one and `colour` says so.
     pub fn new(colour: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal();
+        let terminal = io::stdout().is_terminal();
         Self { shown: true, colour: colour && terminal, animated: terminal, ..Self::default() }
     }
 
@@ -45,10 +47,13 @@ impl Screen {
         Self::default()
     }
 
-    /// A line. When it is not taken, the story goes on: whoever prints its end will see that.
+    /// A line. When it is not taken, the chapter goes on; after a closed pipe no other one begins. Any other
+    /// fault is seen by whoever prints the end of the story.
     fn line(&self, text: &str) {
         if self.shown {
-            let _ = writeln!(std::io::stdout(), "{text}");
+            let written = writeln!(io::stdout(), "{text}");
+            let is_closed = written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe);
+            self.closed.set(self.closed.get() || is_closed);
         }
     }
 
@@ -57,8 +62,12 @@ impl Screen {
     }
 
     /// A step of the story begins.
-    pub fn chapter(&self, title: &str) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::BrokenPipe`] when the pipe that takes the story was closed.
+    pub fn chapter(&self, title: &str) -> io::Result<()> {
         self.line(&format!("\n{}", self.styled(Style::new().bold(), title)));
+        if self.closed.get() { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     /// A command that runs now.
@@ -120,12 +129,7 @@ impl<'s> Bars<'s> {
 impl Progress for Bars<'_> {
     fn begin(&mut self, phase: Phase, total: u64) {
         self.done = 0;
-        self.phase = match phase {
-            Phase::Erase => "erase",
-            Phase::Program => "program",
-            Phase::Verify => "verify",
-            Phase::Read => "read",
-        };
+        self.phase = phase.name();
         if self.screen.animated {
             let bar = ProgressBar::new(total);
             let style = ProgressStyle::with_template("     {prefix:8} {bar:40.green} {bytes:>11}");

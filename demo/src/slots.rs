@@ -36,7 +36,7 @@ pub fn story(screen: &Screen, workshop: &Workshop) -> Result<Nanos> {
 }
 
 fn first_image(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
-    screen.chapter("Another board, with two slots: an image has to confirm itself");
+    screen.chapter("Another board, with two slots: an image has to confirm itself")?;
     ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not wait for an update");
     rig.attach()?;
     says(screen, rig, Reason::NoValidImage)?;
@@ -50,7 +50,7 @@ fn first_image(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()
 }
 
 fn an_update_that_hangs(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
-    screen.chapter("An update that hangs");
+    screen.chapter("An update that hangs")?;
     let hangs = workshop.sign(elf(None, B)?, "hangs-2.0.0", BOARD, B, "2.0.0", &["--counter", "2"])?;
     flash(screen, rig, &hangs)?;
     let from = rig.board.now();
@@ -63,7 +63,7 @@ fn an_update_that_hangs(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> 
     rig.board.run_until(|board| slot.contains(board.pc(), 2), PATIENCE);
     ensure!(runs(rig, slot), "the board does not go back to the image before");
     let seconds = rig.board.now().since(from).0 as f64 / 1e9;
-    screen.good(&format!("nobody was there: after {seconds:.0} s the board runs blinky 1 again"));
+    screen.good(&format!("by itself: after {seconds:.0} s the board runs blinky 1 again"));
     led(screen, rig, 500)?;
     press_button(screen, rig)?;
     let state = look(rig)?;
@@ -75,7 +75,7 @@ fn an_update_that_hangs(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> 
 }
 
 fn a_good_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
-    screen.chapter("The update, mended");
+    screen.chapter("The update, mended")?;
     let good = blinky(workshop, 250, B, "2.0.1", 2)?;
     flash(screen, rig, &good)?;
     led(screen, rig, 250)?;
@@ -85,7 +85,7 @@ fn a_good_update(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<
 }
 
 fn downgrade(screen: &Screen, workshop: &Workshop, rig: &mut Rig) -> Result<()> {
-    screen.chapter("The old image comes back, well signed");
+    screen.chapter("The old image comes back, well signed")?;
     let old = blinky(workshop, 500, A, "1.0.0", 1)?;
     refused_twice(screen, rig, "counter 1, floor 2", &old)?;
     rig.board.power_off();

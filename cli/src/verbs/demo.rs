@@ -5,6 +5,7 @@ use crate::output::{Report, Ui};
 use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use surefoot_demo::Screen;
 
@@ -24,6 +25,11 @@ pub fn run(_: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     let screen = if ui.json || ui.quiet { Screen::none() } else { Screen::new(colour) };
     // Files are this same command's work, which is shown as it would be typed.
     let told = own().map_err(Into::into).and_then(|own| surefoot_demo::run(&own, &screen));
+    let is_closed = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    if told.as_ref().is_err_and(|error| error.downcast_ref().is_some_and(is_closed)) {
+        // Printed into the same closed pipe, which ends the command.
+        return Ok(Report::new(json!({}), "\n"));
+    }
     let told = told.map_err(|error| {
         Problem::new(
             Exit::Internal,

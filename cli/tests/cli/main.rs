@@ -9,6 +9,8 @@ mod layouts;
 #[path = "../../../tests/src/needs.rs"]
 mod needs;
 mod orders;
+#[cfg(unix)]
+mod pipes;
 mod production;
 mod protect;
 mod running;

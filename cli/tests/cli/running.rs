@@ -17,7 +17,8 @@ const HELLO: [u8; 88] = [
     0x44, 0x00, 0x40,
 ];
 
-fn hello(base: u32) -> Vec<u8> {
+/// An application that says hello and waits.
+pub fn hello(base: u32) -> Vec<u8> {
     let mut bytes = application(base, 2000);
     bytes[0x40..0x40 + HELLO.len()].copy_from_slice(&HELLO);
     bytes

@@ -51,7 +51,7 @@ fn the_pages_are_written_in_plain_words() {
 fn the_messages_of_the_command_are_written_in_plain_words() {
     let mut tried = 0;
     let mut wrong = Vec::new();
-    for folder in ["cli/src", "host/src", "board/src"] {
+    for folder in ["cli/src", "demo/src", "host/src", "board/src"] {
         files(&pages::root().join(folder), &mut |path, text| {
             let text = text.split("#[cfg(test)]\nmod tests").next().expect("a piece");
             for literal in literals(text) {
