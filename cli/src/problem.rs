@@ -89,7 +89,9 @@ impl From<Refused> for Problem {
 /// A state file or a chip's name that cannot be used is bad input, and no broken link.
 pub fn link_exit(error: &LinkError) -> Exit {
     match error {
-        LinkError::State(_) | LinkError::Unkept(_) | LinkError::NoModel(_) => Exit::Input,
+        LinkError::State { .. } | LinkError::Unread { .. } | LinkError::Unkept(_) | LinkError::NoModel(_) => {
+            Exit::Input
+        }
         LinkError::Lockup { .. } => Exit::Device,
         _ => Exit::Link,
     }

@@ -1,6 +1,8 @@
 //! `surefoot list`: the boards in update mode.
 
 #[cfg(feature = "sim")]
+use crate::exit::Exit;
+#[cfg(feature = "sim")]
 use crate::link::Link;
 use crate::link::LinkOptions;
 use crate::output::{BOLD, Report, Ui};
@@ -8,8 +10,25 @@ use crate::problem::Problem;
 use clap::Args;
 use serde_json::json;
 #[cfg(feature = "sim")]
-use surefoot_host::link::sim::VirtualBoard;
+use std::path::Path;
+#[cfg(feature = "sim")]
+use surefoot_host::link::sim::{VirtualBoard, is_in_use};
 use surefoot_host::link::usb;
+
+/// Another verb would make one.
+#[cfg(feature = "sim")]
+fn none_in(path: &Path) -> Problem {
+    Problem::new(
+        Exit::Input,
+        "sim.no-board",
+        format!("there is no virtual board in {}", path.display()),
+        "This command only looks; a virtual board is made by the first command that works with it.",
+        &format!(
+            "Check the name, or make one: surefoot info --link sim:{} --board BOARD.toml.",
+            path.display()
+        ),
+    )
+}
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -22,15 +41,26 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, _ui: &Ui) -> Result<Report, Problem> {
     #[cfg(feature = "sim")]
     if let Link::Sim(path, _) = &arguments.link.link {
+        if !path.exists() {
+            return Err(none_in(path));
+        }
         let board = VirtualBoard::load(path)?;
+        let in_use = is_in_use(path);
         let fitting = &board.fitting;
-        let json = json!({ "link": "sim", "state": path, "board": fitting.board, "chip": fitting.chip });
+        let json = json!({
+            "link": "sim",
+            "state": path,
+            "board": fitting.board,
+            "chip": fitting.chip,
+            "in_use": in_use,
+        });
         let text = format!(
-            "{BOLD}sim:{}{BOLD:#}  virtual {}, {}, {:.3} s old\n",
+            "{BOLD}sim:{}{BOLD:#}  virtual {}, {}, {:.3} s old{}\n",
             path.display(),
             fitting.board,
             fitting.chip,
-            board.now().as_secs_f64()
+            board.now().as_secs_f64(),
+            if in_use { ", in use by another command" } else { "" }
         );
         return Ok(Report::new(json!({ "devices": [json] }), text));
     }

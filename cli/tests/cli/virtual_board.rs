@@ -340,3 +340,49 @@ fn a_dfu_file_for_another_usb_device_is_refused() {
     with("any.dfu", 0xFFFF, 0xFFFF);
     assert_eq!(bench.ok(&format!("flash any.dfu {LINK}"))["board"], "application");
 }
+
+#[test]
+fn list_says_what_fits_of_a_state_file_that_it_cannot_show() {
+    let bench = Bench::new("list-odd");
+    bench.ok("new mine --folder .");
+    let error = bench.fails("list --link sim:missing.state", 3, "sim.no-board");
+    assert!(error["what"].as_str().unwrap().contains("no virtual board in missing.state"), "{error:#}");
+    assert!(
+        error["remedy"].as_str().unwrap().contains("surefoot info --link sim:missing.state"),
+        "{error:#}"
+    );
+    assert!(!bench.path("missing.state").exists());
+
+    bench.ok("info --link sim:board.state");
+    let state = std::fs::read(bench.path("board.state")).unwrap();
+    bench.write("cut.state", &state[..state.len() / 2]);
+    std::fs::create_dir(bench.path("folder.state")).unwrap();
+    for (file, code, why, remedy) in [
+        ("board.toml", "link.state", "not written by surefoot", "Check its name"),
+        ("cut.state", "link.state", "cut short", "remove it"),
+        ("folder.state", "link.unread", "kept in a file", "Check its name"),
+    ] {
+        for verb in ["list", "info"] {
+            let error = bench.fails(&format!("{verb} --link sim:{file}"), 3, code);
+            assert!(error["why"].as_str().unwrap().contains(why), "{verb} {file}: {error:#}");
+            assert!(error["remedy"].as_str().unwrap().contains(remedy), "{verb} {file}: {error:#}");
+            assert!(!bench.path(&format!("{file}.lock")).exists());
+        }
+    }
+}
+
+#[test]
+fn list_shows_a_board_that_another_command_has_and_says_so() {
+    use surefoot_host::link::sim::StateLock;
+    let bench = Bench::new("list-in-use");
+    bench.ok("new mine --folder .");
+    bench.ok("info --link sim:board.state");
+    let seen = || bench.ok("list --link sim:board.state")["devices"][0]["in_use"].clone();
+    assert_eq!(seen(), false);
+    let lock = StateLock::take(&bench.path("board.state"), std::time::Duration::ZERO).unwrap();
+    assert_eq!(seen(), true);
+    let text = String::from_utf8_lossy(&bench.raw("list --link sim:board.state").stdout).into_owned();
+    assert!(text.contains("in use by another command"), "{text}");
+    drop(lock);
+    assert_eq!(seen(), false);
+}

@@ -129,9 +129,24 @@ pub enum LinkError {
         /// It has a button that can be held.
         has_button: bool,
     },
-    /// The state file holds no board.
-    #[error("{0}")]
-    State(String),
+    /// The state file holds no board that can be used.
+    #[error("{file} is not a board's state: {why}")]
+    State {
+        /// Its name.
+        file: String,
+        /// It is one, by its first words, but not as it was written.
+        damaged: bool,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is no such state file, or it cannot be read.
+    #[error("the virtual board in {file} cannot be read: {why}")]
+    Unread {
+        /// Its name.
+        file: String,
+        /// The system's words.
+        why: String,
+    },
     /// The state file cannot be written.
     #[error("the virtual board's state cannot be kept: {0}")]
     Unkept(String),
@@ -176,7 +191,8 @@ impl Explain for LinkError {
             Self::Descriptors(_) => "descriptors",
             Self::System(_) => "system",
             Self::Running { .. } => "running",
-            Self::State(_) => "state",
+            Self::State { .. } => "state",
+            Self::Unread { .. } => "unread",
             Self::Unkept(_) => "unkept",
             Self::Locked(_) => "locked",
             Self::Ended(_) => "ended",
@@ -208,7 +224,11 @@ impl Explain for LinkError {
             Self::Running { has_button: false, .. } => {
                 "It has no button, and its application did not ask for update mode.".into()
             }
-            Self::State(_) => "It was damaged, or it is not a state file at all.".into(),
+            Self::State { damaged: true, .. } => {
+                "It was changed by something else than surefoot, or cut short.".into()
+            }
+            Self::State { .. } => "It was not written by surefoot as the state of a virtual board.".into(),
+            Self::Unread { .. } => "A virtual board is kept in a file.".into(),
             Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
             Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
             Self::Ended(_) => "A virtual board ends as a real one whose plug is pulled.".into(),
@@ -252,10 +272,13 @@ impl Explain for LinkError {
             Self::Running { file, has_button: false } => {
                 format!("Let the application ask for it: --link sim:{file},magic.")
             }
-            Self::State(_) => {
-                "Check its name. Where there is no such file, a new virtual board is made from the board file."
-                    .into()
+            Self::State { damaged: true, .. } => {
+                "Take a copy that was kept, or remove it and let a new virtual board be made with --board.".into()
             }
+            Self::State { .. } => {
+                "Check its name; a new virtual board is made where there is no file yet, from the board file.".into()
+            }
+            Self::Unread { .. } => "Check its name and its permissions.".into(),
             Self::Unkept(_) => "Check the folder, its permissions and the free space.".into(),
             Self::Locked(_) => "Wait for the other command, or end it.".into(),
             Self::Ended(_) => "Give the command again; the bootloader takes the update from the start.".into(),

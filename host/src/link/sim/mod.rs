@@ -12,7 +12,7 @@ mod watch;
 
 pub use boots::Boots;
 pub use cable::Cable;
-pub use state::{Fitting, PowerOn, StateLock, VirtualBoard};
+pub use state::{Fitting, PowerOn, StateLock, VirtualBoard, is_in_use};
 pub use watch::{Seen, UARTS, Watch, reset_cause};
 
 use super::{Departure, LinkError, Setup, Usb};

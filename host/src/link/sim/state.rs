@@ -5,12 +5,14 @@ use crate::job::State;
 use crate::link::LinkError;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use surefoot_core::config::{Pin as ConfigPin, Slot};
 use surefoot_sim::{Board, BoardOptions, ChipModel, Hse, Nanos, Pin};
 
 const FORMAT: u32 = 1;
+/// How a state file begins, in each version.
+const FIRST_WORDS: &[u8] = b"{\"surefoot_board_state\":";
 /// RTC_BKP0R to RTC_BKP19R (RM0090 section 26.6.20).
 const BACKUP_REGISTERS: usize = 20;
 /// Ports A to I (RM0090 section 8).
@@ -129,12 +131,25 @@ impl VirtualBoard {
     /// The board in a state file.
     ///
     /// # Errors
-    /// [`LinkError::State`] when the file is damaged or of another version.
+    /// [`LinkError::Unread`]; [`LinkError::State`] when the file is damaged, another one or of another version.
     pub fn load(path: &Path) -> Result<Self, LinkError> {
-        let bad = |why: &str| LinkError::State(format!("{} is not a board's state: {why}", path.display()));
-        let bytes = files::read_bytes(path).map_err(|e| bad(&e.to_string()))?;
+        let file = path.display().to_string();
+        let bytes = files::read_bytes(path).map_err(|error| match error {
+            FileError::Read { source, .. } => {
+                LinkError::Unread { file: file.clone(), why: source.to_string() }
+            }
+            FileError::NotRegular(_) => {
+                LinkError::Unread { file: file.clone(), why: "it is not a regular file".into() }
+            }
+            other => LinkError::State { file: file.clone(), damaged: false, why: other.to_string() },
+        })?;
+        let damaged = bytes.starts_with(FIRST_WORDS);
+        let bad = |why: &str| LinkError::State { file: file.clone(), damaged, why: why.to_owned() };
         let end = bytes.iter().position(|&b| b == b'\n').ok_or_else(|| bad("it has no first line"))?;
-        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| bad(&e.to_string()))?;
+        let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|e| match damaged {
+            true => bad(&e.to_string()),
+            false => bad("its first line is not that of a state"),
+        })?;
         if header.surefoot_board_state != FORMAT || header.backup.len() != BACKUP_REGISTERS {
             return Err(bad("it is of another version"));
         }
@@ -266,6 +281,19 @@ fn unkept(error: FileError) -> LinkError {
     LinkError::Unkept(error.to_string())
 }
 
+/// True while another command has the right to change a state file. Waits for nothing and makes nothing.
+pub fn is_in_use(state: &Path) -> bool {
+    let lock = File::open(lock_of(state));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// The file beside a state file on which its lock lies.
+fn lock_of(state: &Path) -> PathBuf {
+    let mut name = state.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    state.with_file_name(name)
+}
+
 /// The right to change a state file. The lock lies on a file of its own beside it, since the state
 /// file is replaced by each save; the system takes it off when the process ends, however it ends.
 #[derive(Debug)]
@@ -280,9 +308,7 @@ impl StateLock {
     /// [`LinkError::Locked`], [`LinkError::Unkept`].
     pub fn take(state: &Path, patience: Duration) -> Result<Self, LinkError> {
         files::check_writable(state).map_err(unkept)?;
-        let mut name = state.file_name().unwrap_or_default().to_owned();
-        name.push(".lock");
-        let path = state.with_file_name(name);
+        let path = lock_of(state);
         let io = |e: std::io::Error| LinkError::Unkept(format!("{}: {e}", path.display()));
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
         let until = Instant::now() + patience;
