@@ -113,7 +113,11 @@ fn on_a_board_with_two_slots(session: &mut Session) {
             format!("image sign {name}.elf --key keys/two.pem --version {version}.0.0 --counter {version}");
         session.run("image sign", &format!("{sign} --out {name}{version}.dfu"));
     }
+    session.run("merge", "merge a1.dfu b2.dfu --out factory.hex");
     session.run("image inspect", "image inspect a1.dfu --key keys/two.pub.pem");
+    session.run("image inspect, of a bootloader", "image inspect bootloader.hex");
+    session.run("image inspect, of a bootloader", "image inspect factory.hex");
+    session.run("image inspect, of a bootloader", "image inspect factory.hex --key keys/two.pub.pem");
     session.run("image verify", "image verify a1.dfu --key keys/two.pub.pem");
     session.run("image keygen", "image keygen more.pem");
     session.run("image keys", "image keys more.pub.pem");

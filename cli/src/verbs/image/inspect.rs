@@ -35,10 +35,10 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let loaded = files::read(&arguments.file, arguments.address)
         .map_err(|e| Problem::from(e).about(&arguments.file))?;
-    if let Some(sealed) = SealedBootloader::find(&loaded.segments) {
-        return Ok(sealed::report(&loaded, &sealed));
-    }
     let key = arguments.key.as_deref().map(keys::read_public).transpose()?;
+    if let Some(sealed) = SealedBootloader::find(&loaded.segments) {
+        return Ok(sealed::report(&loaded, &sealed, key.as_ref().map(|key| key.as_bytes())));
+    }
     let seen = inspect(&loaded.segments);
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
     let signed_by_key = view.zip(key).map(|(view, key)| view.signed_by(key.as_bytes()));
@@ -97,7 +97,8 @@ pub fn manifest_json(view: &ManifestView) -> Value {
     })
 }
 
-fn fault(fault: ManifestFault) -> &'static str {
+/// Its name for machines.
+pub fn fault(fault: ManifestFault) -> &'static str {
     match fault {
         ManifestFault::Missing => "missing",
         ManifestFault::Format => "format",

@@ -8,6 +8,7 @@ mod password;
 mod sealed;
 pub mod sign;
 pub mod signer;
+mod slots;
 mod verify;
 
 use crate::output::{Report, Ui};

@@ -1,6 +1,9 @@
-//! `surefoot image inspect` of a sealed bootloader: version, board, policy, layout, keys.
+//! `surefoot image inspect` of a sealed bootloader: version, board, policy, layout, keys; in a factory file the
+//! images behind it, too.
 
 use super::keygen::hex;
+use super::slots::{self, Found};
+use crate::exit::Exit;
 use crate::output::{BAD, Report, Table};
 use serde_json::{Value, json};
 use surefoot_board::does_not_keep;
@@ -19,13 +22,16 @@ fn text(config: Config, which: Text) -> String {
     String::from_utf8_lossy(config.text(which)).into_owned()
 }
 
-/// All of it.
-pub fn report(loaded: &Loaded, sealed: &SealedBootloader) -> Report {
+/// All of it. An image that the board would refuse, or that `key` did not sign, ends with an exit code of its own.
+pub fn report(loaded: &Loaded, sealed: &SealedBootloader, key: Option<&[u8; 32]>) -> Report {
+    let found = sealed.config().map_or(Vec::new(), |config| slots::find(&loaded.segments, config, key));
     let mut table = Table::default();
+    table.row("format", loaded.format.to_string());
+    for s in &loaded.segments {
+        table.row("bytes", format!("0x{:08X}..0x{:08X}", s.address, s.end()));
+    }
+    rows(&mut table, sealed, &found);
     let (base, end) = (loaded.segments.start(), loaded.segments.end());
-    table.row("format", loaded.format.to_string()).row("bytes", format!("0x{base:08X}..0x{end:08X}"));
-    rows(&mut table, sealed);
-    // A factory file has the application behind it.
     let segments: Vec<Value> =
         loaded.segments.iter().map(|s| json!({ "address": s.address, "length": s.bytes.len() })).collect();
     let json = json!({
@@ -34,8 +40,12 @@ pub fn report(loaded: &Loaded, sealed: &SealedBootloader) -> Report {
         "base": base,
         "length": end - base,
         "bootloader": to_json(sealed),
+        "images": found.iter().map(Found::json).collect::<Vec<_>>(),
     });
-    Report::new(json, table.text())
+    let asked = key.is_none() || !found.is_empty();
+    let good = asked && found.iter().all(Found::is_good);
+    let report = Report::new(json, table.text());
+    if good { report } else { report.ending(Exit::Untrusted) }
 }
 
 /// For machines.
@@ -73,7 +83,7 @@ fn to_json(sealed: &SealedBootloader) -> Value {
 }
 
 /// In rows.
-fn rows(table: &mut Table, sealed: &SealedBootloader) {
+fn rows(table: &mut Table, sealed: &SealedBootloader, found: &[Found]) {
     let full = sealed.header.features & FEATURE_SIGNATURE != 0;
     let build = if full { "full build" } else { "CRC-only build" };
     table.row("bootloader", format!("surefoot {}, {build}", version(sealed)));
@@ -96,6 +106,9 @@ fn rows(table: &mut Table, sealed: &SealedBootloader) {
     for (number, slot) in config.slots().enumerate() {
         let name = slot_name(config.strategy(), number);
         table.row(name, format!("0x{:08X}, {} bytes", slot.base, slot.length));
+        for found in found.iter().filter(|found| found.is_in(slot)) {
+            found.rows(table);
+        }
     }
     for (number, (key, revoked)) in config.keys().enumerate() {
         let state = if revoked { "revoked" } else { "trusted" };
