@@ -21,27 +21,35 @@ pub struct Problem {
     pub why: String,
     /// What to do.
     pub remedy: String,
+    /// `what` names the file that it is about.
+    pub named: bool,
 }
 
 impl Problem {
     /// From an error that explains itself.
     pub fn of(exit: Exit, error: &dyn Explain) -> Self {
-        Self { exit, code: error.code(), what: error.to_string(), why: error.why(), remedy: error.remedy() }
+        Self {
+            exit,
+            code: error.code(),
+            what: error.to_string(),
+            why: error.why(),
+            remedy: error.remedy(),
+            named: false,
+        }
     }
 
     /// From its parts.
     pub fn new(exit: Exit, code: &str, what: impl Into<String>, why: &str, remedy: &str) -> Self {
         let (code, what) = (code.to_owned(), what.into());
-        Self { exit, code, what, why: why.to_owned(), remedy: remedy.to_owned() }
+        Self { exit, code, what, why: why.to_owned(), remedy: remedy.to_owned(), named: false }
     }
 
     /// Puts the name of the file in front, unless it is there already.
     pub fn about(mut self, file: &std::path::Path) -> Self {
-        let name = file.display().to_string();
-        if !self.what.contains(&name) {
-            self.what = format!("{name}: {}", self.what);
+        if !self.named {
+            self.what = format!("{}: {}", file.display(), self.what);
         }
-        self
+        Self { named: true, ..self }
     }
 
     /// The error object of `--json`.
@@ -58,7 +66,7 @@ impl Problem {
 
 impl From<FileError> for Problem {
     fn from(error: FileError) -> Self {
-        Self::of(Exit::Input, &error)
+        Self { named: error.names_its_file(), ..Self::of(Exit::Input, &error) }
     }
 }
 

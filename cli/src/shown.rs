@@ -7,6 +7,7 @@
 
 use crate::output::{BAD, BOLD, DIM, GOOD};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Lines of ours, with values from elsewhere in them.
 pub fn in_lines(text: &str) -> String {
@@ -16,6 +17,16 @@ pub fn in_lines(text: &str) -> String {
 /// One value of a line.
 pub fn in_value(text: &str) -> String {
     clean(text, false)
+}
+
+/// A path in JSON, where each text is UTF-8: what of a name is not is replaced.
+pub fn path(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_string_lossy().into_owned()
+}
+
+/// Several of them.
+pub fn paths<P: AsRef<Path>>(all: impl IntoIterator<Item = P>) -> Vec<String> {
+    all.into_iter().map(path).collect()
 }
 
 /// Printed JSON, in which serde leaves DEL, C1 and directions as they are: as JSON writes them.

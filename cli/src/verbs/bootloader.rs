@@ -3,6 +3,7 @@
 use crate::board::{self, BoardFile, not_sealed};
 use crate::output::{Report, Table};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -62,7 +63,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
         .warnings(&board.warnings)
         .row("next", "write it once, with a debug probe or over ST's ROM bootloader; then `surefoot flash`");
     let json = json!({
-        "out": arguments.out,
+        "out": shown::path(&arguments.out),
         "format": format.to_string(),
         "version": version,
         "signatures": signatures,

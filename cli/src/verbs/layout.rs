@@ -7,6 +7,7 @@ use crate::board::{self, BoardFile};
 use crate::draw;
 use crate::output::{Report, Table};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ fn to_json(board: &Board, written: &[PathBuf]) -> Value {
         "sysclk_hz": board.clocks.sysclk_hz,
         "map": map_json(&board.map()),
         "warnings": board.warnings,
-        "written": written,
+        "written": shown::paths(written),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::link::Link;
 use crate::link::LinkOptions;
 use crate::output::{BOLD, Report, Ui};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::json;
 #[cfg(feature = "sim")]
@@ -49,7 +50,7 @@ pub fn run(arguments: &Arguments, _ui: &Ui) -> Result<Report, Problem> {
         let fitting = &board.fitting;
         let json = json!({
             "link": "sim",
-            "state": path,
+            "state": shown::path(path),
             "board": fitting.board,
             "chip": fitting.chip,
             "in_use": in_use,

@@ -4,6 +4,7 @@ use crate::args::Cli;
 use crate::exit::Exit;
 use crate::output::Report;
 use crate::problem::Problem;
+use crate::shown;
 use clap::{Args, CommandFactory};
 use serde_json::json;
 use std::path::PathBuf;
@@ -28,5 +29,5 @@ pub fn run(arguments: &Arguments) -> Result<Report, Problem> {
         )
     })?;
     let text = format!("manual pages in {}\n", arguments.folder.display());
-    Ok(Report::new(json!({ "folder": arguments.folder }), text))
+    Ok(Report::new(json!({ "folder": shown::path(&arguments.folder) }), text))
 }

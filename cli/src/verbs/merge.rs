@@ -10,6 +10,7 @@ use crate::board::{Loaded, MaybeBoardFile, not_sealed};
 use crate::exit::Exit;
 use crate::output::{Report, Table};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<Report, Problem> {
         table.row("order", format!("{} is started first, {} if that one fails", first.slot, second.slot));
     }
     let json = json!({
-        "out": arguments.out,
+        "out": shown::path(&arguments.out),
         "format": format.to_string(),
         "board_id": config.board_id(),
         "bootloader": { "base": bootloader.start(), "length": bootloader.end() - bootloader.start(), "version": format!("{major}.{minor}.{patch}") },

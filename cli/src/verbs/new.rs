@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::number;
 use crate::output::{BOLD, Report};
 use crate::problem::Problem;
+use crate::shown;
 use clap::{Args, ValueEnum};
 use folder::{Keys, keys_for, make_folder, surroundings};
 use serde_json::json;
@@ -107,16 +108,16 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     let around = surroundings(&folder, &board, &keys)?;
     let notes: Vec<&String> = start.notes.iter().chain(&keys.notes).chain(&around.notes).collect();
     let json = json!({
-        "board": file,
+        "board": shown::path(&file),
         "id": board.id,
         "chip": board.chip.name,
         "strategy": strategy(board.strategy),
         "journal": board.has_journal(),
-        "private_key": keys.private,
-        "public_key": keys.public_names.first().map(|n| folder.join(n)),
-        "spare_private_key": keys.spare,
-        "public_keys": keys.public_names.iter().map(|n| folder.join(n)).collect::<Vec<_>>(),
-        "written": around.written,
+        "private_key": keys.private.as_ref().map(shown::path),
+        "public_key": keys.public_names.first().map(|n| shown::path(folder.join(n))),
+        "spare_private_key": keys.spare.as_ref().map(shown::path),
+        "public_keys": shown::paths(keys.public_names.iter().map(|n| folder.join(n))),
+        "written": shown::paths(&around.written),
         "notes": notes,
         "warnings": board.warnings,
     });

@@ -6,6 +6,7 @@ use crate::link::LinkOptions;
 use crate::output::{Report, Table, Ui};
 use crate::problem::Problem;
 use crate::progress::Bars;
+use crate::shown;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         table
             .row("read", format!("{length} bytes from 0x{start:08X}"))
             .row("written", format!("{} ({format})", arguments.file().display()));
-        let json = json!({ "start": start, "length": length, "out": arguments.file() });
+        let json = json!({ "start": start, "length": length, "out": shown::path(arguments.file()) });
         Ok(Report::new(json, table.text()))
     })
 }

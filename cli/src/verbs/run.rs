@@ -18,6 +18,7 @@ use crate::link::{self, Link, LinkOptions};
 use crate::output::{Report, Table, Ui};
 use crate::problem::Problem;
 use crate::progress::Bars;
+use crate::shown;
 use crate::signal::Signal;
 use crate::virtual_board::{new_virtual_board, virtual_board};
 use clap::Args;
@@ -191,7 +192,7 @@ fn deliver(
     session.verify(&plan.write, &mut bars)?;
     let end = session.leave(plan.start)?;
     let json = json!({
-        "file": file,
+        "file": shown::path(file),
         "start": plan.start,
         "bytes": plan.bytes(),
         "signed_with": (!signed_before).then(|| signing.name.clone()),

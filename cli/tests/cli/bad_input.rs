@@ -305,3 +305,71 @@ fn a_board_that_cannot_be_started_leaves_no_folder_behind() {
     let text = std::fs::read_to_string(bench.path("other/board.toml")).unwrap();
     assert!(text.contains("must feed it") && text.contains("\nwatchdog = true"), "{text}");
 }
+
+#[test]
+fn a_file_is_named_in_what_is_wrong_with_it_whatever_its_name_is() {
+    let bench = Bench::new("names");
+    for name in ["empty", "file", "the"] {
+        bench.write(name, []);
+        let error = bench.fails(&format!("image inspect {name}"), 3, "file.empty");
+        assert_eq!(error["what"], format!("{name}: the file is empty"));
+    }
+    let error = bench.fails("image inspect cannot", 3, "file.read");
+    assert!(error["what"].as_str().unwrap().starts_with("cannot read cannot: "), "{error:#}");
+}
+
+#[test]
+fn text_that_an_editor_has_saved_and_chips_of_others_are_named() {
+    let bench = Bench::new("editor");
+    let hex = ":0400000001020304F2\n:00000001FF\n";
+    let utf16: Vec<u8> = [0xFEFF].into_iter().chain(hex.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for (bytes, what) in
+        [([b"\xEF\xBB\xBF", hex.as_bytes()].concat(), "a byte order mark"), (utf16, "UTF-16")]
+    {
+        bench.write("saved.hex", bytes);
+        let error = bench.fails("image inspect saved.hex", 3, "file.foreign");
+        assert!(error["what"].as_str().unwrap().contains(what), "{error:#}");
+        assert!(error["remedy"].as_str().unwrap().contains("plain ASCII"), "{error:#}");
+    }
+    // An RP2040's.
+    let words: [u32; 8] = [0x0A32_4655, 0x9E5D_5157, 0x2000, 0x1000_0000, 256, 0, 1, 0xE48B_FF56];
+    let mut block: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    block.resize(508, 0);
+    block.extend(0x0AB1_6F30u32.to_le_bytes());
+    bench.write("pico.uf2", block);
+    assert_eq!(bench.ok("image inspect pico.uf2")["uf2_family"], "e48bff56");
+    let text = String::from_utf8_lossy(&bench.raw("image inspect pico.uf2").stdout).into_owned();
+    assert!(text.contains("none of the STM32 families"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn names_that_are_no_utf_8_are_taken_and_told() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bench = board("no-utf-8");
+    bench.ok("image sign app.bin --key keys/mine.pem --version 1.0.0 --out app.dfu");
+    let link = "--link sim:board.state,button";
+    for (words, ending, key, flag) in [
+        ("image sign app.bin --key keys/mine.pem --version 1.0.0", ".dfu", "out", Some("--out")),
+        ("bootloader", ".hex", "out", Some("--out")),
+        ("merge app.dfu", ".hex", "out", Some("--out")),
+        ("image keygen", ".pem", "private", None),
+        ("image keys keys/mine.pub.pem", ".pem", "files", None),
+        ("layout", ".d", "written", Some("--out")),
+        ("man", ".d", "folder", None),
+        (&format!("read --length 64 {link}"), ".bin", "out", Some("--out")),
+    ] {
+        let name = std::ffi::OsString::from_vec([b"o\xFFut", ending.as_bytes()].concat());
+        match words {
+            "man" => std::fs::create_dir_all(bench.path("").join(&name)).unwrap(),
+            _ if words.contains("keys/") && flag.is_none() => {
+                std::fs::copy(bench.path("keys/mine.pub.pem"), bench.path("").join(&name)).unwrap();
+            }
+            _ => {}
+        }
+        let mut command = bench.command(words);
+        command.args(flag).arg(&name);
+        let told = crate::bench::accepted(&mut command);
+        assert!(told[key].to_string().contains('\u{FFFD}'), "{words}: {told:#}");
+    }
+}

@@ -15,6 +15,7 @@ pub struct Foreign {
 }
 
 const UNPACK: &str = "Unpack it, and give the file that is in it.";
+const PLAIN: &str = "Save it as plain ASCII text, or build it again.";
 const KEY: &str = "Give the application; a key is named with --key.";
 const PROGRAM: &str =
     "Build for the chip: for Rust --target thumbv7em-none-eabi(hf), for C arm-none-eabi-gcc.";
@@ -52,6 +53,13 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Foreign> {
         }
         _ if bytes.starts_with(b"!<arch>\n") => {
             Some(Foreign { what: "a static library", remedy: "Give the ELF that the linker wrote." })
+        }
+        [0xEF, 0xBB, 0xBF, ..] => Some(Foreign {
+            what: "text with a byte order mark in front, as some editors save it",
+            remedy: PLAIN,
+        }),
+        [0xFF, 0xFE, b, ..] | [0xFE, 0xFF, _, b, ..] if b.is_ascii_graphic() => {
+            Some(Foreign { what: "text in UTF-16, as some editors save it", remedy: PLAIN })
         }
         [0xCF, 0xFA, 0xED, 0xFE, ..] => Some(Foreign { what: "a program for macOS", remedy: PROGRAM }),
         [b'M', b'Z', ..] if is_windows(bytes) => {

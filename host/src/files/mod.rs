@@ -201,6 +201,21 @@ pub enum FileError {
     Segments(#[from] SegmentError),
 }
 
+impl FileError {
+    /// True when its text has the file's name in it.
+    pub const fn names_its_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Read { .. }
+                | Self::Write { .. }
+                | Self::NoFolder { .. }
+                | Self::OverInput { .. }
+                | Self::NotRegular(_)
+                | Self::UnknownFormat { .. }
+        )
+    }
+}
+
 /// What a file held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {

@@ -67,6 +67,7 @@ fn to_json(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> V
         "manifest_fault": seen.manifest.as_ref().and_then(|m| m.as_ref().err()).map(|f| fault(*f)),
         "signed_by_key": signed_by_key,
         "crc_convention": seen.convention.map(Convention::text),
+        "uf2_family": loaded.family.map(|family| format!("{:08x}", family.0)),
         "notes": loaded.notes,
     })
 }
@@ -116,6 +117,9 @@ fn to_text(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> S
             other => format!("  ({})", other.name()),
         };
         table.row("bytes", format!("0x{:08X}..0x{:08X}  {}{place}", s.address, s.end(), s.bytes.len()));
+    }
+    if let Some(family) = loaded.family {
+        table.row("chips", family.to_string());
     }
     for note in &loaded.notes {
         table.row("note", note);

@@ -3,6 +3,7 @@
 use super::password::Source;
 use crate::output::{Report, Table, Ui};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ pub fn run(arguments: Arguments, ui: &Ui) -> Result<Report, Problem> {
         )
         .row("public key", format!("{} (name it in the board file's [validation] keys)", public.display()))
         .row("key id", &id);
-    let json = json!({ "private": arguments.file(), "public": public, "key_id": id, "locked": locked });
+    let json = json!({ "private": shown::path(arguments.file()), "public": shown::path(&public), "key_id": id, "locked": locked });
     Ok(Report::new(json, table.text()))
 }
 

@@ -4,6 +4,7 @@ use super::keygen::hex;
 use crate::board::{self, MaybeBoardFile};
 use crate::output::{BAD, GOOD, Report, Table};
 use crate::problem::Problem;
+use crate::shown;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             None => String::new(),
         };
         table.row(&file.display().to_string(), format!("{id}{place}"));
-        found.push(json!({ "file": file, "id": id, "number": number }));
+        found.push(json!({ "file": shown::path(file), "id": id, "number": number }));
     }
     Ok(Report::new(json!({ "keys": listed, "files": found }), table.text()))
 }

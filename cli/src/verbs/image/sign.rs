@@ -7,6 +7,7 @@ use crate::board::{self, BoardFile, Loaded};
 use crate::exit::Exit;
 use crate::output::{GOOD, Report, Table, Ui};
 use crate::problem::Problem;
+use crate::shown;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -327,7 +328,7 @@ fn report(
     table.warnings(&warnings);
     let json = json!({
         "warnings": warnings,
-        "out": arguments.out,
+        "out": shown::path(&arguments.out),
         "format": format.to_string(),
         "base": seen.base,
         "length": seen.length,

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::number;
 use crate::output::{Report, Table};
 use crate::problem::Problem;
+use crate::shown;
 use crate::verbs::new::StrategyName;
 use clap::Args;
 use serde_json::{Value, json};
@@ -236,7 +237,7 @@ fn to_json(asked: &Asked, plan: &Plan, written: &[PathBuf]) -> Value {
         "map": map_json(&plan.layout.map()),
         "effort": asked.effort(plan).map(|e| effort_json(&e)),
         "section": plan.section(),
-        "written": written,
+        "written": shown::paths(written),
     })
 }
 
