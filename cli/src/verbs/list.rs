@@ -7,7 +7,6 @@ use crate::link::Link;
 use crate::link::LinkOptions;
 use crate::output::{BOLD, Report, Ui};
 use crate::problem::Problem;
-use crate::shown;
 use clap::Args;
 use serde_json::json;
 #[cfg(feature = "sim")]
@@ -50,7 +49,7 @@ pub fn run(arguments: &Arguments, _ui: &Ui) -> Result<Report, Problem> {
         let fitting = &board.fitting;
         let json = json!({
             "link": "sim",
-            "state": shown::path(path),
+            "state": crate::shown::path(path),
             "board": fitting.board,
             "chip": fitting.chip,
             "in_use": in_use,
