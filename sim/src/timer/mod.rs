@@ -43,6 +43,17 @@ impl Timers {
         self.next = self.all.iter().filter_map(Timer::next_event).min();
     }
 
+    /// An access to one timer, after which the others' events are what they were.
+    fn with<T>(&mut self, index: usize, access: impl FnOnce(&mut Timer) -> T) -> T {
+        let timer = &mut self.all[index];
+        let before = timer.next_event();
+        let answer = access(timer);
+        if timer.next_event() != before {
+            self.schedule();
+        }
+        answer
+    }
+
     /// The clock tree changed: what ran so far is counted at the old rate.
     pub(crate) fn clock_changed(&mut self, ctx: &mut Ctx) {
         self.all.iter_mut().for_each(|timer| timer.count_on(ctx));
@@ -58,14 +69,11 @@ impl Timers {
 
 impl Peripheral for Timers {
     fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
-        let value = self.all[offset as usize >> 10].read(offset & 0x3FF, width, ctx);
-        self.schedule();
-        value
+        self.with(offset as usize >> 10, |timer| timer.read(offset & 0x3FF, width, ctx))
     }
 
     fn write(&mut self, offset: u32, width: Width, value: u32, ctx: &mut Ctx) {
-        self.all[offset as usize >> 10].write(offset & 0x3FF, width, value, ctx);
-        self.schedule();
+        self.with(offset as usize >> 10, |timer| timer.write(offset & 0x3FF, width, value, ctx));
     }
 
     fn steady_until(&self, offset: u32) -> Option<Nanos> {
