@@ -149,6 +149,8 @@ impl Board {
             lines: [0; LINES],
             orders: Vec::new(),
             next_event: Nanos::NEVER,
+            models_event: Nanos::NEVER,
+            settled: false,
             deadline: 0,
             limit: Nanos(0),
             held_until: Nanos(0),

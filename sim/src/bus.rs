@@ -45,8 +45,12 @@ pub(crate) struct Bus {
     /// The sources of each interrupt line that are high, a bit each.
     pub(crate) lines: [u8; LINES],
     pub(crate) orders: Vec<Order>,
-    /// The models' next event.
+    /// The next event.
     pub(crate) next_event: Nanos,
+    /// That of the models without the flash.
+    pub(crate) models_event: Nanos,
+    /// Nothing is left to carry out.
+    pub(crate) settled: bool,
     /// Where the present stretch of the core ends: the next event or the run's limit.
     pub(crate) deadline: u64,
     /// The run's limit.
@@ -126,7 +130,8 @@ impl Bus {
         if self.models.iwdg.running() {
             self.models.rcc.force_lsi(now);
         }
-        if self.models.rcc.take_changed() {
+        let clocks = self.models.rcc.take_changed();
+        if clocks {
             self.rcc_changed(now, cycles);
         }
         let open = self.models.pwr.backup_open();
@@ -143,14 +148,48 @@ impl Bus {
             }
         }
         self.schedule();
+        // What resets by the RCC move is carried out with the next access.
+        self.settled = !clocks;
+    }
+
+    /// Carries out what an access has caused, and for those that programs make most often no more than they can
+    /// have caused.
+    fn carry_out_access(&mut self, place: Place, written: bool, now: Nanos, cycles: u64) {
+        use Id::{Crc, Exti, Flash, Gpio, Iwdg, Pwr, Rcc, Syscfg};
+        match place {
+            // Causes nothing outside itself, and is fed whole images.
+            Place::Peripheral(Crc, _) => {}
+            _ if !self.settled => self.carry_out(now, cycles),
+            // Memory, and registers that only answer.
+            Place::Flash(_) | Place::Otp(_) | Place::Signature(_) | Place::OptionBytes(_) if !written => {}
+            Place::Peripheral(Exti | Flash | Gpio | Iwdg | Pwr | Rcc | Syscfg, _) if !written => {}
+            // Starts operations, and moves its interrupt line.
+            Place::Peripheral(Flash, _) | Place::Flash(_) => {
+                if let Some(ends) = self.models.flash.take_started() {
+                    self.flash_started(now, ends);
+                }
+                match self.effects.lines.is_empty() {
+                    true => self.schedule_flash(),
+                    false => self.carry_out(now, cycles),
+                }
+            }
+            _ => self.carry_out(now, cycles),
+        }
     }
 
     /// Finds the next event anew.
     pub(crate) fn schedule(&mut self) {
+        self.settled = false;
         let next = self.models.each_ref().into_iter().filter_map(Peripheral::next_event).min();
-        let next = next.unwrap_or(Nanos::NEVER);
+        self.models_event = next.unwrap_or(Nanos::NEVER);
+        self.schedule_flash();
+    }
+
+    /// The same where only the flash can have another one than before.
+    fn schedule_flash(&mut self) {
         let failure = self.failure.map_or(Nanos::NEVER, |f| f.at);
-        let event = next.min(self.models.flash.busy_until().unwrap_or(Nanos::NEVER)).min(failure);
+        let busy = self.models.flash.busy_until().unwrap_or(Nanos::NEVER);
+        let event = self.models_event.min(busy).min(failure);
         if event != self.next_event {
             self.next_event = event;
             self.deadline = self.clock.cycles_at(event.min(self.limit));
@@ -379,10 +418,7 @@ impl CpuBus for Bus {
         let on_the_bus = self.bus_cycles(place);
         let answer = self.dispatch(place, a, now, cycles);
         self.models.rcc.note_cycles(cycles + on_the_bus);
-        // The CRC unit causes nothing outside itself, and is fed whole images.
-        if !matches!(place, Place::Peripheral(Id::Crc, _)) {
-            self.carry_out(now, cycles);
-        }
+        self.carry_out_access(place, a.write.is_some(), now, cycles);
         self.clock.skip(on_the_bus);
         if self.polling.on() {
             self.note_poll(a, place, answer.filter(|_| self.effects.violations.all() == broken), now);
