@@ -21,6 +21,8 @@ use crate::device::Width;
 
 /// Bytes of a page: mappings and invalidations are in whole pages or parts of them.
 pub const PAGE: usize = 4096;
+/// Bytes that data accesses are made to over the bus or not: the smallest pages of `rigless`.
+pub const ROUTED: usize = 1024;
 
 /// An access that plain memory did not answer.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,7 @@ pub enum Order {
     Line(u16, bool),
     /// Drop what was translated from these addresses (start, end).
     Invalidate(u32, u32),
-    /// Make every data access to the page at this address over the bus, or stop that.
+    /// Make every data access to the [`ROUTED`] bytes at this address over the bus, or stop that.
     Route(u32, bool),
     /// Come back before the next instruction.
     Return,
@@ -251,7 +253,7 @@ fn queued(order: Order, page: u64, each: &mut dyn FnMut(Queued)) {
         Order::Route(address, routed) => {
             let start = u64::from(address);
             let kind = if routed { Queued::Route } else { Queued::Unroute };
-            return (start..start + PAGE as u64).step_by(page as usize).map(kind).for_each(each);
+            return (start..start + ROUTED as u64).step_by(page as usize).map(kind).for_each(each);
         }
         Order::Return => Queued::Return,
     });

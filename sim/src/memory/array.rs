@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::weak::Weak;
 use super::{FLASH, Pages, little};
-use crate::cpu::{Cpu, Order, PAGE};
+use crate::cpu::{Cpu, Order, PAGE, ROUTED};
 use crate::fault::Bits;
 use crate::random::Random;
 
@@ -38,7 +38,7 @@ pub(crate) struct Flash {
     weak: Weak,
     /// What unstable bits read as.
     noise: Random,
-    /// Pages whose data reads the core makes over the bus.
+    /// Parts of pages whose data reads the core makes over the bus, by number.
     routed: BTreeSet<usize>,
 }
 
@@ -237,14 +237,14 @@ impl Flash {
         });
     }
 
-    /// Has the core make the reads of restless pages over the bus, and no others. Right before
+    /// Has the core make the reads of restless parts of pages over the bus, and no others. Right before
     /// the core's next instruction after any change.
     pub(crate) fn route(&mut self, order: &mut dyn FnMut(Order)) {
         if self.weak.is_empty() && self.routed.is_empty() {
             return;
         }
         let wanted: BTreeSet<usize> = self.weak.restless().collect();
-        let address = |number: &usize| FLASH + (number * PAGE) as u32;
+        let address = |number: &usize| FLASH + (number * ROUTED) as u32;
         wanted.difference(&self.routed).for_each(|number| order(Order::Route(address(number), true)));
         self.routed.difference(&wanted).for_each(|number| order(Order::Route(address(number), false)));
         self.routed = wanted;

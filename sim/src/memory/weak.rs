@@ -3,7 +3,7 @@
 //! Such a bit reads as 0 or as 1, and not always the same, until its sector is erased or it is
 //! programmed to 0 in full. [`Weak`] knows which bits those are; the array holds what they read as
 //! at present. A page is redrawn with every reset; a *restless* page also with every read, for
-//! which its data reads take the slow way over the bus.
+//! which data reads of the parts with such bits take the slow way over the bus.
 //!
 //! Leaves out: instruction fetches and reads through the copy of flash at address 0 see what the
 //! last reset drew, since the core makes them in place.
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::cpu::PAGE;
+use crate::cpu::{PAGE, ROUTED};
 use crate::random::Random;
 
 /// Which bits of a page are unstable.
@@ -113,9 +113,15 @@ impl Weak {
         }
     }
 
-    /// Numbers of the pages whose reads take the slow way.
+    /// Numbers of the parts, of [`ROUTED`] bytes each, whose reads take the slow way.
     pub(super) fn restless(&self) -> impl Iterator<Item = usize> {
-        self.pages.iter().filter(|(_, page)| page.restless).map(|(&number, _)| number)
+        let pages = self.pages.iter().filter(|(_, page)| page.restless);
+        pages.flat_map(|(&number, page)| {
+            let parts = page.mask.as_chunks::<ROUTED>().0.iter().enumerate();
+            parts
+                .filter(|(_, part)| **part != [0; ROUTED])
+                .map(move |(part, _)| number * (PAGE / ROUTED) + part)
+        })
     }
 
     /// How many bits in `range` are unstable.
@@ -136,7 +142,10 @@ mod tests {
         let mut weak = Weak::default();
         weak.mark(PAGE + 3, 0b1010, true);
         weak.mark(5 * PAGE, 1, false);
-        assert_eq!(weak.restless().collect::<Vec<_>>(), [1]);
+        assert_eq!(weak.restless().collect::<Vec<_>>(), [4]);
+        weak.mark(PAGE + 2 * ROUTED - 1, 1, true);
+        assert_eq!(weak.restless().collect::<Vec<_>>(), [4, 5]);
+        weak.clear(PAGE + 2 * ROUTED - 1..PAGE + 2 * ROUTED);
         assert_eq!(weak.count(0..6 * PAGE), 3);
         weak.keep(PAGE + 3, 0b1000);
         assert_eq!((weak.bits(PAGE + 3), weak.count(0..6 * PAGE)), (0b1000, 2));
