@@ -29,7 +29,8 @@ pub const MAX_REGIONS: usize = 8;
 pub const MAX_KEYS: usize = 4;
 
 /// Offsets of the block's fields, the one place that knows them.
-mod at {
+pub mod at {
+    #![allow(missing_docs)] // their names are those of [`super::Fields`]
     pub const MAGIC: usize = 0x00;
     pub const FORMAT: usize = 0x04;
     pub const LENGTH: usize = 0x06;

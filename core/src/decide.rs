@@ -1,8 +1,8 @@
 //! The boot decision: facts in, decision out, and nothing else.
 //!
-//! The firmware gathers the facts at reset, in the order of the fields; the first that calls for
-//! update mode wins and is the reason the host can read. An image is only looked at when nothing
-//! else keeps the board in update mode.
+//! The firmware asks at reset, in the order of the reasons; the first that calls for update mode wins
+//! and is what the host can read. An image is only looked at when nothing else keeps the board in
+//! update mode.
 
 use crate::image::{ImageFault, VerifiedImage};
 
@@ -43,19 +43,6 @@ impl Reason {
     }
 }
 
-/// What was found at reset, before any image is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The magic word stood in the backup register (it is cleared by now).
-    pub magic_word: bool,
-    /// The magic word stood in retained RAM (it is cleared by now).
-    pub magic_ram: bool,
-    /// The button is pressed, debounced.
-    pub button: bool,
-    /// This was the second reset inside the window.
-    pub double_tap: bool,
-}
-
 /// Where to go.
 #[derive(Debug)]
 pub enum Decision {
@@ -65,20 +52,12 @@ pub enum Decision {
     Update(Reason, Option<ImageFault>),
 }
 
-/// Decides. `verify` proves the best image; it is called only when no fact asks for update mode.
-pub fn decide(facts: Facts, verify: impl FnOnce() -> Result<VerifiedImage, ImageFault>) -> Decision {
-    let asked = match facts {
-        Facts { magic_word: true, .. } => Reason::MagicWord,
-        Facts { magic_ram: true, .. } => Reason::MagicRam,
-        Facts { button: true, .. } => Reason::Button,
-        Facts { double_tap: true, .. } => Reason::DoubleTap,
-        _ => return proved(verify()),
-    };
-    Decision::Update(asked, None)
-}
-
-fn proved(result: Result<VerifiedImage, ImageFault>) -> Decision {
-    match result {
+/// Decides. `verify` proves the best image; it is called only when nothing has `asked` for update mode.
+pub fn decide(asked: Option<Reason>, verify: impl FnOnce() -> Result<VerifiedImage, ImageFault>) -> Decision {
+    if let Some(reason) = asked {
+        return Decision::Update(reason, None);
+    }
+    match verify() {
         Ok(image) => Decision::Boot(image),
         Err(fault) => Decision::Update(Reason::NoValidImage, Some(fault)),
     }

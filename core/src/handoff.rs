@@ -5,7 +5,7 @@
 //! writes keep these 32 bytes free; an application without one can still ask for an update, it
 //! only cannot read the record.
 
-use crate::image::crc32_word;
+use crate::image::crc32_words;
 
 /// Bytes of the handoff words.
 pub const LEN: u32 = 32;
@@ -72,5 +72,5 @@ impl Record {
 }
 
 fn checksum([words @ .., _]: &[u32; RECORD_WORDS]) -> u32 {
-    words.iter().fold(u32::MAX, |crc, word| crc32_word(crc, *word))
+    crc32_words(words)
 }

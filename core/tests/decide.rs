@@ -1,47 +1,34 @@
-//! The boot decision: every combination of facts, and the answers the host reads.
+//! The boot decision: what asks for update mode, and the answers the host reads.
 
 mod common;
 
 use common::*;
 use surefoot_core::config::{Policy, Slot};
-use surefoot_core::decide::{Decision, Facts, Reason, decide};
+use surefoot_core::decide::{Decision, Reason, decide};
 use surefoot_core::handoff::Record;
 use surefoot_core::image::ImageFault;
 use surefoot_core::info::{Info, LEN};
 
 #[test]
-fn the_first_fact_that_asks_for_update_mode_is_the_reason() {
-    for bits in 0..16u8 {
-        let facts = Facts {
-            magic_word: bits & 1 != 0,
-            magic_ram: bits & 2 != 0,
-            button: bits & 4 != 0,
-            double_tap: bits & 8 != 0,
-        };
-        let expected = match bits.trailing_zeros() {
-            0 => Some(Reason::MagicWord),
-            1 => Some(Reason::MagicRam),
-            2 => Some(Reason::Button),
-            3 => Some(Reason::DoubleTap),
-            _ => None,
-        };
+fn what_asks_for_update_mode_is_the_reason_and_no_image_is_looked_at() {
+    for asked in (0..=7).map(Reason::from_number) {
         let mut looked = false;
-        let decision = decide(facts, || {
+        let decision = decide(asked, || {
             looked = true;
             check(Policy::None, &[], plain(0x400))
         });
-        assert_eq!(looked, expected.is_none(), "an image is looked at only when nothing asks");
-        match (decision, expected) {
-            (Decision::Update(reason, None), Some(expected)) => assert_eq!(reason, expected),
+        assert_eq!(looked, asked.is_none(), "an image is looked at only when nothing asks");
+        match (decision, asked) {
+            (Decision::Update(reason, None), Some(asked)) => assert_eq!(reason, asked),
             (Decision::Boot(image), None) => assert_eq!(image.base(), SLOT.base),
-            (decision, _) => panic!("{bits:04b}: {decision:?}"),
+            (decision, _) => panic!("{asked:?}: {decision:?}"),
         }
     }
 }
 
 #[test]
 fn without_a_valid_image_the_board_waits_and_says_why() {
-    let decision = decide(Facts::default(), || check(Policy::None, &[], vec![0xFF; SLOT.length as usize]));
+    let decision = decide(None, || check(Policy::None, &[], vec![0xFF; SLOT.length as usize]));
     let Decision::Update(reason, fault) = decision else { panic!("booted an erased slot") };
     assert_eq!((reason, fault), (Reason::NoValidImage, Some(ImageFault::Erased)));
 }

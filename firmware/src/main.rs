@@ -25,7 +25,7 @@ use cortex_m_rt::{entry, exception};
 use family::f4::{backup, boot, chip, clock, flash, gpio, time, watchdog};
 use slots::Slots;
 use surefoot_core::config::{Config, ConfigFault, Policy, Strategy};
-use surefoot_core::decide::{Decision, Facts, Reason, decide};
+use surefoot_core::decide::{Decision, Reason, decide};
 use surefoot_core::handoff::{DOUBLE_TAP, Record, TAPPED};
 
 /// Looks at the sealed block before it counts as no good.
@@ -51,7 +51,7 @@ fn main() -> ! {
     watchdog::init(config.is_some_and(|c| c.watchdog()));
     let mut slots = config.map(|config| Slots::load(config, reset_cause));
     let decision = match &mut slots {
-        Some(slots) => decide(facts(slots.config, reset_cause), || slots.boot()),
+        Some(slots) => decide(asked(slots.config, reset_cause), || slots.boot()),
         None => Decision::Update(Reason::Configuration, None),
     };
     let record = backup::record();
@@ -90,18 +90,21 @@ fn configuration() -> Result<Config<'static>, ConfigFault> {
     Ok(config)
 }
 
-/// SPEC section 4, points 1 to 3. Words that ask for update mode are cleared as they are read.
-fn facts(config: Config, reset_cause: u8) -> Facts {
-    let mut facts = Facts {
-        magic_word: backup::take_register(config.backup_register(), config.magic_word()),
-        magic_ram: backup::take_request(config.magic_word()),
-        button: config.button().is_some_and(gpio::pressed),
-        double_tap: false,
-    };
-    if config.double_tap_ms() != 0 && facts == Facts::default() {
-        facts.double_tap = double_tap(config.double_tap_ms(), reset_cause);
+/// SPEC section 4, points 1 to 3, in this order. Words that ask for update mode are cleared as they are read.
+fn asked(config: Config, reset_cause: u8) -> Option<Reason> {
+    let word = backup::take_register(config.backup_register(), config.magic_word());
+    let ram = backup::take_request(config.magic_word());
+    if word {
+        return Some(Reason::MagicWord);
     }
-    facts
+    if ram {
+        return Some(Reason::MagicRam);
+    }
+    if config.button().is_some_and(gpio::pressed) {
+        return Some(Reason::Button);
+    }
+    let window_ms = config.double_tap_ms();
+    (window_ms != 0 && double_tap(window_ms, reset_cause)).then_some(Reason::DoubleTap)
 }
 
 /// Waits for a second reset inside the window; true when this is it.

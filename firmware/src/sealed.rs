@@ -3,7 +3,9 @@
 //! They stand where the vectors of interrupts would be, right behind the sixteen of the core:
 //! every interrupt stays disabled. Unsealed, the block reads as erased flash.
 
-use core::hint::black_box;
+use crate::family::f4::mem::apart;
+#[cfg(feature = "signature")]
+use surefoot_core::config;
 use surefoot_core::config::{
     BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN,
 };
@@ -45,17 +47,31 @@ unsafe extern "C" {
     safe static surefoot_block: Block;
 }
 
+static mut COPY: Block = [0; BLOCK_LEN];
+
+/// Where the copy starts, which is checked and obeyed; at a whole word.
+pub fn obeyed() -> *const u8 {
+    (&raw const COPY).cast()
+}
+
+/// The keys' places in the copy: a flags word, then the key.
+#[cfg(feature = "signature")]
+pub fn keys() -> &'static [[u8; 36]] {
+    // SAFETY: one thread; to be called when `copy` is called no more.
+    let block: &'static Block = unsafe { (&raw const COPY).as_ref_unchecked() };
+    block[config::at::KEYS..config::at::STRINGS].as_chunks().0
+}
+
 /// The block as it is in flash now (not the constant above, which the compiler would fold into the code), in
 /// RAM: what is checked there is what is obeyed, and flash may read otherwise the next time.
 ///
 /// # Safety
 /// Nothing refers to what an earlier call gave out.
 pub unsafe fn copy() -> &'static Block {
-    static mut COPY: Block = [0; BLOCK_LEN];
     // SAFETY: one thread, and no interrupts; the rest is the caller's.
     unsafe {
         let copy = &raw mut COPY;
-        copy.copy_from_nonoverlapping(black_box(&surefoot_block), 1);
+        copy.copy_from_nonoverlapping(apart(&raw const surefoot_block), 1);
         &*copy
     }
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "failsafe")]
 use crate::family::f4::chip;
+#[cfg(feature = "signature")]
+use crate::family::f4::crypto;
 use crate::family::f4::{clock, crc, flash, memory, watchdog};
 use surefoot_core::config::{Config, Policy, Sector, Slot};
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
@@ -34,7 +36,7 @@ fn prove(
         ..Demand::new(config, slot)
     };
     #[cfg(feature = "signature")]
-    let mut crypto = crate::family::f4::crypto::Software;
+    let mut crypto = crypto::Software::new();
     #[cfg(not(feature = "signature"))]
     let mut crypto = surefoot_core::image::verify::NoCrypto;
     verify(demand, &memory::Flash, &mut crc::Unit, &mut crypto)

@@ -22,8 +22,8 @@ use ImageFault::*;
 struct Firmware;
 
 impl Crypto for Firmware {
-    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> Option<[u8; 32]> {
-        Some(surefoot_sha256::digest(head, rest))
+    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32] {
+        surefoot_sha256::digest(head, rest)
     }
 
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {

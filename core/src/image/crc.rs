@@ -1,6 +1,7 @@
 //! CRC-32 in software, bit for bit what the STM32 unit computes ("CRC-32/MPEG-2" on words).
 //!
-//! For the configuration block, records and the host; images go through the hardware unit.
+//! For the configuration block and records where the program has no unit to offer (feature `crc-unit`), and the
+//! host; images go through [`Crc32`].
 
 use crate::port::Crc32;
 
@@ -61,10 +62,41 @@ pub fn crc32_word(crc: u32, word: u32) -> u32 {
 }
 
 /// CRC-32 of `bytes`, whose length is a multiple of four.
+#[cfg(not(feature = "crc-unit"))]
 pub fn crc32(bytes: &[u8]) -> u32 {
     let mut unit = SoftCrc32::default();
     unit.update(bytes);
     unit.value()
+}
+
+/// CRC-32 of `words`.
+#[cfg(not(feature = "crc-unit"))]
+pub fn crc32_words(words: &[u32]) -> u32 {
+    words.iter().fold(u32::MAX, |crc, word| crc32_word(crc, *word))
+}
+
+#[cfg(feature = "crc-unit")]
+pub use unit::{crc32, crc32_words};
+
+/// The same by the chip's unit.
+#[cfg(feature = "crc-unit")]
+mod unit {
+    #![allow(unsafe_code)]
+
+    unsafe extern "C" {
+        /// Of the whole words of `length` bytes. The program that asks for the feature defines it.
+        fn surefoot_crc32(from: *const u8, length: usize) -> u32;
+    }
+
+    pub fn crc32(bytes: &[u8]) -> u32 {
+        // SAFETY: the slice's bytes, which it reads.
+        unsafe { surefoot_crc32(bytes.as_ptr(), bytes.len()) }
+    }
+
+    pub fn crc32_words(words: &[u32]) -> u32 {
+        // SAFETY: the slice's words, which it reads.
+        unsafe { surefoot_crc32(words.as_ptr().cast(), words.len() * 4) }
+    }
 }
 
 #[cfg(test)]

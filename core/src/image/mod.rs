@@ -8,6 +8,6 @@ mod crc;
 pub mod manifest;
 pub mod verify;
 
-pub use crc::{SoftCrc32, crc32, crc32_word};
+pub use crc::{SoftCrc32, crc32, crc32_word, crc32_words};
 pub use manifest::{Manifest, Version};
 pub use verify::{Demand, ImageFault, VerifiedImage, verify};

@@ -88,8 +88,8 @@ impl<'a> Demand<'a> {
 pub trait Crypto {
     /// False when the build has none of it.
     const AVAILABLE: bool = true;
-    /// SHA-256 of `head`, in blocks of 64 bytes, with `rest` behind it; `None` when the build has none.
-    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> Option<[u8; 32]>;
+    /// SHA-256 of `head`, in blocks of 64 bytes, with `rest` behind it; zeros when the build has none.
+    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32];
     /// True when `signature` is `key`'s Ed25519 signature of `message`.
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
 }
@@ -100,8 +100,8 @@ pub struct NoCrypto;
 
 impl Crypto for NoCrypto {
     const AVAILABLE: bool = false;
-    fn sha256(&mut self, _head: &[u8], _rest: &[u8]) -> Option<[u8; 32]> {
-        None
+    fn sha256(&mut self, _head: &[u8], _rest: &[u8]) -> [u8; 32] {
+        [0; 32]
     }
     fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8], _signature: &[u8; 64]) -> bool {
         false
@@ -152,6 +152,9 @@ pub fn verify<C: Crypto>(
     if policy == Policy::None {
         return Ok(image);
     }
+    if policy == Policy::Signature && !C::AVAILABLE {
+        return Err(ImageFault::NoVerifier);
+    }
     #[cfg(feature = "failsafe")]
     let copy: [u8; manifest::LEN];
     let (body, wanted, manifest) = match manifest::offset(head) {
@@ -179,9 +182,6 @@ pub fn verify<C: Crypto>(
     let rest = body.get(HEAD_LEN..).ok_or(ImageFault::Length)?;
     match manifest {
         Some(manifest) if policy == Policy::Signature => {
-            if !C::AVAILABLE {
-                return Err(ImageFault::NoVerifier);
-            }
             signature(head, rest, manifest, &demand, crypto)?;
         }
         _ => {
@@ -229,7 +229,8 @@ fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImag
     if !config.is_stack(stack_pointer) {
         return Err(ImageFault::StackPointer);
     }
-    if !slot.contains(reset_vector & !1, 2) {
+    // Slots are whole sectors, so an instruction that begins inside ends there.
+    if reset_vector.wrapping_sub(slot.base) >= slot.length {
         return Err(ImageFault::ResetOutside);
     }
     if reset_vector & 1 == 0 {
@@ -294,7 +295,7 @@ fn signature(
     // A key that was revoked, or that this very image would revoke: it could not run a second time.
     let revoked = if cfg!(feature = "failsafe") { demand.revoked | manifest.revokes() } else { 0 };
     for (number, (key, sealed_as_revoked)) in demand.config.keys().enumerate() {
-        let id = crypto.sha256(&[], key).ok_or(ImageFault::NoVerifier)?;
+        let id = crypto.sha256(&[], key);
         if id.starts_with(manifest.key_id()) {
             let revoked = sealed_as_revoked || revoked >> number & 1 != 0;
             known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
@@ -302,7 +303,7 @@ fn signature(
         }
     }
     let key = known?;
-    if crypto.sha256(head, rest) != Some(*manifest.sha256()) {
+    if crypto.sha256(head, rest) != *manifest.sha256() {
         return Err(ImageFault::Hash);
     }
     if !crypto.ed25519(key, manifest.signed(), manifest.signature()) {

@@ -16,6 +16,12 @@ use machine::number;
 
 /// True when `signature` is `key`'s signature of `message`.
 pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    verify_into(&mut [0; 8], key, message, signature)
+}
+
+/// As [`verify`]. Into `sum` goes the R that the signature has to begin with, as the words of its encoding,
+/// for who compares it once more; it stays as it is where nothing makes the signature a good one.
+pub fn verify_into(sum: &mut [u32; 8], key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     let (Some(r), Some(s)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else {
         return false;
     };
@@ -25,5 +31,9 @@ pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     };
     // R = [s]B - [k]A. Comparing encodings also refuses an R that is none of a point, or that is
     // not canonical.
-    curve::double_multiple(&s, &k, number(key)).is_some_and(|sum| sum == number(r))
+    let Some(found) = curve::double_multiple(&s, &k, number(key)) else {
+        return false;
+    };
+    *sum = found;
+    *sum == number(r)
 }

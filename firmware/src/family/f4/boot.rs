@@ -1,14 +1,24 @@
 //! The jump to an application: everything as after reset, then its stack and its first instruction.
 
-use super::{clock, gpio, time, usb, watchdog};
+use super::{clock, gpio, second, time, usb, watchdog};
 use cortex_m::peripheral::{NVIC, SCB};
 use surefoot_core::image::VerifiedImage;
 
 /// ICSR: takes back pending SysTick and PendSV (PM0214, 4.4.3).
 const PEND_CLEAR: u32 = 1 << 25 | 1 << 27;
 
-/// Starts `image`, the proof that it may run, as if it came straight from reset (SPEC section 5).
+/// Starts `image`, the proof that it may run, as if it came straight from reset (SPEC section 5); unless
+/// a second look stops it.
 pub fn jump(image: VerifiedImage) -> ! {
+    start(image.stack_pointer(), image.reset_vector(), image.base())
+}
+
+/// The second look is taken here, so that no way leads past it.
+#[inline(never)]
+fn start(stack: u32, entry: u32, base: u32) -> ! {
+    if second::stops(stack, entry, base) {
+        reset();
+    }
     watchdog::feed();
     usb::reset();
     gpio::reset();
@@ -25,7 +35,7 @@ pub fn jump(image: VerifiedImage) -> ! {
         let scb = &*SCB::PTR;
         scb.icsr.write(PEND_CLEAR);
         scb.scr.write(0);
-        scb.vtor.write(image.base());
+        scb.vtor.write(base);
         cortex_m::asm::dsb();
         cortex_m::asm::isb();
         core::arch::asm!(
@@ -33,8 +43,8 @@ pub fn jump(image: VerifiedImage) -> ! {
             "mov lr, #-1",
             "cpsie i",
             "bx {entry}",
-            stack = in(reg) image.stack_pointer(),
-            entry = in(reg) image.reset_vector(),
+            stack = in(reg) stack,
+            entry = in(reg) entry,
             options(noreturn, nostack),
         )
     }

@@ -59,6 +59,7 @@ const FALLBACK_HZ: u32 = 48_000_000;
 pub fn init() {
     time::start(HSI_HZ);
     RCC.apb1enr().write(|w| w.set_pwren(true));
+    super::crc::init();
 }
 
 /// Runs the core from the PLL; does nothing when it does already. Gives back HCLK in hertz.

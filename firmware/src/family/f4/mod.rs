@@ -12,8 +12,9 @@ pub mod crc;
 pub mod crypto;
 pub mod flash;
 pub mod gpio;
-mod mem;
+pub mod mem;
 pub mod memory;
+pub mod second;
 #[cfg(feature = "signature")]
 mod sha256;
 pub mod time;
