@@ -26,7 +26,6 @@ const WATCHED: Nanos = Nanos::millis(120);
 const MOST: u64 = 50_000_000;
 /// xPSR.T (ARM DDI 0403E, B1.4.2).
 const THUMB: u32 = 1 << 24;
-const FLASH: u32 = 0x0800_0000;
 const RAM: u32 = 0x2000_0000;
 const RAM_LENGTH: u32 = 0x2_0000;
 
@@ -263,18 +262,25 @@ impl Engine {
     /// Runs up to an instant, or until something else than the bootloader runs; where `decides`, also until the
     /// board waits for an update.
     fn run(&mut self, end: Nanos, decides: bool) -> Outcome {
-        let most = self.resets + 4;
+        let (most, slot) = (self.resets + 4, self.scene.slot);
         loop {
             let left = end.since(self.board().now()).min(Nanos::millis(5));
             if left == Nanos(0) {
                 break;
             }
             let seen = |board: &Board| {
-                decides && board.usb_ref().pulled_up() || board.resets() > most || !ours(board.pc())
+                decides && board.usb_ref().pulled_up()
+                    || board.resets() > most
+                    || slot.contains(board.pc(), 2)
+                    || in_ram(board.pc())
             };
             let stop = self.board().run_until(seen, left);
             if self.foreign(stop) {
                 return Outcome::Booted;
+            }
+            // Another image, and a good one.
+            if slot.contains(self.board().pc(), 2) {
+                return Outcome::Nothing;
             }
             if decides && self.board().usb_ref().pulled_up() {
                 return Outcome::UpdateMode;
@@ -306,7 +312,7 @@ impl Engine {
             let refused = self.scene.image.clone();
             return self.board().read_memory(base, length).is_some_and(|bytes| bytes == refused);
         }
-        pc.wrapping_sub(RAM) < RAM_LENGTH
+        in_ram(pc)
     }
 
     /// What a clean start finds after all that.
@@ -325,7 +331,7 @@ impl Engine {
     }
 }
 
-/// True for an address where the bootloader's code may be, or nothing at all.
-fn ours(pc: u32) -> bool {
-    (FLASH..FLASH + 0x4000).contains(&pc)
+/// True for an address in the RAM.
+fn in_ram(pc: u32) -> bool {
+    pc.wrapping_sub(RAM) < RAM_LENGTH
 }
