@@ -3,10 +3,10 @@
 //! The decisions are [`surefoot_core::slot`]'s; here they meet the flash driver, the verifier and the
 //! watchdog. Without the feature `failsafe` there is one slot and no state.
 
-#[cfg(feature = "failsafe")]
-use crate::family::f4::chip;
 #[cfg(feature = "signature")]
 use crate::family::f4::crypto;
+#[cfg(feature = "failsafe")]
+use crate::family::f4::{boot, chip, second};
 use crate::family::f4::{clock, crc, flash, memory, watchdog};
 use surefoot_core::config::{Config, Policy, Sector, Slot};
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
@@ -74,10 +74,14 @@ impl Slots {
     /// so that the next reset shows its own.
     pub fn load(config: Config<'static>, cause: u8) -> Self {
         full_speed(config);
+        let (journal, erased) = (Journal::load(config, &memory::Flash), Erased::none(config.first_slot()));
+        // A record that a cut left half written may read well once; the next time they are of one mind.
+        if !second::is_newest(&journal.state) {
+            boot::reset();
+        }
         if config.has_journal() {
             chip::forget_reset_cause();
         }
-        let (journal, erased) = (Journal::load(config, &memory::Flash), Erased::none(config.first_slot()));
         Self { config, journal, cause, begun: false, erased, failures: 0 }
     }
 

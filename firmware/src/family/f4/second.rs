@@ -18,17 +18,18 @@ use surefoot_core::config::OWNER_JOURNAL;
 use surefoot_core::config::{Policy, at};
 #[cfg(feature = "signature")]
 use surefoot_core::image::manifest::SIGNED_LEN;
-
 #[cfg(feature = "failsafe")]
-use surefoot_core::journal::RECORD_LEN;
+use surefoot_core::journal::{RECORD_LEN, Record};
 
-/// What the board knows of older images.
+/// False when the state that the journal found is not what is found here. Acting on another one, and writing it,
+/// could take a floor or a revocation back for good.
 #[cfg(feature = "failsafe")]
-struct Known {
-    /// Its journal's newest sequence number, or one more; 0: it has no journal.
-    sequence: i32,
-    /// Its newest record.
-    record: *const [u32; 8],
+pub fn is_newest(state: &Record) -> bool {
+    // SAFETY: the record is in flash, or zeros.
+    unsafe {
+        let record = newest(sealed::obeyed()) as u32 as *const u8;
+        core::slice::from_raw_parts(record, RECORD_LEN as usize) == state.bytes()
+    }
 }
 
 /// True when anything speaks against the start of the image that begins with these vectors.
@@ -51,9 +52,11 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
         if stack << 29 != 0 || !fits(at::RAM_BASE) && !fits(at::STACK_RAM_BASE) {
             return true;
         }
-        let computed = crc::proved();
         #[cfg(feature = "failsafe")]
-        let known = newest(start);
+        let (record, sequence) = {
+            let newest = newest(start);
+            (newest as u32, (newest >> 32) as i32)
+        };
         #[cfg(feature = "signature")]
         let signed = policy != Policy::Crc as u8;
         #[cfg(not(feature = "signature"))]
@@ -70,10 +73,10 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             manifest = base + length;
             if word(base + 0x28) != !length {
                 #[cfg(feature = "failsafe")]
-                if known.sequence != 0 {
+                if sequence >= 0 {
                     return true;
                 }
-                return last_word(base) != computed;
+                return last_word(base) != crc::proved();
             }
         }
         if reset.wrapping_sub(base) >= length || word(manifest + 0x0C) != base {
@@ -88,18 +91,18 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             return true;
         }
         #[cfg(feature = "failsafe")]
-        if word(manifest + 0x18) < (*known.record)[1] && !overrides(manifest + 0x50) {
+        if word(manifest + 0x18) < word(record + 0x04) && !overrides(manifest + 0x50) {
             return true;
         }
         #[cfg(feature = "signature")]
         if signed {
             #[cfg(feature = "failsafe")]
-            let revoked = ((*known.record)[4] | word(manifest + 0x4C)) >> 8;
+            let revoked = (word(record + 0x10) | word(manifest + 0x4C)) >> 8;
             #[cfg(not(feature = "failsafe"))]
             let revoked = 0;
             return unsigned(revoked);
         }
-        computed != word(manifest + 0x20)
+        crc::proved() != word(manifest + 0x20)
     }
 }
 
@@ -121,38 +124,80 @@ unsafe fn last_word(base: u32) -> u32 {
     }
 }
 
-/// Looks for the newest record on its own: by the flash map, with the CRC unit, and in every place.
 #[cfg(feature = "failsafe")]
-#[inline(never)]
-unsafe fn newest(block: *const u8) -> Known {
-    static NOTHING: [u32; RECORD_LEN as usize / 4] = [0; RECORD_LEN as usize / 4];
-    let mut newest = Known { sequence: 0, record: &raw const NOTHING };
-    // SAFETY: as in `stops`; the regions' sectors are flash.
-    unsafe {
-        let mut region = block.add(at::REGIONS + 11);
-        for _ in 0..block.add(at::REGION_COUNT).read_volatile() {
-            if region.read_volatile() == OWNER_JOURNAL {
-                newest.sequence |= 1;
-                let base = region.sub(11).cast::<*const [u32; 8]>().read_volatile();
-                let count = u32::from(region.sub(3).cast::<u16>().read_volatile());
-                let mut at = base.byte_add((region.sub(7).cast::<u32>().read_volatile() * count) as usize);
-                while at != base {
-                    at = at.sub(1);
-                    let sequence = at.cast::<i32>().read_volatile();
-                    // Erased, and what no log comes to, is below zero.
-                    if sequence >= newest.sequence {
-                        // With its own CRC behind it a record comes to zero.
-                        if crc::surefoot_crc32(at.cast(), RECORD_LEN as usize) == 0 {
-                            newest = Known { sequence, record: at };
-                        }
-                    }
-                }
-            }
-            region = region.add(16);
-        }
-    }
-    newest
+unsafe extern "C" {
+    /// Looks for the newest record on its own, by the flash map of the block, with the CRC unit, and in every
+    /// place: its address in the low word, zeros where there is none, and its sequence number in the high one,
+    /// 0 where there is none, -1 where there is no journal.
+    #[link_name = "surefoot_newest"]
+    fn newest(block: *const u8) -> u64;
 }
+
+/// What there is without a record; in RAM, where zeros take no flash.
+#[cfg(feature = "failsafe")]
+static mut NOTHING: [u8; RECORD_LEN as usize] = [0; _];
+
+// By hand, 30 bytes less than the compiler's. What is erased, and what no log comes to, is below zero; with its
+// own CRC behind it a record comes to zero (RM0090, 4.2).
+// SAFETY: C's calling convention. It reads the block and the regions' sectors, which are flash, and writes to the
+// CRC unit.
+#[cfg(feature = "failsafe")]
+core::arch::global_asm!(
+    ".syntax unified",
+    ".section .text.newest, \"ax\"",
+    ".thumb",
+    ".balign 4",
+    ".global surefoot_newest",
+    ".thumb_func",
+    "surefoot_newest:",
+    "push {{r4-r7, lr}}",
+    "ldrb r4, [r0, #{count}]",
+    "add r5, r0, #{regions}",
+    "ldr r0, ={nothing}",
+    "mov r1, #-1",
+    "ldr r6, ={unit}",
+    // The next region, with its owner, its base, the size and the number of its sectors.
+    "1: subs r4, #1",
+    "bmi 5f",
+    "ldrb r2, [r5, #11]",
+    "cmp r2, #{journal}",
+    "bne 4f",
+    "bic r1, r1, r1, asr #31",
+    "ldrd r2, r3, [r5]",
+    "ldrh r7, [r5, #8]",
+    "mla r3, r3, r7, r2",
+    // The record before, if its number is higher than the highest so far.
+    "2: cmp r3, r2",
+    "beq 4f",
+    "ldr r7, [r3, #-32]!",
+    "cmp r7, r1",
+    "ble 2b",
+    // Its eight words; it begins and ends at a multiple of 32.
+    "movs r7, #1",
+    "str r7, [r6, #8]",
+    "3: ldmia r3!, {{r7}}",
+    "str r7, [r6]",
+    "lsls r7, r3, #27",
+    "bne 3b",
+    "subs r3, #32",
+    "ldr r7, [r6]",
+    "cmp r7, #0",
+    "bne 2b",
+    "mov r0, r3",
+    "ldr r1, [r3]",
+    "b 2b",
+    "4: adds r5, #16",
+    "b 1b",
+    "5: pop {{r4-r7, pc}}",
+    ".pool",
+    count = const at::REGION_COUNT,
+    regions = const at::REGIONS,
+    journal = const OWNER_JOURNAL,
+    nothing = sym NOTHING,
+    unit = const 0x4002_3000,
+);
+#[cfg(feature = "failsafe")]
+const _: () = assert!(RECORD_LEN == 32);
 
 /// True when the manifest here may be below the floor on this chip.
 #[cfg(feature = "failsafe")]
