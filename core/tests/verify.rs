@@ -5,6 +5,7 @@ mod common;
 use common::*;
 use surefoot_core::config::{Key, Policy};
 use surefoot_core::image::manifest;
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::verify::NoCrypto;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, verify};
 
@@ -157,6 +158,12 @@ fn a_build_without_cryptography_boots_nothing_under_the_signature_policy() {
     let config =
         surefoot_core::config::Config::parse(&block, surefoot_core::config::FAMILY_F4).expect("sealed");
     let slot = sealed(BODY, Some(1), |_| ());
-    let result = verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut NoCrypto);
+    let result = verify(
+        Demand::new(config, SLOT),
+        &Flash(slot),
+        &mut SoftCrc32::default(),
+        &mut NoCrypto,
+        &mut Kept::new(),
+    );
     assert_eq!(result, Err(ImageFault::NoVerifier));
 }

@@ -9,6 +9,7 @@ use crate::family::f4::crypto;
 use crate::family::f4::{boot, chip, second};
 use crate::family::f4::{clock, crc, flash, memory, watchdog};
 use surefoot_core::config::{Config, Policy, Sector, Slot};
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 use surefoot_core::port::FlashFault;
 #[cfg(feature = "failsafe")]
@@ -17,6 +18,9 @@ use surefoot_core::{
     port::{Flash, Memory},
     slot::{self, Erased, Machine},
 };
+
+/// What the last proof has read, for the second look.
+pub static mut KEPT: Kept = Kept::new();
 
 /// Proves the image in `slot`, at full speed where there is something to compute.
 #[cfg_attr(feature = "failsafe", inline(never))]
@@ -39,7 +43,9 @@ fn prove(
     let mut crypto = crypto::Software::new();
     #[cfg(not(feature = "signature"))]
     let mut crypto = surefoot_core::image::verify::NoCrypto;
-    verify(demand, &memory::Flash, &mut crc::Unit, &mut crypto)
+    // SAFETY: one thread, and nothing refers to it now.
+    let kept = unsafe { &mut *(&raw mut KEPT) };
+    verify(demand, &memory::Flash, &mut crc::Unit, &mut crypto, kept)
 }
 
 /// The clock that proving wants: there is nothing to compute under the policy `none`.

@@ -12,6 +12,7 @@ use surefoot_board::Board;
 use surefoot_core::config::{BLOCK_LEN, Config, Key, Policy, Slot};
 use surefoot_core::image::manifest::{self, Manifest, Override};
 use surefoot_core::image::verify::Crypto;
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, Version, crc32, verify};
 use surefoot_core::port::Memory;
 use surefoot_host::image::{Identity, prepare};
@@ -112,7 +113,8 @@ impl Bench {
     fn fault(&self, bytes: &[u8]) -> Option<ImageFault> {
         let config = Config::parse(&self.block, self.family).expect("a sealed block");
         let demand = Demand { floor: self.floor, device: &DEVICE, ..Demand::new(config, self.slot) };
-        verify(demand, &Flash(bytes, self.slot), &mut SoftCrc32::default(), &mut Firmware).err()
+        verify(demand, &Flash(bytes, self.slot), &mut SoftCrc32::default(), &mut Firmware, &mut Kept::new())
+            .err()
     }
 
     /// The fault after bit `bit`, counted from the image's first, is turned.

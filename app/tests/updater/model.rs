@@ -8,6 +8,7 @@ use surefoot_core::config::{
     self, BLOCK_LEN, Config, FAMILY_F4, Fields, OWNER_JOURNAL, Policy, Region, Sector, Slot, Strategy,
 };
 use surefoot_core::image::manifest::{self, Algorithm, LEN, Manifest, Override, Version};
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::verify::NoCrypto;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, crc32, verify};
 use surefoot_core::journal::{Journal, Record};
@@ -282,7 +283,7 @@ impl Flash for Bootloader<'_> {
 impl Machine for Bootloader<'_> {
     fn prove(&mut self, config: Config, slot: Slot, state: &Record) -> Result<VerifiedImage, ImageFault> {
         let demand = Demand { config, slot, floor: state.floor(), revoked: state.revoked(), device: &DEVICE };
-        verify(demand, &*self.0, &mut SoftCrc32::default(), &mut NoCrypto)
+        verify(demand, &*self.0, &mut SoftCrc32::default(), &mut NoCrypto, &mut Kept::new())
     }
     fn watch(&mut self) {}
 }

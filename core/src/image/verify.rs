@@ -112,6 +112,7 @@ impl Crypto for NoCrypto {
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedImage {
     stack_pointer: u32,
+    /// Without the thumb bit, so that it is no return address.
     reset_vector: u32,
     base: u32,
 }
@@ -123,7 +124,7 @@ impl VerifiedImage {
     }
     /// Address of the first instruction, thumb bit set.
     pub fn reset_vector(&self) -> u32 {
-        self.reset_vector
+        self.reset_vector | 1
     }
     /// Where its vector table is.
     pub fn base(&self) -> u32 {
@@ -135,6 +136,30 @@ impl VerifiedImage {
 const HEAD_LEN: usize = 64;
 type Head = [u8; HEAD_LEN];
 
+/// What [`verify`] has read of an image and goes by. It is the caller's, so that no stranger's bytes are on the
+/// stack, where a core that skips an instruction may take one for a return address.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(4))]
+pub struct Kept {
+    /// The image's first bytes.
+    pub head: Head,
+    /// Its manifest, if it has one.
+    pub manifest: [u8; manifest::LEN],
+}
+
+impl Kept {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self { head: [0; _], manifest: [0; _] }
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Proves the image in `demand.slot` against the board's policy. What starts it and what it is judged by is
 /// proved as it was read: flash may read otherwise the next time.
 pub fn verify<C: Crypto>(
@@ -142,11 +167,14 @@ pub fn verify<C: Crypto>(
     memory: &impl Memory,
     crc: &mut impl Crc32,
     crypto: &mut C,
+    kept: &mut Kept,
 ) -> Result<VerifiedImage, ImageFault> {
     let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
-    let head = *bytes.first_chunk().ok_or(ImageFault::Length)?;
-    let head = black_box(&head);
+    let first: &Head = bytes.first_chunk().ok_or(ImageFault::Length)?;
+    kept.head.copy_from_slice(first);
+    let kept = black_box(kept);
+    let head = &kept.head;
     let image = vector_table(head, &config, slot)?;
     let policy = config.policy();
     if policy == Policy::None {
@@ -155,17 +183,12 @@ pub fn verify<C: Crypto>(
     if policy == Policy::Signature && !C::AVAILABLE {
         return Err(ImageFault::NoVerifier);
     }
-    #[cfg(feature = "failsafe")]
-    let copy: [u8; manifest::LEN];
     let (body, wanted, manifest) = match manifest::offset(head) {
         Some(offset) => {
             let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
-            #[cfg(feature = "failsafe")]
-            let rest = {
-                copy = *rest.first_chunk().ok_or(ImageFault::NoManifest)?;
-                black_box(&copy)
-            };
-            let manifest = manifest_in(rest, offset)?;
+            let first: &[u8; manifest::LEN] = rest.first_chunk().ok_or(ImageFault::NoManifest)?;
+            kept.manifest.copy_from_slice(first);
+            let manifest = manifest_in(black_box(&kept.manifest), offset)?;
             identity(manifest, &demand)?;
             (body, manifest.crc(), Some(manifest))
         }
@@ -236,7 +259,7 @@ fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImag
     if reset_vector & 1 == 0 {
         return Err(ImageFault::ResetThumb);
     }
-    Ok(VerifiedImage { stack_pointer, reset_vector, base: slot.base })
+    Ok(VerifiedImage { stack_pointer, reset_vector: reset_vector & !1, base: slot.base })
 }
 
 /// The manifest of an image of this length.

@@ -8,6 +8,7 @@ use surefoot_core::config::{
 };
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override, Version};
 use surefoot_core::image::verify::Crypto;
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, crc32, verify};
 use surefoot_core::port::Memory;
 
@@ -156,5 +157,5 @@ impl Crypto for Host {
 pub fn check(policy: Policy, keys: &[Key], slot: Vec<u8>) -> Result<VerifiedImage, ImageFault> {
     let block = block(&fields(policy, keys));
     let config = Config::parse(&block, FAMILY_F4).expect("sealed above");
-    verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut Host)
+    verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut Host, &mut Kept::new())
 }

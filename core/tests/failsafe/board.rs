@@ -7,7 +7,7 @@ use super::family::Family;
 use super::flash::{Cut, Flash};
 use super::image::{DEVICE, Image, RECIPES, StandIn};
 use surefoot_core::config::{Config, OWNER_JOURNAL, Policy, Sector, Slot, Strategy};
-use surefoot_core::image::verify::{Demand, verify};
+use surefoot_core::image::verify::{Demand, Kept, verify};
 use surefoot_core::image::{ImageFault, SoftCrc32, VerifiedImage};
 use surefoot_core::journal::{Journal, RECORD_LEN, Record};
 use surefoot_core::port::{Flash as Port, FlashFault, Memory};
@@ -496,7 +496,7 @@ impl Machine for Board {
             device: &DEVICE,
             ..Demand::new(config, slot)
         };
-        let image = verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn)?;
+        let image = verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn, &mut Kept::new())?;
         let bytes = |length: usize| self.flash.held(slot.base, length as u32);
         match self.kind.images.iter().position(|i| bytes(i.bytes.len()) == Some(&i.bytes)) {
             Some(number) => self.proved.push((slot.base, number)),

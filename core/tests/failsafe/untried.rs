@@ -5,7 +5,7 @@ use super::family::{FAMILIES, Family};
 use super::flash::Flash;
 use super::image::{DEVICE, Image, StandIn, recipe};
 use surefoot_core::config::{Config, Policy, Sector, Slot, Strategy};
-use surefoot_core::image::verify::{Demand, verify};
+use surefoot_core::image::verify::{Demand, Kept, verify};
 use surefoot_core::image::{ImageFault, SoftCrc32, VerifiedImage};
 use surefoot_core::journal::{Journal, Record};
 use surefoot_core::port::{Flash as Port, FlashFault, Memory};
@@ -37,7 +37,7 @@ impl Port for Plain {
 impl Machine for Plain {
     fn prove(&mut self, config: Config, slot: Slot, state: &Record) -> Result<VerifiedImage, ImageFault> {
         let demand = Demand { floor: state.floor(), device: &DEVICE, ..Demand::new(config, slot) };
-        verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn)
+        verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn, &mut Kept::new())
     }
     fn watch(&mut self) {
         self.watched = true;

@@ -7,6 +7,7 @@ use crate::{Bytes, support};
 use surefoot_core::config::{Config, Policy};
 use surefoot_core::image::manifest::{self, Algorithm, Manifest, Override, Version};
 use surefoot_core::image::verify::Crypto;
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, SoftCrc32, crc32, verify};
 use surefoot_core::port::Memory;
 
@@ -38,7 +39,7 @@ fn verdict(slot: &Slot, policy: Policy) -> bool {
     let block = support::block(|f| (f.policy, f.keys) = (policy, &KEYS));
     let config = Config::parse(&block, support::FAMILY).expect("the test's block is good");
     let demand = Demand::new(config, place);
-    match verify(demand, slot, &mut SoftCrc32::default(), &mut Lenient) {
+    match verify(demand, slot, &mut SoftCrc32::default(), &mut Lenient, &mut Kept::new()) {
         Ok(image) => {
             assert_eq!(image.base(), place.base);
             assert!(place.contains(image.reset_vector() & !1, 2) && image.reset_vector() & 1 == 1);

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use surefoot_core::config::{Config, Slot};
 use surefoot_core::image::manifest;
 use surefoot_core::image::verify::Crypto;
+use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, SoftCrc32, VerifiedImage, verify};
 use surefoot_core::port::Memory;
 
@@ -96,7 +97,7 @@ pub fn check(config: Config, slot: Slot, segments: &Segments) -> Result<Verified
 pub fn check_for(demand: Demand, segments: &Segments) -> Result<VerifiedImage, Refused> {
     let (slot, floor) = (demand.slot, demand.floor);
     let memory = SlotMemory::new(segments, slot);
-    let proof = verify(demand, &memory, &mut SoftCrc32::default(), &mut HostCrypto);
+    let proof = verify(demand, &memory, &mut SoftCrc32::default(), &mut HostCrypto, &mut Kept::new());
     proof.map_err(|fault| {
         let word = |at: u32| {
             let word = memory.bytes(slot.base + at, 4).and_then(|b| b.first_chunk().copied());

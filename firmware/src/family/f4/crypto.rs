@@ -1,7 +1,6 @@
 //! The cryptography of the full build, and what it leaves of a proof for the second look.
 
 use core::ptr::{self, null};
-use surefoot_core::image::manifest::SIGNED_LEN;
 use surefoot_core::image::verify::Crypto;
 
 /// SHA-256 and Ed25519.
@@ -16,12 +15,10 @@ pub struct Last {
     pub sum: [u32; 8],
     /// The SHA-256 that was computed last, which is the image's.
     pub digest: [u8; 32],
-    /// What was signed, a manifest as it was read for the proof, and the R of its signature.
-    pub signed: [u8; SIGNED_LEN + 32],
 }
 
 /// The last one's.
-pub static mut LAST: Last = Last { key: null(), sum: [0; 8], digest: [0; 32], signed: [0; SIGNED_LEN + 32] };
+pub static mut LAST: Last = Last { key: null(), sum: [0; 8], digest: [0; 32] };
 
 impl Software {
     /// For a proof: nothing is left of the ones before it.
@@ -45,9 +42,6 @@ impl Crypto for Software {
         unsafe {
             let last = &raw mut LAST;
             (*last).key = ptr::from_ref(key);
-            let signed = (&raw mut (*last).signed).cast::<u8>();
-            signed.copy_from_nonoverlapping(message.as_ptr(), message.len().min(SIGNED_LEN));
-            signed.add(SIGNED_LEN).copy_from_nonoverlapping(signature.as_ptr(), 32);
             surefoot_ed25519::verify_into(&mut (*last).sum, key, message, signature)
         }
     }

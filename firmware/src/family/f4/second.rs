@@ -12,12 +12,12 @@ use super::crc;
 #[cfg(feature = "signature")]
 use super::crypto;
 use super::mem::apart;
-use crate::sealed;
+use crate::{sealed, slots};
+use core::mem::offset_of;
 #[cfg(feature = "failsafe")]
 use surefoot_core::config::OWNER_JOURNAL;
 use surefoot_core::config::{Policy, at};
-#[cfg(feature = "signature")]
-use surefoot_core::image::manifest::SIGNED_LEN;
+use surefoot_core::image::verify::Kept;
 #[cfg(feature = "failsafe")]
 use surefoot_core::journal::{RECORD_LEN, Record};
 
@@ -44,6 +44,7 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
         let half = |at: usize| u32::from(block(at).cast::<u16>().read_volatile());
         let setting = |at: usize| block(at).cast::<u32>().read_volatile();
         let word = |at: u32| (at as *const u32).read_volatile();
+        let kept = |at: usize| (&raw const slots::KEPT) as u32 + at as u32;
         let policy = block(at::POLICY).read_volatile();
         if policy == Policy::None as u8 {
             return false;
@@ -57,27 +58,14 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             let newest = newest(start);
             (newest as u32, (newest >> 32) as i32)
         };
-        #[cfg(feature = "signature")]
-        let signed = policy != Policy::Crc as u8;
-        #[cfg(not(feature = "signature"))]
-        let signed = false;
-        let mut manifest = 0;
-        let mut length = 0;
-        #[cfg(feature = "signature")]
-        if signed {
-            manifest = (&raw const crypto::LAST.signed) as u32;
-            length = word(manifest + 0x08);
-        }
-        if !signed {
-            length = word(base + 0x24);
-            manifest = base + length;
-            if word(base + 0x28) != !length {
-                #[cfg(feature = "failsafe")]
-                if sequence >= 0 {
-                    return true;
-                }
-                return last_word(base) != crc::proved();
+        let manifest = kept(offset_of!(Kept, manifest));
+        let length = word(manifest + 0x08);
+        if word(kept(0x28)) != !word(kept(0x24)) {
+            #[cfg(feature = "failsafe")]
+            if sequence >= 0 {
+                return true;
             }
+            return last_word(base) != crc::proved();
         }
         if reset.wrapping_sub(base) >= length || word(manifest + 0x0C) != base {
             return true;
@@ -95,7 +83,7 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             return true;
         }
         #[cfg(feature = "signature")]
-        if signed {
+        if policy != Policy::Crc as u8 {
             #[cfg(feature = "failsafe")]
             let revoked = (word(record + 0x10) | word(manifest + 0x4C)) >> 8;
             #[cfg(not(feature = "failsafe"))]
@@ -223,9 +211,10 @@ unsafe fn unsigned(mut revoked: u32) -> bool {
     unsafe {
         let last = apart(&raw const crypto::LAST);
         let own = (&raw const (*last).sum).cast::<u32>();
-        let said = |at: usize| (&raw const (*last).signed).cast::<u32>().add(at / 4).read_volatile();
+        let manifest = apart(&raw const slots::KEPT.manifest);
+        let said = |at: usize| manifest.cast::<u32>().add(at / 4).read_volatile();
         for i in 0..8 {
-            if own.add(i).read_volatile() != said(SIGNED_LEN + 4 * i)
+            if own.add(i).read_volatile() != said(0x60 + 4 * i)
                 || own.add(8 + i).read_volatile() != said(0x28 + 4 * i)
             {
                 return true;
