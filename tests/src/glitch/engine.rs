@@ -22,6 +22,10 @@ const DRAWN: usize = 16;
 const MORE: Nanos = Nanos::millis(30);
 /// How long a board is watched that waits for its time-out, or for the end of a session.
 const WATCHED: Nanos = Nanos::millis(120);
+/// So long a run goes on between two looks at the registers, and so often in a row they are the same where it
+/// hangs. No device of the boot takes longer to answer: HSE starts within 2 ms.
+const SLICE: Nanos = Nanos::millis(1);
+const STILL: u32 = 3;
 /// Most instructions of a clean run.
 const MOST: u64 = 50_000_000;
 /// xPSR.T (ARM DDI 0403E, B1.4.2).
@@ -263,8 +267,9 @@ impl Engine {
     /// board waits for an update.
     fn run(&mut self, end: Nanos, decides: bool) -> Outcome {
         let (most, slot) = (self.resets + 4, self.scene.slot);
+        let (mut registers, mut still) = ([0; 17], 0);
         loop {
-            let left = end.since(self.board().now()).min(Nanos::millis(5));
+            let left = end.since(self.board().now()).min(SLICE);
             if left == Nanos(0) {
                 break;
             }
@@ -286,6 +291,13 @@ impl Engine {
                 return Outcome::UpdateMode;
             }
             if self.board().resets() > most {
+                return Outcome::Nothing;
+            }
+            // A core that goes round in the same place with the same registers goes nowhere.
+            let now = std::array::from_fn(|number| self.scene.rig.board.register(number));
+            still = if now == registers { still + 1 } else { 0 };
+            registers = now;
+            if decides && still == STILL {
                 return Outcome::Nothing;
             }
         }

@@ -254,7 +254,11 @@ impl Refusal {
             vector.copy_from_slice(&((slot.base + ENTRY) | 1).to_le_bytes());
         }
         if matches!(self.wrong, Wrong::NoManifest | Wrong::LastWord) {
-            let crc = crc32(&body) ^ u32::from(self.wrong == Wrong::LastWord);
+            let crc = match self.kind {
+                Kind::Crc | Kind::CrcJournal => crc32(&body) ^ u32::from(self.wrong == Wrong::LastWord),
+                // What a CRC-32 comes to that was never computed.
+                _ => 0,
+            };
             body.extend(crc.to_le_bytes());
             return Ok(body);
         }

@@ -1,10 +1,10 @@
 //! The second look at an image, right before the jump, for a processor that skipped an instruction of the
 //! first one.
 //!
-//! It reads block, manifest and vectors where they stand, word by word, and shares neither code nor
-//! intermediate values with [`surefoot_core::image::verify()`]; what was computed over the image (CRC-32, the R
-//! of its signature) is taken from where the computation left it. It only ever stops a start, and gives no
-//! reason: the reset behind it leads to a start that finds it.
+//! It judges the block, the head and the manifest that the first look has read, word by word, and shares neither
+//! code nor intermediate values with [`surefoot_core::image::verify()`]; what was computed over the image (CRC-32,
+//! SHA-256, the R of its signature) is taken from where the computation left it. The journal it reads by itself.
+//! It only ever stops a start, and gives no reason: the reset behind it leads to a start that finds it.
 
 #[cfg(feature = "failsafe")]
 use super::chip;
@@ -65,7 +65,7 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             if sequence >= 0 {
                 return true;
             }
-            return last_word(base) != crc::proved();
+            return policy != Policy::Crc as u8 || last_word(base) != crc::proved();
         }
         if reset.wrapping_sub(base) >= length || word(manifest + 0x0C) != base {
             return true;
