@@ -199,7 +199,7 @@ pub fn verify<C: Crypto>(
         }
     };
     // What runs first must be among the bytes that are proved: the rest of the slot is anybody's.
-    if (image.reset_vector - slot.base) as usize > body.len() {
+    if (image.reset_vector - slot.base) as usize >= body.len() {
         return Err(ImageFault::ResetOutside);
     }
     let rest = body.get(HEAD_LEN..).ok_or(ImageFault::Length)?;
@@ -229,7 +229,7 @@ pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Resu
     let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
     let manifest = manifest_in(rest, offset)?;
     identity(manifest, &demand)?;
-    if (image.reset_vector - slot.base) as usize > body.len() {
+    if (image.reset_vector - slot.base) as usize >= body.len() {
         return Err(ImageFault::ResetOutside);
     }
     if config.policy() == Policy::Signature && manifest.algorithm() != Algorithm::Ed25519 {
