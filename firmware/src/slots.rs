@@ -5,9 +5,9 @@
 
 #[cfg(feature = "signature")]
 use crate::family::f4::crypto;
+use crate::family::f4::{boot, clock, crc, flash, mem, memory, watchdog};
 #[cfg(feature = "failsafe")]
-use crate::family::f4::{boot, chip, second};
-use crate::family::f4::{clock, crc, flash, memory, watchdog};
+use crate::family::f4::{chip, second};
 use surefoot_core::config::{Config, Policy, Sector, Slot};
 use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
@@ -18,6 +18,9 @@ use surefoot_core::{
     port::{Flash, Memory},
     slot::{self, Erased, Machine},
 };
+
+/// No static is above this address and no stack below: in the middle of the 16K.
+const STACK: usize = 0x2000_2000;
 
 /// What the last proof has read, for the second look.
 pub static mut KEPT: Kept = Kept::new();
@@ -43,8 +46,14 @@ fn prove(
     let mut crypto = crypto::Software::new();
     #[cfg(not(feature = "signature"))]
     let mut crypto = surefoot_core::image::verify::NoCrypto;
+    // A stranger's bytes are copied there. Were the load of the address skipped, they would go to where its register
+    // happens to point, and over return addresses if that is on the stack.
+    let kept = mem::apart(&raw const KEPT);
+    if kept.addr() >= STACK {
+        boot::reset();
+    }
     // SAFETY: one thread, and nothing refers to it now.
-    let kept = unsafe { &mut *(&raw mut KEPT) };
+    let kept = unsafe { &mut *kept.cast_mut() };
     verify(demand, &memory::Flash, &mut crc::Unit, &mut crypto, kept)
 }
 
