@@ -55,6 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
     let limits: BTreeMap<String, Limit> = toml::from_str(&text).context("xtask/budgets.toml")?;
     let mut figures = budgets::measure()?;
     figures.extend(costs()?);
+    figures.push(Figure { name: "glitch_booted", value: crate::glitch::booted()? as f64, unit: "" });
     figures.push(Figure { name: "sweep_states", value: crate::sweep::states()? as f64, unit: "" });
     let mut broken = Vec::new();
     for figure in &figures {

@@ -1,5 +1,6 @@
 //! `cargo xtask glitch`: skips single instructions of the shipped binaries while they refuse an image.
 
+use crate::kept;
 use anyhow::{Context, Result, ensure};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -8,8 +9,12 @@ use std::time::Instant;
 use surefoot_images::{F4_CRC, F4_FULL, Image, make};
 use surefoot_tests::glitch::{self, Effort, Figures, News, Options, Part};
 
-/// Glitches of each refusal in the run for CI.
-const SAMPLE: usize = 32;
+/// The run for CI: glitches of each refusal, and one in so many refusals.
+const SAMPLE: usize = 96;
+const SHARE: usize = 3;
+const SEED: u64 = 1;
+/// The name under which what boots in it is kept.
+const BOOTED: &str = "glitch-booted";
 const HEAD: &str = "refusal                          addresses instructions    skips  flips booted       s";
 
 #[derive(clap::Args)]
@@ -17,11 +22,11 @@ pub struct Args {
     /// Every executed instruction: for the whole run, at each of its first 1,000 executions, and at some later ones
     #[arg(long)]
     full: bool,
-    /// About so many glitches in each refusal
-    #[arg(long, value_name = "N", default_value_t = SAMPLE, conflicts_with = "full")]
-    sample: usize,
+    /// About so many glitches in each refusal [default: 96, in a third of the refusals]
+    #[arg(long, value_name = "N", conflicts_with = "full")]
+    sample: Option<usize>,
     /// Decides all that is random
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = SEED)]
     seed: u64,
     /// Only refusals whose name contains this
     #[arg(long, value_name = "NAME")]
@@ -54,16 +59,45 @@ fn address(text: &str) -> Result<u32> {
     Ok(u32::from_str_radix(digits, 16)?)
 }
 
+impl Args {
+    /// The run for CI.
+    fn for_ci() -> Self {
+        Self {
+            full: false,
+            sample: None,
+            seed: SEED,
+            refusal: None,
+            always: false,
+            address: None,
+            list: false,
+            firmware: None,
+            crc: false,
+            until_failure: false,
+            json: true,
+        }
+    }
+
+    /// True where that, or what it is a part of, is asked for: one in so many refusals.
+    fn is_sample(&self) -> bool {
+        !self.full && self.sample.is_none() && self.refusal.is_none() && self.firmware.is_none()
+    }
+
+    fn options(&self) -> Result<Options> {
+        Ok(Options {
+            seed: self.seed,
+            effort: if self.full { Effort::Full } else { Effort::Sample(self.sample.unwrap_or(SAMPLE)) },
+            only: self.refusal.clone(),
+            share: if self.is_sample() && !self.list { SHARE } else { 1 },
+            always: self.always,
+            addresses: self.address.map(|at| at..at + 1),
+            firmware: firmware(self)?,
+            until_failure: self.until_failure,
+        })
+    }
+}
+
 pub fn run(args: &Args) -> Result<()> {
-    let options = Options {
-        seed: args.seed,
-        effort: if args.full { Effort::Full } else { Effort::Sample(args.sample) },
-        only: args.refusal.clone(),
-        always: args.always,
-        addresses: args.address.map(|at| at..at + 1),
-        firmware: firmware(args)?,
-        until_failure: args.until_failure,
-    };
+    let options = args.options()?;
     let refusals = glitch::chosen(&options);
     ensure!(!refusals.is_empty(), "no refusal has such a name; --list shows them");
     if args.list {
@@ -71,13 +105,36 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let start = Instant::now();
-    let draw = !args.json && std::io::stderr().is_terminal();
-    let done = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism()?.get();
     if !args.json {
         println!("{HEAD}");
     }
-    let parts = glitch::run(&options, threads, &|news| match news {
+    let parts = tried(args, &options)?;
+    let all = glitch::sum(&parts);
+    if args.is_sample() && !args.always && args.address.is_none() && args.seed == SEED {
+        kept::write(BOOTED, all.booted)?;
+    }
+    report(args, &parts, &all, start);
+    ensure!(all.booted == 0, "{} of {} glitches boot a refused image", all.booted, all.skips + all.flips);
+    Ok(())
+}
+
+/// How many of the glitches in the run for CI boot: those of the last one, if it was of this program, or those of
+/// one that is made now.
+pub fn booted() -> Result<u64> {
+    if let Some(booted) = kept::read(BOOTED)? {
+        return Ok(booted);
+    }
+    let args = Args::for_ci();
+    let booted = glitch::sum(&tried(&args, &args.options()?)?).booted;
+    kept::write(BOOTED, booted)?;
+    Ok(booted)
+}
+
+fn tried(args: &Args, options: &Options) -> Result<Vec<Part>> {
+    let draw = !args.json && std::io::stderr().is_terminal();
+    let done = AtomicU64::new(0);
+    let threads = std::thread::available_parallelism()?.get();
+    let parts = glitch::run(options, threads, &|news| match news {
         News::Tried => {
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             if draw && done.is_multiple_of(64) {
@@ -92,10 +149,7 @@ pub fn run(args: &Args) -> Result<()> {
     if draw {
         eprint!("\r\x1b[K");
     }
-    let all = glitch::sum(&parts);
-    report(args, &parts, &all, start);
-    ensure!(all.booted == 0, "{} of {} glitches boot a refused image", all.booted, all.skips + all.flips);
-    Ok(())
+    Ok(parts)
 }
 
 /// Another build, which is kept until the end.

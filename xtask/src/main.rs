@@ -10,6 +10,7 @@ mod clients;
 mod dist;
 mod glitch;
 mod images;
+mod kept;
 mod licences;
 mod mutants;
 mod recording;

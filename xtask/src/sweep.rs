@@ -1,5 +1,6 @@
 //! `cargo xtask sweep`: cuts the supply at every flash and option byte operation of real runs.
 
+use crate::kept;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -10,7 +11,8 @@ use surefoot_images::{F4_FULL, Image, make};
 use surefoot_tests::sweep::case::Case;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Part, Progress, Tried, scenarios};
 
-mod states;
+/// The name under which the states of the run for CI are kept.
+const STATES: &str = "sweep-states";
 
 /// Cuts that the run for CI aims at, and the full one in the scenarios that are sampled.
 const CUTS: u64 = 130_000;
@@ -83,7 +85,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => sweep_all(args)?,
     };
     if args.is_for_ci() {
-        states::write(states)?;
+        kept::write(STATES, states as u64)?;
     }
     let mut all = Figures::default();
     parts.iter().for_each(|part| all.add(part.figures.clone()));
@@ -129,16 +131,14 @@ impl Args {
 
 /// Distinct states of the flash in the run that CI makes: those of the last one, if it was of this program, or
 /// those of one that is made now.
-pub fn states() -> Result<usize> {
-    match states::read()? {
-        Some(states) => Ok(states),
-        None => {
-            let (parts, states) = sweep_all(&Args::for_ci())?;
-            ensure!(parts.iter().all(|part| part.figures.failed() == 0), "the sweep fails");
-            states::write(states)?;
-            Ok(states)
-        }
+pub fn states() -> Result<u64> {
+    if let Some(states) = kept::read(STATES)? {
+        return Ok(states);
     }
+    let (parts, states) = sweep_all(&Args::for_ci())?;
+    ensure!(parts.iter().all(|part| part.figures.failed() == 0), "the sweep fails");
+    kept::write(STATES, states as u64)?;
+    Ok(states as u64)
 }
 
 fn sweep_all(args: &Args) -> Result<(Vec<Part>, usize)> {

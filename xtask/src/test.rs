@@ -106,8 +106,9 @@ fn steps() -> Vec<Step> {
             &[],
         ),
         Step::host("dist", "cargo xtask dist --debug --install --packages", PACKAGING),
-        // The budgets have a figure of the sweep before them.
+        // The budgets have a figure of each of the two before them.
         Step::host("sweep", "cargo xtask sweep", &[]),
+        Step::host("glitch", "cargo xtask glitch", &[]),
         Step::host("budgets", "cargo xtask budgets --check", &[]),
         Step::host("mutants", "cargo xtask mutants", &[]),
         Step::host("clients", "cargo xtask clients", GUEST),

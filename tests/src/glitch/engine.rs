@@ -26,6 +26,8 @@ const WATCHED: Nanos = Nanos::millis(120);
 /// hangs. No device of the boot takes longer to answer: HSE starts within 2 ms.
 const SLICE: Nanos = Nanos::millis(1);
 const STILL: u32 = 3;
+/// Fewer instructions than these has a core in a slice that sleeps from one event to the next.
+const BUSY: u64 = 2_000;
 /// Most instructions of a clean run.
 const MOST: u64 = 50_000_000;
 /// xPSR.T (ARM DDI 0403E, B1.4.2).
@@ -267,7 +269,7 @@ impl Engine {
     /// board waits for an update.
     fn run(&mut self, end: Nanos, decides: bool) -> Outcome {
         let (most, slot) = (self.resets + 4, self.scene.slot);
-        let (mut registers, mut still) = ([0; 17], 0);
+        let (mut registers, mut before, mut still) = ([0; 17], 0, 0);
         loop {
             let left = end.since(self.board().now()).min(SLICE);
             if left == Nanos(0) {
@@ -295,9 +297,11 @@ impl Engine {
             }
             // A core that goes round in the same place with the same registers goes nowhere.
             let now = std::array::from_fn(|number| self.scene.rig.board.register(number));
-            still = if now == registers { still + 1 } else { 0 };
-            registers = now;
-            if decides && still == STILL {
+            let instructions = self.board().instructions();
+            let busy = instructions.wrapping_sub(before) > BUSY;
+            still = if now == registers && busy { still + 1 } else { 0 };
+            (registers, before) = (now, instructions);
+            if still == STILL {
                 return Outcome::Nothing;
             }
         }

@@ -38,6 +38,8 @@ pub struct Options {
     pub effort: Effort,
     /// Only refusals whose name contains this.
     pub only: Option<String>,
+    /// One in so many of those, drawn by the seed.
+    pub share: usize,
     /// Only skips for the whole run.
     pub always: bool,
     /// Only instructions at these addresses.
@@ -55,6 +57,7 @@ impl Options {
             seed: 1,
             effort: Effort::Sample(count),
             only: Some(only.to_owned()),
+            share: 1,
             always: false,
             addresses: None,
             firmware: None,
@@ -105,7 +108,10 @@ pub fn chosen(options: &Options) -> Vec<Refusal> {
     let named = |refusal: &Refusal| options.only.as_ref().is_none_or(|only| refusal.name().contains(only));
     // A build from outside is the full one or the other, as its name says.
     let built = |refusal: &Refusal| options.firmware.is_none_or(|image| image.name == refusal.build().name);
-    refusals::all().into_iter().filter(named).filter(built).collect()
+    let mut all: Vec<Refusal> = refusals::all().into_iter().filter(named).filter(built).collect();
+    let count = all.len().div_ceil(options.share);
+    draw(&mut all, count, &mut Random::new(options.seed));
+    all
 }
 
 /// What is told while it runs.
@@ -219,8 +225,11 @@ fn glitches(engine: &Engine, options: &Options) -> Result<(Vec<Glitch>, Vec<Glit
 }
 
 /// Leaves `count` of them.
-fn draw(all: &mut Vec<Glitch>, count: usize, random: &mut Random) {
-    for place in 0..count.min(all.len()) {
+fn draw<T>(all: &mut Vec<T>, count: usize, random: &mut Random) {
+    if count >= all.len() {
+        return;
+    }
+    for place in 0..count {
         let other = place + random.below((all.len() - place) as u64) as usize;
         all.swap(place, other);
     }
