@@ -10,8 +10,8 @@ use surefoot_images::{F4_CRC, F4_FULL, Image, make};
 use surefoot_tests::glitch::{self, Effort, Figures, News, Options, Part};
 
 /// The run for CI: glitches of each refusal, and one in so many refusals.
-const SAMPLE: usize = 96;
-const SHARE: usize = 3;
+const SAMPLE: usize = 128;
+const SHARE: usize = 2;
 const SEED: u64 = 1;
 /// The name under which what boots in it is kept.
 const BOOTED: &str = "glitch-booted";
@@ -22,7 +22,7 @@ pub struct Args {
     /// Every executed instruction: for the whole run, at each of its first 1,000 executions, and at some later ones
     #[arg(long)]
     full: bool,
-    /// About so many glitches in each refusal [default: 96, in a third of the refusals]
+    /// About so many glitches in each refusal [default: 128, in half of the refusals]
     #[arg(long, value_name = "N", conflicts_with = "full")]
     sample: Option<usize>,
     /// Decides all that is random
