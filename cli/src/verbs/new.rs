@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use folder::{Keys, keys_for, make_folder, surroundings};
 use serde_json::json;
 use start::{Example, Start};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use surefoot_board::Board;
 use surefoot_board::solve::words::strategy;
 use surefoot_core::config::Strategy;
@@ -121,7 +121,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
         "notes": notes,
         "warnings": board.warnings,
     });
-    let mut text = next_steps(&board, &file, &keys, arguments.policy);
+    let mut text = next_steps(&board, &folder, &keys, arguments.policy);
     for note in notes {
         text.push_str(&format!("Note: {note}.\n"));
     }
@@ -187,12 +187,18 @@ fn check(arguments: &Arguments, name: &str, file: &Path) -> Result<(), Problem> 
     Ok(())
 }
 
-fn next_steps(board: &Board, file: &Path, keys: &Keys, policy: PolicyName) -> String {
-    let file = shell(file);
+/// What to do next, typed in the board's folder: there `board.toml` is found, and cargo finds `link`.
+fn next_steps(board: &Board, folder: &Path, keys: &Keys, policy: PolicyName) -> String {
+    let file = shell(&folder.join("board.toml"));
+    let within = |path: &Path| shell(path.strip_prefix(folder).unwrap_or(path));
+    let enter = match folder.components().all(|part| part == Component::CurDir) {
+        true => String::new(),
+        false => format!("cd {} && ", shell(folder)),
+    };
     let private = keys.private.as_deref();
     let slot = board.slot();
     let sign = match (policy, private) {
-        (PolicyName::Signature, Some(key)) => format!(" --key {}", shell(key)),
+        (PolicyName::Signature, Some(key)) => format!(" --key {}", within(key)),
         (PolicyName::Signature, None) => " --key PRIVATE.pem".to_owned(),
         _ => String::new(),
     };
@@ -235,18 +241,16 @@ fn next_steps(board: &Board, file: &Path, keys: &Keys, policy: PolicyName) -> St
     let virtual_board = if modelled { "      (without hardware: --link sim:board.state)" } else { "" };
     let try_it = match (virtual_board, policy, private) {
         ("", ..) | (_, PolicyName::Signature, None) => String::new(),
-        _ => format!(
-            "Or at once: surefoot run APP.elf --board {file}      (signs it and runs it on a virtual board)\n"
-        ),
+        _ => "Or at once: surefoot run APP.elf      (signs it and runs it on a virtual board)\n".to_owned(),
     };
     format!(
         "{BOLD}{file}{BOLD:#}: {}, bootloader {} bytes, {slots}.\n{keep}\n\
          Next:\n  \
          1. set chip, pins, crystal and layout in {file}\n  \
-         2. surefoot layout --board {file} --out link      ({scripts})\n  \
-         3. surefoot bootloader --board {file} --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
-         4. surefoot image sign APP.elf --board {file}{sign} --version 1.0.0 --out {first}{twice}\n  \
-         5. surefoot flash {files} --board {file}{virtual_board}\n{try_it}",
+         2. {enter}surefoot layout --out link      ({scripts})\n  \
+         3. surefoot bootloader --out bootloader.hex      (write it once, with a probe or ST's ROM)\n  \
+         4. surefoot image sign APP.elf{sign} --version 1.0.0 --out {first}{twice}\n  \
+         5. surefoot flash {files}{virtual_board}\n{try_it}",
         board.chip.name,
         board.bootloader().length,
     )

@@ -36,7 +36,7 @@ fn private_keys_and_virtual_boards_stay_out_of_the_repository() {
     let bench = Bench::new("new-git");
     bench.ok("new mine");
     let ignored = text(&bench, "mine/.gitignore");
-    for line in ["*.pem", "!*.pub.pem", "*.state", "*.state.lock"] {
+    for line in ["*.pem", "!*.pub.pem", "*.password", "*.state", "*.state.lock"] {
         assert!(ignored.lines().any(|l| l == line), "{line}: {ignored}");
     }
     // What is there already is kept, and nothing is said twice.
@@ -55,6 +55,7 @@ fn private_keys_and_virtual_boards_stay_out_of_the_repository() {
         && out.status.success()
     {
         bench.write("mine/board.state", "");
+        bench.write("mine/release.password", "");
         let added = git(&["ls-files", "--others", "--exclude-standard"]).unwrap();
         let added = String::from_utf8(added.stdout).unwrap();
         let mut added: Vec<&str> = added.lines().collect();
@@ -83,6 +84,52 @@ fn cargo_run_is_set_up_unless_the_crate_has_a_configuration_of_its_own() {
     let made = bench.ok("new theirs --folder theirs");
     assert_eq!(text(&bench, "theirs/.cargo/config.toml"), "[build]\n");
     assert!(made["notes"][0].as_str().is_some_and(|n| n.contains("runner = \"surefoot run\"")), "{made:#}");
+}
+
+/// The commands of the numbered steps, typed in a shell one after the other.
+#[cfg(unix)]
+#[test]
+fn the_next_steps_work_as_they_are_printed_and_end_in_the_boards_folder() {
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_surefoot")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    for (at, new, key) in [
+        ("next-steps", "new mine", "mine.pem"),
+        ("next-steps-in", "new mine --folder my/board", "mine.pem"),
+        ("next-steps-here", "new mine --folder .", "mine.pem"),
+    ] {
+        let bench = Bench::new(at);
+        let said = bench.raw(new);
+        let said = String::from_utf8(said.stdout).unwrap();
+        let steps: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.trim_start().split_once(". ")?.1.split("      (").next())
+            .filter(|step| step.contains("surefoot "))
+            .collect();
+        assert_eq!(steps.len(), 4, "{said}");
+        assert!(steps[2].contains(&format!(" --key keys/{key} ")), "{said}");
+        let folder = bench.path(new.split_once("--folder ").map_or("mine", |(_, folder)| folder));
+        // Where cargo finds it: SUREFOOT_MEMORY_X of .cargo/config.toml. The application comes from there.
+        let script = format!(
+            "set -e\n{}\ncp \"$APP\" app.bin\n{}\n{}\npwd -P\n",
+            steps[0],
+            steps[1],
+            steps[2].replace("APP.elf", "app.bin")
+        );
+        bench.write("app-elsewhere.bin", application(0x0800_C000, 3000));
+        let out = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(bench.path("."))
+            .env("PATH", &path)
+            .env("APP", bench.path("app-elsewhere.bin").canonicalize().unwrap())
+            .output()
+            .unwrap();
+        let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{script}\n{stdout}{stderr}");
+        assert_eq!(stdout.lines().last().unwrap(), folder.canonicalize().unwrap().to_str().unwrap());
+        for file in ["link/memory.x", "bootloader.hex", "app.dfu"] {
+            assert!(folder.join(file).exists(), "{file}");
+        }
+    }
 }
 
 #[test]

@@ -128,6 +128,8 @@ const IGNORED: &str = "\
 # Private keys (the public halves belong into the repository).
 *.pem
 !*.pub.pem
+# Their passwords, where a script writes them.
+*.password
 # Virtual boards.
 *.state
 *.state.lock
