@@ -22,6 +22,9 @@ const LINKED: [&str; 8] = ["info", "flash", "verify", "read", "erase", "boot", "
 /// Languages of blocks that nobody types into a shell.
 const NOT_TYPED: [&str; 8] = ["text", "toml", "rust", "c", "json", "make", "ld", "gdb"];
 
+/// The folder of the clone.
+const CLONE: &str = "surefoot";
+
 /// One command of a page.
 struct Line {
     /// "page:line".
@@ -139,6 +142,27 @@ fn every_command_of_the_pages_works() {
     assert!(run > 20 && on_a_board > 5, "{run} and {on_a_board}: the pages were not read");
 }
 
+/// Without it an update counts after the board's time-out only.
+#[test]
+fn a_dfu_util_that_installs_an_image_leaves_dfu_mode() {
+    let mut installs = 0;
+    for page in pages::all() {
+        let prose: Vec<&str> = page.prose().into_iter().map(|(_, line)| line.trim()).collect();
+        let prose = prose.join(" ");
+        let typed = lines(&page).into_iter().map(|line| line.command);
+        for command in typed.chain(pages::code_spans(&prose).into_iter().map(str::to_owned)) {
+            let file = command.strip_prefix("dfu-util ").and_then(|rest| rest.split_once("-D ")).map(|p| p.1);
+            // ST's ROM bootloader gets the bootloader, and no update.
+            if let Some(file) = file.filter(|file| !file.starts_with("bootloader.")) {
+                installs += 1;
+                let addressed = file.ends_with(".dfu") && !command.contains(" -s :leave ");
+                assert!(command.contains(":leave ") && !addressed, "{}: {command}", page.name);
+            }
+        }
+    }
+    assert!(installs > 1, "{installs}: the pages were not read");
+}
+
 /// The command on a virtual board whose button is held, without questions.
 fn with_link(command: &str) -> Option<String> {
     let verb = command.strip_prefix("surefoot ")?.split(' ').next()?;
@@ -201,7 +225,12 @@ impl Reader {
     /// Pages for a beginner begin with nothing; the others are read by somebody who has a board.
     fn new(page: &Page) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        let folder = home.path().to_path_buf();
+        let mut folder = home.path().to_path_buf();
+        // Whoever builds the command begins in the clone.
+        if page.text.contains("cargo install --path") {
+            folder.push(CLONE);
+            std::fs::create_dir(&folder).expect("a folder");
+        }
         let mut reader = Self { home, folder };
         if page.name != "README.md" && !page.name.contains("getting-started") {
             for command in ["surefoot new my-product --folder .", "surefoot layout --out link"] {
@@ -213,6 +242,9 @@ impl Reader {
 
     /// Runs a command: what it said, or why it failed.
     fn types(&mut self, command: &str) -> Result<String, String> {
+        if command.starts_with("surefoot new ") && self.folder.ends_with(CLONE) {
+            return Err("a project in the clone: `cargo init` would add it to the workspace".into());
+        }
         if command.starts_with("openssl ") && !needs::part(needs::OPENSSL) {
             return Ok(String::new());
         }
