@@ -51,7 +51,10 @@ fn main() -> ! {
     watchdog::init(config.is_some_and(|c| c.watchdog()));
     let mut slots = config.map(|config| Slots::load(config, reset_cause));
     let decision = match &mut slots {
-        Some(slots) => decide(asked(slots.config, reset_cause), || slots.boot()),
+        Some(slots) => {
+            slots.check();
+            decide(asked(slots.config, reset_cause), || slots.boot())
+        }
         None => Decision::Update(Reason::Configuration, None),
     };
     let record = backup::record();

@@ -90,14 +90,20 @@ impl Slots {
     pub fn load(config: Config<'static>, cause: u8) -> Self {
         full_speed(config);
         let (journal, erased) = (Journal::load(config, &memory::Flash), Erased::none(config.first_slot()));
-        // A record that a cut left half written may read well once; the next time they are of one mind.
-        if !second::is_newest(&journal.state) {
+        Self { config, journal, cause, begun: false, erased, failures: 0 }
+    }
+
+    /// Goes on only with the state that the second search finds, too, and where it is used from now on: a copy that
+    /// was skipped leaves the one of an earlier start. A record that a cut left half written may read well once;
+    /// the next time both are of one mind.
+    #[inline(always)]
+    pub fn check(&self) {
+        if !second::is_newest(&self.journal.state) {
             boot::reset();
         }
-        if config.has_journal() {
+        if self.config.has_journal() {
             chip::forget_reset_cause();
         }
-        Self { config, journal, cause, begun: false, erased, failures: 0 }
     }
 
     /// The image to start.
@@ -212,6 +218,8 @@ impl Slots {
     pub fn load(config: Config<'static>, _: u8) -> Self {
         Self { config }
     }
+
+    pub fn check(&self) {}
 
     #[inline(never)]
     pub fn boot(&self) -> Result<VerifiedImage, ImageFault> {

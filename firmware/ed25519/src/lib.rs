@@ -34,6 +34,8 @@ pub fn verify_into(sum: &mut [u32; 8], key: &[u8; 32], message: &[u8], signature
     let Some(found) = curve::double_multiple(&s, &k, number(key)) else {
         return false;
     };
+    // Each from what was found: a copy that is skipped deceives one of the two who compare.
+    let fits = found == number(r);
     *sum = found;
-    *sum == number(r)
+    fits
 }

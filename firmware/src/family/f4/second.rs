@@ -114,8 +114,9 @@ unsafe fn last_word(base: u32) -> u32 {
 
 #[cfg(feature = "failsafe")]
 unsafe extern "C" {
-    /// Looks for the newest record on its own, by the flash map of the block, with the CRC unit, and in every
-    /// place: its address in the low word, zeros where there is none, and its sequence number in the high one,
+    /// Looks for the newest record on its own, by the flash map of the block and with the CRC unit: as the journal
+    /// defines it, the one with the highest number among the last whole records of the sectors. Its address is in
+    /// the low word, zeros where there is none, and its sequence number in the high one,
     /// 0 where there is none, -1 where there is no journal.
     #[link_name = "surefoot_newest"]
     fn newest(block: *const u8) -> u64;
@@ -144,23 +145,25 @@ core::arch::global_asm!(
     "ldr r0, ={nothing}",
     "mov r1, #-1",
     "ldr r6, ={unit}",
-    // The next region, with its owner, its base, the size and the number of its sectors.
+    // The next region, if it is a journal's: its first sector, and how many there are.
     "1: subs r4, #1",
     "bmi 5f",
-    "ldrb r2, [r5, #11]",
-    "cmp r2, #{journal}",
+    "ldrb r7, [r5, #11]",
+    "cmp r7, #{journal}",
     "bne 4f",
     "bic r1, r1, r1, asr #31",
-    "ldrd r2, r3, [r5]",
-    "ldrh r7, [r5, #8]",
-    "mla r3, r3, r7, r2",
-    // The record before, if its number is higher than the highest so far.
+    "ldr r2, [r5]",
+    "ldrh lr, [r5, #8]",
+    // Its end, which is the next one's start.
+    "6: ldr r3, [r5, #4]",
+    "add r3, r2",
+    "mov r12, r3",
+    // The last whole record of the sector: eight words; each begins and ends at a multiple of 32.
     "2: cmp r3, r2",
-    "beq 4f",
+    "beq 7f",
     "ldr r7, [r3, #-32]!",
-    "cmp r7, r1",
-    "ble 2b",
-    // Its eight words; it begins and ends at a multiple of 32.
+    "cmp r7, #0",
+    "blt 2b",
     "movs r7, #1",
     "str r7, [r6, #8]",
     "3: ldmia r3!, {{r7}}",
@@ -171,9 +174,15 @@ core::arch::global_asm!(
     "ldr r7, [r6]",
     "cmp r7, #0",
     "bne 2b",
+    // Is its number the highest so far?
+    "ldr r7, [r3]",
+    "cmp r7, r1",
+    "ble 7f",
+    "mov r1, r7",
     "mov r0, r3",
-    "ldr r1, [r3]",
-    "b 2b",
+    "7: mov r2, r12",
+    "subs lr, #1",
+    "bne 6b",
     "4: adds r5, #16",
     "b 1b",
     "5: pop {{r4-r7, pc}}",
