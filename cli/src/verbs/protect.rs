@@ -31,6 +31,9 @@ pub struct Arguments {
     /// For level 2 without a terminal: the board's name, as in the board file
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Level 2 although the bootloader's sector is not write-protected, and never can be afterwards
+    #[arg(long, conflicts_with = "bootloader")]
+    without_write_protection: bool,
     /// Tell what would be changed
     #[arg(long)]
     dry_run: bool,
@@ -74,8 +77,8 @@ const LEVEL_1: &str = "Read protection level 1: the flash cannot be read or chan
 const LEVEL_2: &str = "Read protection level 2: level 1, and the debug port and ST's ROM bootloader are off permanently. \
     No level and no option byte can be changed any more, by anybody; if the bootloader is ever lost, the chip is \
     lost (RM0090, 3.7.3).";
-const NEVER_GUARDED: &str = "The bootloader's sector is not write-protected and never could be afterwards: add \
-    --bootloader.";
+const NEVER_GUARDED: &str = "The bootloader's sector is not write-protected and never can be afterwards, as \
+    --without-write-protection asked for.";
 const BROWN_OUT: &str = "Brown-out reset: the chip stays in reset while its supply is below the threshold, so that \
     flash is not programmed with too little voltage. Above the lowest supply of the board the chip would not \
     start (RM0090, 5.2.2).";
@@ -85,11 +88,12 @@ const CUT: &str = "The chip erases all option bytes before it programs the new o
 /// Shows; and changes, when asked to.
 pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     let change = change(arguments);
-    if arguments.level.is_none() && (arguments.i_understand_this_is_for_ever || arguments.name.is_some()) {
+    let confirms = arguments.i_understand_this_is_for_ever || arguments.without_write_protection;
+    if arguments.level.is_none() && (confirms || arguments.name.is_some()) {
         return Err(Problem::new(
             Exit::Usage,
             "usage",
-            "--i-understand-this-is-for-ever and --name go with --level 2",
+            "--i-understand-this-is-for-ever, --without-write-protection and --name go with --level 2",
             "They confirm what cannot be taken back, and nothing of the kind was asked for.",
             "Add --level 2, or leave them out.",
         ));
@@ -105,6 +109,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             return Ok(shown(before, change == Change::default()));
         }
         session.target().allows_options().map_err(JobError::from)?;
+        guarded_first(arguments, before, wanted)?;
         if arguments.dry_run {
             return Ok(changed(before, wanted, "would be"));
         }
@@ -127,6 +132,23 @@ fn change(arguments: &Arguments) -> Change {
         BorName::Three => BrownOut::High,
     });
     Change { bootloader: arguments.bootloader, level, brown_out }
+}
+
+/// Level 2 is the last moment in which the bootloader's sector can be write-protected.
+fn guarded_first(arguments: &Arguments, before: Protection, wanted: Protection) -> Result<(), Problem> {
+    let locks = before.level() != wanted.level() && wanted.level() == Level::Locked;
+    if !locks || wanted.guards_bootloader() || arguments.without_write_protection {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Exit::Unconfirmed,
+        "protect.unguarded",
+        "the bootloader's sector is not write-protected, and after level 2 it never can be",
+        "No option byte changes after level 2 (RM0090, 3.7.3): a runaway application that erases the bootloader \
+         would cost the chip.",
+        "Add --bootloader, which write-protects its sector too; or --without-write-protection if it is to stay \
+         writable for ever.",
+    ))
 }
 
 /// A threshold above the board's lowest supply would keep it in reset.

@@ -53,16 +53,17 @@ fn the_bootloaders_sector_is_protected_and_updates_go_on() {
 #[test]
 fn a_level_is_raised_with_what_it_takes_and_never_lowered() {
     let bench = ready("protect-level");
-    bench.fails(&format!("protect --level 2 --yes {HELD}"), 8, "protect.for-ever");
+    bench.fails(&format!("protect --level 2 --bootloader --yes {HELD}"), 8, "protect.for-ever");
+    bench.fails(&format!("protect --without-write-protection {HELD}"), 2, "usage");
     bench.fails(&format!("protect --i-understand-this-is-for-ever {HELD}"), 2, "usage");
     let done = bench.ok(&format!("protect --level 1 --yes {HELD}"));
     assert_eq!(done["protection"]["read_protection_level"], 1);
     assert!(done["explanation"][0].as_str().unwrap().contains("power-on reset"), "{done:#}");
     bench.fails(&format!("protect --level 0 --yes {HELD}"), 6, "protect.lowers");
 
-    let dry = bench.ok(&format!("protect --level 2 --dry-run {HELD}"));
-    assert!(dry["explanation"][1].as_str().unwrap().contains("--bootloader"), "{dry:#}");
-    let sure = "protect --level 2 --i-understand-this-is-for-ever --yes";
+    let dry = bench.ok(&format!("protect --level 2 --without-write-protection --dry-run {HELD}"));
+    assert!(dry["explanation"][1].as_str().unwrap().contains("never can be"), "{dry:#}");
+    let sure = "protect --level 2 --without-write-protection --i-understand-this-is-for-ever --yes";
     bench.fails(&format!("{sure} {HELD}"), 8, "protect.for-ever");
     bench.fails(&format!("{sure} --name yours {HELD}"), 8, "protect.for-ever");
     assert_eq!(bench.ok(&format!("info {HELD}"))["protection"]["read_protection_level"], 1);
@@ -74,6 +75,43 @@ fn a_level_is_raised_with_what_it_takes_and_never_lowered() {
     bench.fails(&format!("protect --bootloader --yes {HELD}"), 6, "protect.locked");
     bench.fails(&format!("protect --level 1 --yes {HELD}"), 6, "protect.lowers");
     assert_eq!(bench.ok(&format!("info {HELD}"))["bootloader"]["reason"], "button", "it lives");
+}
+
+#[test]
+fn level_2_waits_for_the_bootloaders_write_protection() {
+    let bench = ready("protect-first");
+    let sure = "protect --level 2 --i-understand-this-is-for-ever --name mine --yes";
+    for words in [sure, "protect --level 2 --dry-run"] {
+        let error = bench.fails(&format!("{words} {HELD}"), 8, "protect.unguarded");
+        let remedy = error["remedy"].as_str().unwrap();
+        assert!(
+            remedy.contains("--bootloader") && remedy.contains("--without-write-protection"),
+            "{error:#}"
+        );
+    }
+    bench.fails(&format!("{sure} --bootloader --without-write-protection {HELD}"), 2, "usage");
+    assert_eq!(bench.ok(&format!("info {HELD}"))["protection"]["read_protection_level"], 0);
+    // What is protected already needs no word.
+    bench.ok(&format!("protect --bootloader --yes {HELD}"));
+    let done = bench.ok(&format!("{sure} {HELD}"));
+    assert_eq!(done["protection"]["read_protection_level"], 2);
+    assert_eq!(done["protection"]["bootloader_write_protected"], true);
+}
+
+#[test]
+fn option_bytes_that_a_host_may_not_change_name_what_changes_them() {
+    let bench = Bench::new("protect-fixed");
+    bench.ok("new mine --folder . --strategy ab");
+    let board = std::fs::read_to_string(bench.path("board.toml")).unwrap();
+    assert!(!board.contains("\noption-bytes"), "{board}");
+    bench.write("board.toml", board.replacen("[boot]\n", "[boot]\noption-bytes = \"locked\"\n", 1));
+    let error = bench.fails(&format!("protect --bootloader --yes {HELD}"), 6, "protect.fixed");
+    let remedy = error["remedy"].as_str().unwrap();
+    for line in
+        ["STM32_Programmer_CLI -c port=SWD -ob nWRP0=0", "STM32_Programmer_CLI -c port=SWD -ob RDP=0xBB"]
+    {
+        assert!(remedy.contains(line), "{line}: {remedy}");
+    }
 }
 
 #[test]

@@ -11,6 +11,11 @@ use surefoot_core::dfu::Status;
 use surefoot_core::image::ImageFault;
 use surefoot_core::port::FlashFault;
 
+/// What sets write protection of sector 0 and read protection from outside; the names are those that `-ob displ` shows.
+const OPTION_BYTES: &str = "`STM32_Programmer_CLI -c port=SWD -ob nWRP0=0` write-protects the bootloader's sector 0, \
+    and after that `STM32_Programmer_CLI -c port=SWD -ob RDP=0xBB` sets read protection level 1 (`-ob displ` shows \
+    the names for the chip; some call it WRP0)";
+
 /// Why a job stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -419,7 +424,10 @@ impl Explain for Refusal {
             }
             Self::Locked => "No change is possible on this chip any more; the protection stays as it is.".into(),
             Self::OptionsFixed => {
-                "Use a debug probe, or seal a bootloader from a board file with `option-bytes = \"host\"`.".into()
+                format!(
+                    "Use a debug probe: {OPTION_BYTES}; or seal a bootloader from a board file with \
+                     `option-bytes = \"host\"`."
+                )
             }
             Self::NoOptions => {
                 "Use a debug probe or ST's tools, or seal the full build; on ST's ROM bootloader this comes with a later version.".into()
