@@ -14,7 +14,7 @@
 use crate::board::{Board, Boot, OptionBytes, Usb};
 use crate::clock;
 use crate::error::{BoardError, Fault};
-use crate::keeps::does_not_keep;
+use crate::keeps::{does_not_keep, untried};
 use crate::layout::Use;
 use crate::read::{Item, Section, Source};
 use crate::{keys, pin, text, units};
@@ -92,6 +92,7 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
         Ok(block) => {
             let config = Config::parse(&block, board.binary_family).ok();
             board.warnings.extend(config.map(does_not_keep).unwrap_or_default());
+            board.warnings.extend(config.and_then(untried));
             Ok(board)
         }
         // No single line is wrong here, so there is no place.

@@ -1,9 +1,20 @@
-//! What a board cannot keep, by its configuration block.
+//! What a board cannot keep, by its configuration block, and whether anything like it has run.
 //!
 //! A board file's warnings come from here, and so does what `surefoot flash` says of a board that is
 //! connected without its file. Nothing is refused: all of it is legal.
 
 use surefoot_core::config::{Config, Policy, Strategy};
+
+/// What is said of a chip that the bootloader has not run on, without its full stop.
+pub fn untried(config: Config) -> Option<String> {
+    let id = config.device_id();
+    (!surefoot_chips::has_model(id)).then(|| {
+        format!(
+            "the bootloader has not run on this chip (device id 0x{id:03X}): only STM32F405, F407, F415 and F417 have a \
+             model on the virtual board; try it with a debug probe at hand"
+        )
+    })
+}
 
 /// One sentence for each thing that this board does not keep, without its full stop.
 pub fn does_not_keep(config: Config) -> Vec<String> {

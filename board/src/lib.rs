@@ -26,7 +26,7 @@ pub mod units;
 
 pub use board::{Board, Boot, OptionBytes, Usb};
 pub use error::{BoardError, Fault, Place};
-pub use keeps::does_not_keep;
+pub use keeps::{does_not_keep, untried};
 pub use keys::EXAMPLE as PUBLISHED_KEY;
 pub use linker::Scripts;
 pub use map::{MapRow, draw};

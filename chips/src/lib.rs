@@ -20,6 +20,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     table::GROUPS.iter().flat_map(|g| g.chips.iter().map(|(name, _)| *name))
 }
 
+/// DEV_ID of the chips that the virtual board has a model of: STM32F405, F407, F415 and F417.
+const MODELLED: [u16; 1] = [0x413];
+
+/// True for a DEV_ID whose chips have a model on the virtual board. The bootloader has run on no others.
+pub fn has_model(device_id: u16) -> bool {
+    MODELLED.contains(&device_id)
+}
+
 /// Every chip.
 pub fn all() -> impl Iterator<Item = Chip> {
     table::GROUPS.iter().flat_map(|g| g.chips.iter().map(|(name, pins)| Chip::new(g, name, pins)))

@@ -21,6 +21,14 @@ fn the_f405_and_f407_lines_have_models() {
 }
 
 #[test]
+fn the_chip_data_know_which_chips_have_a_model() {
+    for chip in surefoot_chips::all() {
+        let told = chip.device_id.is_some_and(surefoot_chips::has_model);
+        assert_eq!(told, ChipModel::find(chip.name).is_some(), "{}", chip.name);
+    }
+}
+
+#[test]
 fn memories_and_identity_agree() {
     for (chip, model) in both() {
         let sectors: Vec<(u32, u32)> =

@@ -14,6 +14,7 @@ use crate::shown;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use surefoot_board::{does_not_keep, untried};
 use surefoot_core::config::{Config, Slot, Strategy};
 use surefoot_host::files::{self, Format, Ids, Part, Place, Segment, Segments};
 use surefoot_host::image::{self, Inspection, ManifestView, SealedBootloader};
@@ -57,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<Report, Problem> {
     }
     let others = [&arguments.bootloader, &arguments.board.board].into_iter().flatten();
     files::not_over(&arguments.out, arguments.applications.iter().chain(others).map(PathBuf::as_path))?;
-    let bootloader = bootloader(arguments)?;
+    let (bootloader, said) = bootloader(arguments)?;
     let sealed = SealedBootloader::find(&bootloader).ok_or_else(|| {
         Problem::new(
             Exit::Input,
@@ -77,6 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<Report, Problem> {
             "Seal it with `surefoot bootloader`.",
         )
     })?;
+    let warnings = said.unwrap_or_else(|| does_not_keep(config).into_iter().chain(untried(config)).collect());
     let applications = applications(&arguments.applications, config)?;
     let mut parts: Vec<Segment> = bootloader.iter().cloned().collect();
     for application in &applications {
@@ -101,12 +103,14 @@ pub fn run(arguments: &Arguments) -> Result<Report, Problem> {
     if let [first, second] = &applications[..] {
         table.row("order", format!("{} is started first, {} if that one fails", first.slot, second.slot));
     }
+    table.warnings(&warnings);
     let json = json!({
         "out": shown::path(&arguments.out),
         "format": format.to_string(),
         "board_id": config.board_id(),
         "bootloader": { "base": bootloader.start(), "length": bootloader.end() - bootloader.start(), "version": format!("{major}.{minor}.{patch}") },
         "applications": applications.iter().map(Application::json).collect::<Vec<_>>(),
+        "warnings": warnings,
     });
     Ok(Report::new(json, table.text()))
 }
@@ -138,12 +142,13 @@ fn named(bootloader: Option<&Path>) -> String {
     bootloader.map_or("the built-in bootloader".into(), |path| path.display().to_string())
 }
 
-fn bootloader(arguments: &Arguments) -> Result<Segments, Problem> {
+/// It, and the warnings of the board file that it is sealed for.
+fn bootloader(arguments: &Arguments) -> Result<(Segments, Option<Vec<String>>), Problem> {
     if let Some(path) = &arguments.bootloader {
         const FLASH: u32 = 0x0800_0000;
         let raw = Format::by_name(path) == Some(Format::Bin);
         return match files::read(path, raw.then_some(FLASH)) {
-            Ok(loaded) => Ok(loaded.segments),
+            Ok(loaded) => Ok((loaded.segments, None)),
             Err(error) => Err(Problem::from(error).about(path)),
         };
     }
@@ -157,7 +162,8 @@ fn bootloader(arguments: &Arguments) -> Result<Segments, Problem> {
         ));
     };
     let sealed = built_in(&board).map_err(|e| not_sealed(&e))?;
-    Ok(Segments::one(sealed.base, sealed.image).map_err(files::FileError::from)?)
+    let segments = Segments::one(sealed.base, sealed.image).map_err(files::FileError::from)?;
+    Ok((segments, Some(board.warnings)))
 }
 
 /// All of them, each proved for its slot, in the order of the slots.

@@ -149,7 +149,8 @@ fn every_example_board_is_an_example_and_a_chip_names_its_boards() {
         let made = bench.ok(&format!("new {example} --example {example}"));
         let seen = (&made["chip"], &made["strategy"], &made["journal"]);
         assert_eq!(seen, (&chip.into(), &strategy.into(), &true.into()), "{example}");
-        assert_eq!(made["warnings"], json!([]), "{example}");
+        let said = made["warnings"].as_array().expect("warnings");
+        assert_eq!(said.len(), usize::from(chip != "STM32F407VG"), "{example}: {said:?}");
         bench.ok(&format!("layout --board {example}/board.toml"));
     }
     // The pixhawk has no button.
@@ -207,6 +208,29 @@ fn what_a_board_does_not_keep_is_said_by_everybody_who_prepares_for_it() {
     }
     bench.write("board.toml", file);
     assert!(!shown("bootloader").contains("no way into update mode"));
+}
+
+#[test]
+fn a_chip_that_the_bootloader_never_ran_on_is_said_to_be_one() {
+    let bench = Bench::new("new-untried");
+    let said = |report: &Value| report["warnings"].to_string().contains("has not run on this chip");
+    for (chip, base, is_untried) in [("STM32F411CE", 0x0800_4000, true), ("STM32F407VG", 0x0800_4000, false)]
+    {
+        let made = bench.ok(&format!("new {chip} --chip {chip} --strategy single --no-journal"));
+        assert_eq!(said(&made), is_untried, "{made:#}");
+        let board = format!("--board {chip}/board.toml");
+        assert_eq!(said(&bench.ok(&format!("bootloader {board} --out {chip}.hex"))), is_untried);
+        bench.write("app.bin", application(base, 3000));
+        bench.ok(&format!("image sign app.bin {board} --key {chip}/keys/{chip}.pem --out app.dfu"));
+        for from in [board, format!("--bootloader {chip}.hex")] {
+            let merged = bench.ok(&format!("merge app.dfu {from} --out factory.hex"));
+            assert_eq!(said(&merged), is_untried, "{merged:#}");
+            let text = bench.raw(&format!("merge app.dfu {from} --out factory.hex"));
+            let text = String::from_utf8_lossy(&text.stdout).into_owned();
+            assert_eq!(text.contains("has not run on this chip"), is_untried, "{text}");
+        }
+    }
+    assert!(said(&bench.ok("new pill --example blackpill-f411ce")));
 }
 
 #[test]
