@@ -231,6 +231,12 @@ fn report(told: Told) -> Report {
             table.row("board", format!("{style}{}{style:#}", finish(end).1))
         }
     };
+    if end == Some(Finish::Stayed) && update.is_installed() {
+        table.row(
+            "next",
+            "the update is installed when the board leaves update mode: `surefoot boot`, or its time-out",
+        );
+    }
     if let Some(text) = end.filter(|end| left(*end)).and_then(|_| update.trial()) {
         table.row("trial", text);
     }

@@ -244,6 +244,17 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
 }
 
 #[test]
+fn an_update_without_a_start_says_when_it_is_installed() {
+    let bench = ready("ab-stay");
+    sign(&bench, "1.0.0", "");
+    let text = shown(&bench, &format!("flash a-1.0.0.dfu {LINK} --stay"));
+    let next = "installed when the board leaves update mode: `surefoot boot`, or its time-out";
+    assert!(text.contains(next), "{text}");
+    let text = shown(&bench, &format!("flash a-1.0.0.dfu {HELD}"));
+    assert!(!text.contains(next), "{text}");
+}
+
+#[test]
 fn after_an_update_that_was_cut_short_everything_is_written_anew() {
     let bench = ready("ab-cut");
     sign(&bench, "1.0.0", "");
@@ -279,6 +290,32 @@ fn an_image_signed_with_a_key_that_was_revoked_is_refused() {
     assert_eq!(info["state"]["revoked_key_ids"], serde_json::json!([id]));
     let text = shown(&bench, &format!("info {HELD}"));
     assert!(text.contains(&format!("key 0 ({})", id.as_str().unwrap())), "{text}");
+    // So does a dump of its flash, by the journal in it; without the journal only the sealed keys are known.
+    bench.ok(&format!("read --address 0x08000000 --length 1M -o all.bin {HELD}"));
+    let seen = bench.ok("image inspect all.bin --address 0x08000000");
+    assert_eq!(seen["journal"], serde_json::json!({ "floor": 0, "revoked_keys": [0] }));
+    let revoked = |seen: &Value| seen["bootloader"]["sealed_for"]["keys"][0]["revoked"].clone();
+    assert_eq!((revoked(&seen), &seen["images"][0]["refused"]), (true.into(), &Value::Null));
+    let text = shown(&bench, "image inspect all.bin --address 0x08000000");
+    assert!(text.contains(&format!("{}, revoked by a confirmed image", id.as_str().unwrap())), "{text}");
+    let mut all = std::fs::read(bench.path("all.bin")).unwrap();
+    bench.write("part.bin", &all[..0x4000]);
+    let seen = bench.ok("image inspect part.bin --address 0x08000000");
+    assert_eq!((revoked(&seen), &seen["journal"]), (false.into(), &Value::Null));
+    let text = shown(&bench, "image inspect part.bin --address 0x08000000");
+    assert!(text.contains("sealed keys; the journal is not in this file"), "{text}");
+    // An image of the revoked key in the other slot is judged as the board judges it.
+    bench.ok("image sign b.bin --key keys/mine.pem --version 1.1.0 --out old.bin");
+    let old = std::fs::read(bench.path("old.bin")).unwrap();
+    all[(B.base - FLASH) as usize..][..old.len()].copy_from_slice(&old);
+    bench.write("all.bin", &all);
+    let out = bench.raw("image inspect all.bin --address 0x08000000 --json");
+    let seen: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(
+        (out.status.code(), &seen["images"][1]["refused"]),
+        (Some(9), &"revoked-key".into()),
+        "{seen:#}"
+    );
     bench.fails(&format!("flash old.dfu {HELD}"), 4, "image.revoked-key");
     // The board says so itself when the host does not.
     bench.fails(&format!("flash old.dfu {HELD} --unchecked"), 4, "image.revoked-key");

@@ -5,6 +5,7 @@
 //! the board does. Nothing here is proof that an image runs; that is the board's to give.
 
 use super::Target;
+use crate::files::Segments;
 use surefoot_core::config::{Config, OWNER_JOURNAL, Sector, Slot, Strategy};
 use surefoot_core::image::manifest::{self, LEN, Manifest, Override, VECTOR_OFFSET, View};
 use surefoot_core::journal::{self, Event, Journal, RECORD_LEN, Record};
@@ -285,6 +286,18 @@ fn role(state: &Record, id: u32, backup: bool) -> Role {
 }
 
 impl History {
+    /// Of a dump of the flash; nothing where it does not hold all of the journal.
+    pub fn in_dump(config: Config, dump: &Segments) -> Option<Self> {
+        let mut upload = |base: u32, length: usize| {
+            let held = dump.iter().find_map(|s| {
+                let start = base.checked_sub(s.address)? as usize;
+                s.bytes.get(start..start.checked_add(length)?)
+            });
+            held.map(<[u8]>::to_vec).ok_or(())
+        };
+        Self::read(config, &mut upload).ok().filter(|_| config.has_journal())
+    }
+
     fn read<E>(config: Config, upload: Upload<E>) -> Result<Self, E> {
         let config = config.with_open(OWNER_JOURNAL);
         let mut sectors = Vec::new();

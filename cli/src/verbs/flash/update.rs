@@ -60,6 +60,11 @@ impl Update {
         Some(format!("{}{version}, to {}", self.file, in_words(self.slot?)))
     }
 
+    /// The board puts an update on record, and does so when it leaves update mode.
+    pub fn is_installed(&self) -> bool {
+        self.trial_boots.is_some()
+    }
+
     /// What happens to it now.
     pub fn trial(&self) -> Option<String> {
         let back = match self.confirmed {

@@ -6,11 +6,11 @@ use super::slots::{self, Found};
 use crate::exit::Exit;
 use crate::output::{BAD, Report, Table};
 use serde_json::{Value, json};
-use surefoot_board::does_not_keep;
+use surefoot_board::{does_not_keep, untried};
 use surefoot_core::config::{Config, FEATURE_FAILSAFE, FEATURE_SIGNATURE, Text};
 use surefoot_host::files::Loaded;
 use surefoot_host::image::{SealedBootloader, keys};
-use surefoot_host::job::slot_name;
+use surefoot_host::job::{History, slot_name};
 use surefoot_host::texts;
 
 fn version(sealed: &SealedBootloader) -> String {
@@ -24,13 +24,16 @@ fn text(config: Config, which: Text) -> String {
 
 /// All of it. An image that the board would refuse, or that `key` did not sign, ends with an exit code of its own.
 pub fn report(loaded: &Loaded, sealed: &SealedBootloader, key: Option<&[u8; 32]>) -> Report {
-    let found = sealed.config().map_or(Vec::new(), |config| slots::find(&loaded.segments, config, key));
+    let config = sealed.config().ok();
+    let history = config.and_then(|config| History::in_dump(config, &loaded.segments));
+    let history = history.as_ref();
+    let found = config.map_or(Vec::new(), |config| slots::find(&loaded.segments, config, history, key));
     let mut table = Table::default();
     table.row("format", loaded.format.to_string());
     for s in &loaded.segments {
         table.row("bytes", format!("0x{:08X}..0x{:08X}", s.address, s.end()));
     }
-    rows(&mut table, sealed, &found);
+    rows(&mut table, sealed, history, &found);
     let (base, end) = (loaded.segments.start(), loaded.segments.end());
     let segments: Vec<Value> =
         loaded.segments.iter().map(|s| json!({ "address": s.address, "length": s.bytes.len() })).collect();
@@ -39,7 +42,8 @@ pub fn report(loaded: &Loaded, sealed: &SealedBootloader, key: Option<&[u8; 32]>
         "segments": segments,
         "base": base,
         "length": end - base,
-        "bootloader": to_json(sealed),
+        "bootloader": to_json(sealed, history),
+        "journal": history.map(|h| json!({ "floor": h.state.floor(), "revoked_keys": h.revoked() })),
         "images": found.iter().map(Found::json).collect::<Vec<_>>(),
     });
     let asked = key.is_none() || !found.is_empty();
@@ -49,7 +53,7 @@ pub fn report(loaded: &Loaded, sealed: &SealedBootloader, key: Option<&[u8; 32]>
 }
 
 /// For machines.
-fn to_json(sealed: &SealedBootloader) -> Value {
+fn to_json(sealed: &SealedBootloader, history: Option<&History>) -> Value {
     let has = |feature: u16| sealed.header.features & feature != 0;
     json!({
         "version": version(sealed),
@@ -63,7 +67,7 @@ fn to_json(sealed: &SealedBootloader) -> Value {
                 .keys()
                 .enumerate()
                 .map(|(number, (key, revoked))| {
-                    json!({ "number": number, "id": hex(&keys::id(key)), "public": hex(key), "revoked": revoked })
+                    json!({ "number": number, "id": hex(&keys::id(key)), "public": hex(key), "revoked": revoked || is_revoked(history, number) })
                 })
                 .collect();
             json!({
@@ -76,14 +80,14 @@ fn to_json(sealed: &SealedBootloader) -> Value {
                 "trial_boots": config.trial_boots(),
                 "slots": slots,
                 "keys": keys,
-                "warnings": does_not_keep(config),
+                "warnings": warnings(config),
             })
         }),
     })
 }
 
 /// In rows.
-fn rows(table: &mut Table, sealed: &SealedBootloader, found: &[Found]) {
+fn rows(table: &mut Table, sealed: &SealedBootloader, history: Option<&History>, found: &[Found]) {
     let full = sealed.header.features & FEATURE_SIGNATURE != 0;
     let build = if full { "full build" } else { "CRC-only build" };
     table.row("bootloader", format!("surefoot {}, {build}", version(sealed)));
@@ -111,8 +115,26 @@ fn rows(table: &mut Table, sealed: &SealedBootloader, found: &[Found]) {
         }
     }
     for (number, (key, revoked)) in config.keys().enumerate() {
-        let state = if revoked { "revoked" } else { "trusted" };
+        let state = match (revoked, is_revoked(history, number)) {
+            (true, _) => "revoked",
+            (_, true) => "revoked by a confirmed image",
+            _ => "trusted",
+        };
         table.row(&format!("key {number}"), format!("{}, {state}", hex(&keys::id(key))));
     }
-    table.warnings(does_not_keep(config));
+    if config.has_journal() {
+        let journal =
+            history.map(|h| format!("images with a security counter below {} are refused", h.state.floor()));
+        table
+            .row("journal", journal.unwrap_or_else(|| "sealed keys; the journal is not in this file".into()));
+    }
+    table.warnings(warnings(config));
+}
+
+fn is_revoked(history: Option<&History>, number: usize) -> bool {
+    history.is_some_and(|history| history.revoked().contains(&number))
+}
+
+fn warnings(config: Config) -> Vec<String> {
+    does_not_keep(config).into_iter().chain(untried(config)).collect()
 }

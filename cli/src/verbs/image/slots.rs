@@ -1,7 +1,7 @@
 //! The images behind a bootloader, in the slots of the board that it was sealed for.
 //!
-//! Each is proved by the bootloader's own configuration block, as a board without a history would prove it:
-//! floor and revoked keys of a journal are not looked at. A copy in a backup slot is proved for the slot that it
+//! Each is proved by the bootloader's own configuration block, and by the floor and the revoked keys of the journal
+//! where the file holds it; else as a board without a history would prove it. A copy in a backup slot is proved for the slot that it
 //! is a copy of.
 
 use super::inspect::{fault, manifest_json};
@@ -10,10 +10,11 @@ use crate::output::{BAD, GOOD, Table};
 use crate::verbs::info::state::version;
 use serde_json::{Value, json};
 use surefoot_core::config::{Config, Slot, Strategy};
-use surefoot_core::image::manifest::LEN;
+use surefoot_core::image::Demand;
+use surefoot_core::image::manifest::{LEN, Override};
 use surefoot_host::files::{MOST_FLASH, Segments};
 use surefoot_host::image::{self, Inspection, ManifestView, Refused, inspect, keys};
-use surefoot_host::job::{is_signed, slot_name};
+use surefoot_host::job::{History, is_signed, slot_name};
 use surefoot_host::texts;
 
 /// What a slot holds.
@@ -30,16 +31,22 @@ pub struct Found {
 }
 
 /// The slots of `config` in which `segments` have bytes that are not erased flash.
-pub fn find(segments: &Segments, config: Config, key: Option<&[u8; 32]>) -> Vec<Found> {
+pub fn find(
+    segments: &Segments,
+    config: Config,
+    history: Option<&History>,
+    key: Option<&[u8; 32]>,
+) -> Vec<Found> {
     // A block from a file may say anything.
     let real = |slot: &Slot| slot.length <= MOST_FLASH && slot.base.checked_add(slot.length).is_some();
     let slots = config.slots().enumerate().filter(|(_, slot)| real(slot) && real(&config.first_slot()));
-    slots.filter_map(|(number, slot)| one(segments, config, (number, slot), key)).collect()
+    slots.filter_map(|(number, slot)| one(segments, config, history, (number, slot), key)).collect()
 }
 
 fn one(
     segments: &Segments,
     config: Config,
+    history: Option<&History>,
     (number, slot): (usize, Slot),
     key: Option<&[u8; 32]>,
 ) -> Option<Found> {
@@ -51,8 +58,16 @@ fn one(
     let runs = if is_copy { config.first_slot() } else { slot };
     let there = Segments::one(runs.base, bytes).ok()?;
     let seen = inspect(&there);
-    let refused = image::check(config, runs, &there).err();
     let view = seen.manifest.as_ref().and_then(|m| m.as_ref().ok());
+    let mut demand = Demand::new(config, runs);
+    if let Some(history) = history {
+        (demand.floor, demand.revoked) = (history.state.floor(), history.state.revoked());
+    }
+    // The dump does not tell whose it is.
+    if let Some(Override::Device(id)) = view.map(|view| &view.manifest.overrides) {
+        demand.device = id;
+    }
+    let refused = image::check_for(demand, &there).err();
     let id = view.filter(|view| is_signed(&view.manifest)).map(|view| view.manifest.key_id);
     let number_of = |id| config.keys().position(|(key, _)| keys::id(key) == id);
     let signed_by_key = key.map(|key| view.is_some_and(|view| view.signed_by(key)));
@@ -126,11 +141,19 @@ impl Found {
         self.verdict(table);
     }
 
+    /// An override for one device, which the file does not name.
+    fn only_on(&self) -> String {
+        match self.view().map(|view| &view.manifest.overrides) {
+            Some(Override::Device(id)) => format!(", whatever its counter if its unique id is {}", hex(id)),
+            _ => String::new(),
+        }
+    }
+
     fn verdict(&self, table: &mut Table) {
         table.row(
             "",
             match &self.refused {
-                None => format!("{GOOD}the board accepts it{GOOD:#}"),
+                None => format!("{GOOD}the board accepts it{GOOD:#}{}", self.only_on()),
                 Some(refused) => {
                     format!("{BAD}the board refuses it{BAD:#}: {}", texts::image_fault(refused.fault).what)
                 }
