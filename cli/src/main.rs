@@ -120,14 +120,53 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     if let Some(problem) = unknown_verb(error) {
         return ended(&ui, &Err(problem));
     }
-    if !json || !error.use_stderr() {
+    let is_help = error.kind() == Mistake::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || is_help && !json {
         error.exit();
     }
-    let what = usage(error);
-    let (why, remedy) =
-        ("The command line could not be understood.", "See `surefoot --help` and `surefoot VERB --help`.");
-    let problem = Problem::new(Exit::Usage, "usage", what, why, remedy);
+    let why = match error.kind() {
+        Mistake::MissingRequiredArgument => {
+            "The verb needs it, and nothing safe could be taken in its place."
+        }
+        Mistake::UnknownArgument => "An unknown option is most likely a mistyped one, or another verb's.",
+        _ => "The command line could not be understood.",
+    };
+    let problem = Problem::new(Exit::Usage, "usage", usage(error), why, &usage_remedy(error));
     ended(&ui, &Err(problem))
+}
+
+/// What to write instead: a hint of ours or clap's, and how the verb is used.
+fn usage_remedy(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) if error.kind() == Mistake::UnknownArgument => {
+            Some(option.as_str())
+        }
+        _ => None,
+    };
+    let before = std::env::args_os().skip(1).find(|word| {
+        let word = word.to_string_lossy();
+        !word.starts_with('-') || unknown.is_some_and(|option| word.split('=').next() == Some(option))
+    });
+    let early = before.is_some_and(|word| word.to_string_lossy().starts_with('-'));
+    let ours = unknown.and_then(words::option_hint).map(str::to_owned);
+    let early =
+        early.then(|| "The options of a verb stand behind it, as in `surefoot info --link usb`.".to_owned());
+    let tip = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tip: "))
+        .map(|tip| format!("{}.", capital(tip)));
+    let hint = ours.or(early).or(tip);
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let usage = usage.map(|usage| format!("Usage: {usage}"));
+    let help = "See `surefoot --help` and `surefoot VERB --help`.".to_owned();
+    hint.into_iter().chain(usage.or(Some(help))).collect::<Vec<_>>().join(" ")
+}
+
+/// As a sentence begins.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A word that is no verb; with what is similar by clap's measure.
@@ -159,6 +198,7 @@ fn usage(error: &clap::Error) -> String {
     }
     let text = error.render().to_string();
     let lines = text.lines().take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
+    let lines = lines.filter(|l| !l.trim_start().starts_with("tip:"));
     let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
     words.join(" ").trim_start_matches("error: ").to_owned()
 }

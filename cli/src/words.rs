@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use std::ffi::OsString;
 
 /// Words that mean one verb of ours and nothing else.
-const SAME: [(&str, &[&str]); 13] = [
+const SAME: [(&str, &[&str]); 15] = [
     ("sign", &["image", "sign"]),
     ("keygen", &["image", "keygen"]),
     ("keys", &["image", "keys"]),
@@ -15,6 +15,8 @@ const SAME: [(&str, &[&str]); 13] = [
     ("init", &["new"]),
     ("log", &["info"]),
     ("status", &["info"]),
+    ("slots", &["info"]),
+    ("detach", &["boot"]),
     ("devices", &["list"]),
     ("download", &["flash"]),
     ("program", &["flash"]),
@@ -24,7 +26,7 @@ const SAME: [(&str, &[&str]); 13] = [
 ];
 
 /// Words that need a decision, or have no verb.
-const HINTS: [(&str, &str); 14] = [
+const HINTS: [(&str, &str); 16] = [
     (
         "reset",
         "`surefoot boot` leaves update mode and boots the application; a running board is reset with its reset button, or by its application.",
@@ -67,12 +69,32 @@ const HINTS: [(&str, &str); 14] = [
         "debug",
         "Surefoot has no debugger: probe-rs or OpenOCD with GDB debug the application; `surefoot sim run` shows what it does on a virtual board.",
     ),
+    (
+        "test",
+        "`surefoot flash` puts an image on trial by itself: it runs, and the board goes back unless it confirms itself.",
+    ),
+    (
+        "revert",
+        "The board goes back by itself from an image that does not confirm itself; `surefoot info` shows the slots and what it goes back to.",
+    ),
     ("unlock", "`surefoot protect` shows the protection and how it is undone; nothing is undone over USB."),
     (
         "confirm",
         "The application confirms itself with `confirm` of the application library; no host can do it.",
     ),
 ];
+
+/// Options of other tools that are none of ours.
+const OPTIONS: [(&str, &str); 1] = [(
+    "--force",
+    "--yes answers questions; --unchecked (`surefoot flash`, `surefoot image sign`) takes an image that the board \
+     will refuse; --again (`surefoot image sign`) replaces a manifest.",
+)];
+
+/// What an option of other tools is called here.
+pub fn option_hint(option: &str) -> Option<&'static str> {
+    OPTIONS.iter().find(|(word, _)| *word == option).map(|(_, hint)| *hint)
+}
 
 /// The command line with another tool's word replaced by our verb.
 pub fn translated(mut words: Vec<OsString>) -> Vec<OsString> {

@@ -99,6 +99,9 @@ impl Explain for FileError {
             Self::OverInput { .. } => "Name another file with --out.".into(),
             Self::NotRegular(_) => "Name a file.".into(),
             Self::Empty | Self::TooBig { .. } => "Check that this is the file you meant.".into(),
+            Self::UnknownFormat { path } if Format::by_name(path).is_some() => {
+                "Name the result .bin, .hex or .dfu.".into()
+            }
             Self::UnknownFormat { .. } => {
                 "Name it .elf, .hex, .bin, .dfu, .srec or .uf2; only .bin, .hex and .dfu are written.".into()
             }

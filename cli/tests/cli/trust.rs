@@ -155,6 +155,7 @@ fn an_unsafe_key_is_warned_about_and_a_signing_command_gets_no_password() {
     assert!(warns(&signed, "example key") && warns(&signed, "anybody can sign"), "{signed:#}");
     let without = bench.ok("image sign app.bin --key keys/mine.pem --out out.bin");
     assert!(warns(&without, "no --version was given"), "{without:#}");
+    assert!(!warns(&without, "--counter"), "nothing is recorded on this board: {without:#}");
 
     // The command signs with a key file here, and writes down its environment.
     bench.ok("image sign app.bin --key keys/mine.pem --version 1.0.0 --out key.bin");

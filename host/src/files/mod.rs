@@ -108,6 +108,14 @@ impl fmt::Display for Format {
     }
 }
 
+/// What cannot be done with a file of this name: write it, when the format is known.
+fn unknown(path: &Path) -> String {
+    match Format::by_name(path) {
+        Some(format) => format!("{}: {} file cannot be written", path.display(), format.with_article()),
+        None => format!("the format of {} is not known", path.display()),
+    }
+}
+
 /// Why a file was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -159,7 +167,7 @@ pub enum FileError {
         bytes: u64,
     },
     /// Neither the name nor the first bytes tell the format.
-    #[error("the format of {} is not known", path.display())]
+    #[error("{}", unknown(path))]
     UnknownFormat {
         /// Its name.
         path: PathBuf,
@@ -352,7 +360,7 @@ pub fn encode(format: Format, segments: &Segments, ids: Ids) -> Result<Vec<u8>, 
         Format::Hex => Ok(hex::write(segments).into_bytes()),
         Format::Dfu => Ok(DfuFile::of(segments, ids).encode()),
         Format::Elf | Format::Srec | Format::Uf2 => {
-            Err(FileError::UnknownFormat { path: format.with_article().into() })
+            Err(FileError::UnknownFormat { path: format!("image{}", format.ending()).into() })
         }
     }
 }

@@ -134,7 +134,7 @@ fn to_text(loaded: &Loaded, seen: &Inspection, signed_by_key: Option<bool>) -> S
     if seen.manifest.is_none() {
         let crc = match seen.last_word {
             LastWord::IsCrc(crc) => format!("0x{crc:08X} in the last word, {GOOD}matches{GOOD:#}"),
-            LastWord::IsNot => seen.convention.map_or("the last word is none".to_owned(), |convention| {
+            LastWord::IsNot => seen.convention.map_or("none".to_owned(), |convention| {
                 let (text, remedy) = (convention.text(), convention.remedy());
                 format!("{BAD}not the board's{BAD:#}: the last word is a CRC-32, but {text}. {remedy}")
             }),

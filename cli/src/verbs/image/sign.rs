@@ -31,9 +31,9 @@ pub struct Arguments {
     /// Version, as in 1.2.3; v1.2 is 1.2.0 [default: 0.0.0, with a warning]
     #[arg(long = "version", id = "image-version", value_parser = version)]
     version: Option<Version>,
-    /// Security counter: rises when older images must not come back
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    counter: u32,
+    /// Security counter: rises when older images must not come back [default: 0, with a warning]
+    #[arg(long, visible_alias = "security-counter", allow_negative_numbers = true)]
+    counter: Option<u32>,
     #[command(flatten)]
     orders: Orders,
     /// Where a BIN goes [default: the slot that its reset vector points into]
@@ -185,9 +185,16 @@ fn with_manifest(
     if arguments.version.is_none() {
         warnings.push("no --version was given: the image says 0.0.0, which identifies no release".into());
     }
+    if arguments.counter.is_none() && loaded.board.has_journal() {
+        warnings.push(
+            "no --counter was given: the image has security counter 0, so it keeps no board from going back to an \
+             older one"
+                .into(),
+        );
+    }
     let identity = Identity {
         version: arguments.version.unwrap_or_default(),
-        security_counter: arguments.counter,
+        security_counter: arguments.counter.unwrap_or_default(),
         device_id: loaded.board.device_id(),
         board_id: if arguments.any_board { 0 } else { loaded.board.id },
     };
