@@ -23,8 +23,8 @@ mod virtual_board;
 mod words;
 
 use args::{Cli, Verb};
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind as Mistake};
+use clap::{CommandFactory as _, Parser};
 use exit::Exit;
 use output::{Report, Ui};
 use problem::Problem;
@@ -149,6 +149,7 @@ fn usage_remedy(error: &clap::Error) -> String {
         !word.starts_with('-') || unknown.is_some_and(|option| word.split('=').next() == Some(option))
     });
     let early = before.is_some_and(|word| word.to_string_lossy().starts_with('-'));
+    let early = early && unknown.is_some_and(|option| is_of_a_verb(&Cli::command(), option));
     let ours = unknown.and_then(words::option_hint).map(str::to_owned);
     let early =
         early.then(|| "The options of a verb stand behind it, as in `surefoot info --link usb`.".to_owned());
@@ -161,6 +162,13 @@ fn usage_remedy(error: &clap::Error) -> String {
     let usage = usage.map(|usage| format!("Usage: {usage}"));
     let help = "See `surefoot --help` and `surefoot VERB --help`.".to_owned();
     hint.into_iter().chain(usage.or(Some(help))).collect::<Vec<_>>().join(" ")
+}
+
+/// True for an option of a verb, however deep.
+fn is_of_a_verb(command: &clap::Command, option: &str) -> bool {
+    let name = option.trim_start_matches("--");
+    let has = |verb: &clap::Command| verb.get_arguments().any(|argument| argument.get_long() == Some(name));
+    command.get_subcommands().any(|verb| has(verb) || is_of_a_verb(verb, option))
 }
 
 /// As a sentence begins.

@@ -155,7 +155,7 @@ mod tests {
             let error = Cli::try_parse_from(words).expect_err("help");
             assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{word}");
         }
-        for (word, hint) in HINTS {
+        for (word, hint) in HINTS.into_iter().chain(OPTIONS) {
             assert!(!ours.contains(&word), "{word}");
             for named in hint.split("`surefoot ").skip(1) {
                 let verb = named.split([' ', '`']).next().unwrap_or_default();

@@ -241,6 +241,8 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
     assert_eq!(flash(&bench, "2.0.1")["update"]["on_trial"], true);
     confirm(&bench, B);
     assert_eq!(bench.ok(&format!("info {HELD}"))["state"]["floor"], 7, "an override lowers nothing");
+    bench.ok(&format!("read --address 0x08000000 --length 1M -o all.bin {HELD}"));
+    assert_eq!(bench.ok("image inspect all.bin --address 0x08000000")["journal"]["floor"], 7);
 }
 
 #[test]

@@ -58,6 +58,8 @@ fn a_misused_verb_gets_a_what_a_why_and_a_remedy() {
     assert!(what.contains("--key") && remedy.contains("surefoot image verify --key"), "{what} {remedy}");
     let [what, _, remedy] = three_parts(&bench, "--link sim:x info");
     assert!(what.contains("'--link'") && remedy.contains("behind it"), "{what} {remedy}");
+    let [_, _, remedy] = three_parts(&bench, "--lonk sim:x info");
+    assert!(!remedy.contains("behind it"), "no verb has it: {remedy}");
     let [_, _, remedy] = three_parts(&bench, "flash app.dfu --force");
     assert!(remedy.contains("--unchecked") && remedy.contains("--yes"), "{remedy}");
     let [what, _, remedy] = three_parts(&bench, "info --jsn");

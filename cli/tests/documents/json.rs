@@ -133,6 +133,8 @@ fn on_a_board_with_two_slots(session: &mut Session) {
     session.run("flash", &format!("flash a3.dfu {held}"));
     session.run("info", &format!("info {held}"));
     session.run("read", &format!("read back.bin --length 1024 {held}"));
+    session.run("read", &format!("read all.bin --address 0x08000000 --length 1M {held}"));
+    session.run("image inspect, of a bootloader", "image inspect all.bin --address 0x08000000");
     session.run("list", &format!("list {held}"));
     session.run("protect", &format!("protect {held}"));
     session.run("protect", &format!("protect --bootloader --level 1 {held}"));

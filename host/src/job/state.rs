@@ -288,7 +288,13 @@ fn role(state: &Record, id: u32, backup: bool) -> Role {
 impl History {
     /// Of a dump of the flash; nothing where it does not hold all of the journal.
     pub fn in_dump(config: Config, dump: &Segments) -> Option<Self> {
+        let mut sectors = 0;
         let mut upload = |base: u32, length: usize| {
+            // A block from a file may say anything; a journal has two sectors, which records fill.
+            sectors += 1;
+            if sectors > 2 || !length.is_multiple_of(RECORD_LEN as usize) {
+                return Err(());
+            }
             let held = dump.iter().find_map(|s| {
                 let start = base.checked_sub(s.address)? as usize;
                 s.bytes.get(start..start.checked_add(length)?)
