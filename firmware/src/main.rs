@@ -3,7 +3,7 @@
 //! 1. Start-up: interrupts masked, ticks on, the watchdog given room ([`family::f4::watchdog`]).
 //! 2. [`sealed`]: the configuration block in this binary is checked. Without a good one the board
 //!    stays in update mode from the internal oscillator with a fixed identity, nothing writable.
-//! 3. Facts in the order of SPEC section 4, then [`surefoot_core::decide`]; an image is verified
+//! 3. What asks for update mode, in order, then [`surefoot_core::decide`]; an image is verified
 //!    (PLL on first) only when nothing else keeps the board.
 //! 4. [`update`]: USB DFU until the host leaves or falls silent; or the jump ([`family::f4::boot`]),
 //!    which only a `VerifiedImage` opens.
@@ -93,7 +93,7 @@ fn configuration() -> Result<Config<'static>, ConfigFault> {
     Ok(config)
 }
 
-/// SPEC section 4, points 1 to 3, in this order. Words that ask for update mode are cleared as they are read.
+/// Magic words, button, double tap, in this order. Words that ask for update mode are cleared as they are read.
 fn asked(config: Config, reset_cause: u8) -> Option<Reason> {
     let word = backup::take_register(config.backup_register(), config.magic_word());
     let ram = backup::take_request(config.magic_word());

@@ -240,7 +240,7 @@ pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Resu
     if crc.value() == manifest.crc() { Ok(manifest.id()) } else { Err(ImageFault::Crc) }
 }
 
-/// SPEC of the vector table: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
+/// What the vector table has to be: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
 /// vector inside the slot with the thumb bit.
 fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
     let [both, ..] = head.as_chunks().0 else { return Err(ImageFault::Length) };

@@ -7,7 +7,7 @@ use surefoot_core::image::VerifiedImage;
 /// ICSR: takes back pending SysTick and PendSV (PM0214, 4.4.3).
 const PEND_CLEAR: u32 = 1 << 25 | 1 << 27;
 
-/// Starts `image`, the proof that it may run, as if it came straight from reset (SPEC section 5); unless
+/// Starts `image`, the proof that it may run, as if it came straight from reset; unless
 /// a second look stops it.
 pub fn jump(image: VerifiedImage) -> ! {
     start(image.stack_pointer(), image.reset_vector(), image.base())

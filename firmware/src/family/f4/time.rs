@@ -90,7 +90,7 @@ pub fn unpend(interrupt: u8) {
     }
 }
 
-/// SysTick back to reset (SPEC section 5).
+/// SysTick back to reset.
 pub fn stop() {
     // SAFETY: as in `init`.
     unsafe {
