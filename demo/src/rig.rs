@@ -108,9 +108,17 @@ impl Rig {
 
     /// The same for a board file of its own.
     pub fn with(firmware: Image, file: BoardFile) -> Result<Self> {
+        Self::on(Self::options(), firmware, file)
+    }
+
+    /// The parts of the boards that the others make.
+    pub fn options() -> BoardOptions {
+        BoardOptions { battery: true, ..BoardOptions::new(ChipModel::stm32f407vg()) }
+    }
+
+    /// The same on a board with these parts.
+    pub fn on(options: BoardOptions, firmware: Image, file: BoardFile) -> Result<Self> {
         let sealed = surefoot_board::seal(firmware.binary, &file)?;
-        let mut options = BoardOptions::new(ChipModel::stm32f407vg());
-        options.battery = true;
         let mut board = Board::with(options);
         board.load(sealed.base, &sealed.image)?;
         board.set_pin(BUTTON, Some(false));

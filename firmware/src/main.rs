@@ -22,6 +22,8 @@ mod slots;
 mod update;
 
 use cortex_m_rt::{entry, exception};
+#[cfg(feature = "signature")]
+use family::f4::mpu;
 use family::f4::{backup, boot, chip, clock, flash, gpio, time, watchdog};
 use slots::Slots;
 use surefoot_core::config::{Config, ConfigFault, Policy, Strategy};
@@ -34,6 +36,8 @@ const LOOKS: usize = 32;
 #[entry]
 fn main() -> ! {
     static mut BLOCK: update::Block = [0; update::BLOCK_LEN];
+    #[cfg(feature = "signature")]
+    mpu::init();
     time::init();
     clock::init();
     let reset_cause = chip::reset_cause();

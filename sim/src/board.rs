@@ -62,6 +62,10 @@ pub struct BoardOptions {
     /// The turns of a loop that waits for a register are jumped over up to the next event, with the same results
     /// in less time. Off, so that each instruction that counts is one that ran.
     pub jump_polls: bool,
+    /// The core has its memory protection unit. Without it the registers read as zero and take no write, as in a
+    /// core that was made without (ARM DDI 0403E, B3.5.4); so code that switches it on and off starts in a
+    /// hundredth of the time, because the translator drops what it has translated at each change.
+    pub mpu: bool,
 }
 
 impl BoardOptions {
@@ -76,6 +80,7 @@ impl BoardOptions {
             battery: false,
             seed: 1,
             jump_polls: false,
+            mpu: true,
         }
     }
 
@@ -133,7 +138,7 @@ impl Board {
     /// A board with these parts and no supply yet.
     pub fn with(options: BoardOptions) -> Self {
         let chip = options.chip.clone();
-        let mut cpu: Box<dyn Cpu> = Box::new(Core::new(chip.interrupts));
+        let mut cpu: Box<dyn Cpu> = Box::new(Core::new(chip.interrupts, options.mpu));
         let memory = Memory::new(&chip, &mut *cpu);
         let models = Models::new(&chip, options.oscillators());
         let clocks = models.rcc.clocks();

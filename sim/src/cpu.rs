@@ -13,7 +13,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use rigless::cpu::armv7m::{self, Window};
 use rigless::device::Level;
 use rigless::emulator::{self as rig, AccessKind, CoreBus, InterruptLine, Processor, Queued};
-use rigless::machine::armv7m::{Config, Core as CoreConfig, Variant};
+use rigless::machine::armv7m::{Config, Core as CoreConfig, MpuRegions, Variant};
 use rigless::soc::Endian;
 use rigless::time::VirtualNanos;
 
@@ -139,13 +139,13 @@ const CYCLE_RATE: u64 = 1_000_000_000;
 pub struct Core(Box<dyn Processor>);
 
 impl Core {
-    /// A core with `lines` interrupt lines, 4 priority bits (RM0090 section 12.1.1) and nothing
-    /// mapped.
+    /// A core with `lines` interrupt lines, 4 priority bits (RM0090 section 12.1.1), its memory protection unit
+    /// if `mpu`, and nothing mapped.
     ///
     /// # Panics
     ///
     /// When the host has no code generator for the core.
-    pub fn new(lines: u32) -> Self {
+    pub fn new(lines: u32, mpu: bool) -> Self {
         let rate = NonZeroU64::new(CYCLE_RATE).expect("not zero");
         let core = CoreConfig {
             variant: Variant::M4,
@@ -156,7 +156,9 @@ impl Core {
             instructions_per_second: rate,
             boot: "flash",
         };
-        let core = armv7m::processor(&Config::new(core, &WINDOWS), Endian::Little);
+        let mut config = Config::new(core, &WINDOWS);
+        config.mpu_regions = if mpu { MpuRegions::Eight } else { MpuRegions::None };
+        let core = armv7m::processor(&config, Endian::Little);
         Self(core.expect("rigless makes a Cortex-M4 on this host"))
     }
 }

@@ -3,7 +3,8 @@
 //! Sizes and simulated times are exact and the same on every machine; the simulator's own speed is
 //! not, and is only ever compared as a bound.
 
-use crate::rig::{Found, Rig, example_key};
+use crate::rig::{Found, Rig, board_file, example_key};
+use crate::sweep::bench;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, SectionKind};
 use std::time::Instant;
@@ -78,9 +79,13 @@ fn ram(image: Image) -> Result<u32> {
 /// A board in update mode, enumerated, with nothing in its slot.
 fn waiting(image: Image, policy: Policy) -> Result<Rig> {
     let mut rig = Rig::new(image, policy)?;
-    ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not wait for an update");
-    rig.attach()?;
+    wait(&mut rig)?;
     Ok(rig)
+}
+
+fn wait(rig: &mut Rig) -> Result<()> {
+    ensure!(rig.power_on(Nanos::secs(1)) == Found::UpdateMode, "the board does not wait for an update");
+    rig.attach()
 }
 
 /// The deepest stack of a whole signed update: wait, download, verify, jump.
@@ -100,7 +105,8 @@ fn stack(image: Image) -> Result<u32> {
 
 /// Restore a board whose supply failed inside an operation, power it, wait for its decision.
 fn cut_reboot() -> Result<f64> {
-    let mut rig = waiting(F4_FULL, Policy::Signature)?;
+    let mut rig = Rig::on(bench::parts(), F4_FULL, board_file(Policy::Signature)?)?;
+    wait(&mut rig)?;
     let filler = rig.filler(0x2000);
     let update = rig.manifest(filler, [1, 0, 0], Some(&example_key()?))?;
     let plan = rig.plan(&update)?;

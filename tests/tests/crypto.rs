@@ -4,6 +4,7 @@
 //! every signed boot on the virtual board, and by `firmware_signatures`.
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand::rngs::StdRng;
@@ -266,6 +267,27 @@ fn keys_and_points_of_small_order_are_refused() {
             }
         }
     }
+}
+
+#[test]
+fn the_known_answer_is_the_one_that_dalek_comes_to() {
+    let table: Vec<u8> =
+        surefoot_sha256::K.as_flattened().iter().flat_map(|word| word.to_le_bytes()).collect();
+    let part = |at: usize| -> [u8; 32] { table[at..at + 32].try_into().unwrap() };
+    let mut state = surefoot_sha256::START.map(|[low, high]| u64::from(high) << 32 | u64::from(low));
+    sha2::block_api::compress512(&mut state, table.as_chunks().0.first_chunk::<2>().unwrap());
+    let hash: Vec<u8> = state.iter().flat_map(|word| word.to_be_bytes()).collect();
+    let k = Scalar::from_bytes_mod_order_wide(&hash.try_into().unwrap());
+    let s = Scalar::from_canonical_bytes(part(120)).expect("an S below L");
+    let key = CompressedEdwardsY(part(32)).decompress().expect("a point");
+    let found = (ED25519_BASEPOINT_POINT * s - key * k).compress().to_bytes();
+    assert_eq!(
+        surefoot_ed25519::ANSWER.to_le_bytes(),
+        found[..4],
+        "{:08x}",
+        u32::from_le_bytes(found[..4].try_into().unwrap())
+    );
+    assert!(surefoot_ed25519::answers(&mut surefoot_ed25519::Machine::new()));
 }
 
 #[test]

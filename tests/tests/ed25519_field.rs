@@ -9,7 +9,7 @@ mod ed25519 {
     pub mod machine;
 }
 
-use ed25519::machine::{MODULUS, Number, Program, Registers, add, mul, sub};
+use ed25519::machine::{MODULUS, Machine, Number, Program, Registers, add, mul, sub};
 use num_bigint::{BigInt, BigUint, Sign};
 use object::{Object, ObjectSection, ObjectSymbol};
 use surefoot_sim::{Board, ChipModel, Nanos};
@@ -90,6 +90,14 @@ fn registers(a: &Number, b: &Number, modulus: &BigUint) -> Registers {
     registers
 }
 
+/// What the plain Rust makes of these registers.
+fn after<const N: usize>(program: &Program<N>, registers: &Registers) -> Registers {
+    let mut machine = Machine::new();
+    *machine = *registers;
+    program.run(&mut machine);
+    *machine
+}
+
 #[test]
 fn sums_differences_and_products_are_those_of_big_integers() {
     let edges = edges();
@@ -99,8 +107,7 @@ fn sums_differences_and_products_are_those_of_big_integers() {
     for (modulus, name) in [(p(), "p"), (l(), "L")] {
         for a in &edges {
             for b in &edges {
-                let mut out = registers(a, b, &modulus);
-                program.run(&mut out);
+                let out = after(&program, &registers(a, b, &modulus));
                 let (x, y) = (big(a), big(b));
                 let around = || format!("modulo {name}: {a:08x?} and {b:08x?}");
                 // Field products whatever the modulus is.
@@ -130,39 +137,39 @@ fn sums_differences_and_products_are_those_of_big_integers() {
     }
 }
 
-/// Where the test puts things: all of it RAM but the code.
+/// Where the test puts things, above the bootloader's registers.
 const CODE: u32 = 0x0800_0040;
 const ROUTINE: u32 = 0x0800_0100;
-const MAILBOX: u32 = 0x2000_0100;
-const REGISTERS: u32 = 0x2000_1000;
-const PROGRAM: u32 = 0x2000_2000;
+const MAILBOX: u32 = 0x2000_8000;
+const PROGRAM: u32 = 0x2000_9000;
 
 /// Waits for the mailbox, runs the routine, empties the mailbox; for ever.
-const WAITER: [u16; 14] = [
-    0x4F06, // ldr r7, [pc, #24]  the mailbox
-    0x4E07, // ldr r6, [pc, #28]  the routine
-    0x4D07, // ldr r5, [pc, #28]  the registers
-    0x4C08, // ldr r4, [pc, #32]  the program
+const WAITER: [u16; 12] = [
+    0x4F05, // ldr r7, [pc, #20]  the mailbox
+    0x4E06, // ldr r6, [pc, #24]  the routine
+    0x4D06, // ldr r5, [pc, #24]  the program
+    0xBF00, // nop
     0x683B, // ldr r3, [r7]
     0x2B00, // cmp r3, #0
     0xD0FC, // beq to the ldr
     0x4628, // mov r0, r5
-    0x4621, // mov r1, r4
     0x47B0, // blx r6
     0x2300, // movs r3, #0
     0x603B, // str r3, [r7]
-    0xE7F6, // b to the ldr
-    0xBF00, // nop
+    0xE7F7, // b to the ldr
 ];
 
-/// The bytes of the routine, out of the bootloader as it ships. They hold no addresses.
-fn routine() -> Vec<u8> {
+/// The bytes of the routine, out of the bootloader as it ships, and the address of the registers: the only one
+/// that they hold.
+fn routine() -> (Vec<u8>, u32) {
     let elf = object::File::parse(surefoot_images::F4_FULL.elf).expect("an ELF file");
-    let symbol = elf.symbols().find(|s| s.name() == Ok("surefoot_ed25519_run")).expect("the routine");
+    let named = |name| elf.symbols().find(|symbol| symbol.name() == Ok(name)).expect("the symbol");
+    let registers = named("surefoot_ed25519_registers").address() as u32;
+    let symbol = named("surefoot_ed25519_run");
     let (address, size) = (symbol.address() & !1, symbol.size());
     let section = elf.sections().find(|s| s.address() <= address && address < s.address() + s.size());
     let bytes = section.expect("its section").data_range(address, size).expect("in the file");
-    bytes.expect("all of it").to_vec()
+    (bytes.expect("all of it").to_vec(), registers)
 }
 
 #[test]
@@ -174,10 +181,11 @@ fn the_assembly_does_bit_for_bit_what_the_plain_rust_does() {
     for (i, half) in WAITER.iter().enumerate() {
         put(0x40 + 2 * i, &half.to_le_bytes());
     }
-    for (i, word) in [MAILBOX, ROUTINE | 1, REGISTERS, PROGRAM].iter().enumerate() {
+    let (routine, place) = routine();
+    for (i, word) in [MAILBOX, ROUTINE | 1, PROGRAM].iter().enumerate() {
         put(0x40 + 2 * WAITER.len() + 4 * i, &word.to_le_bytes());
     }
-    image.extend(routine());
+    image.extend(routine);
     let mut board = Board::new(ChipModel::stm32f407vg());
     board.load(0x0800_0000, &image).expect("it fits");
     board.power_on();
@@ -194,11 +202,10 @@ fn the_assembly_does_bit_for_bit_what_the_plain_rust_does() {
         // Each pair has its turn with both moduli: as (a, b) with one, as (b, a) with the other.
         let modulus = if i < j { p() } else { l() };
         let before = registers(&edges[i], &edges[j], &modulus);
-        let mut expected = before;
-        Program::new(OPERATIONS).run(&mut expected);
+        let expected = after(&Program::new(OPERATIONS), &before);
         let bytes =
             |r: &Registers| r.as_flattened().iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-        assert!(board.write_memory(REGISTERS, &bytes(&before)) && board.write_memory(MAILBOX, &[1, 0, 0, 0]));
+        assert!(board.write_memory(place, &bytes(&before)) && board.write_memory(MAILBOX, &[1, 0, 0, 0]));
         // Eleven operations at 16 MHz take 0.3 ms at most.
         for _ in 0..20 {
             board.run_for(Nanos::micros(50));
@@ -207,7 +214,7 @@ fn the_assembly_does_bit_for_bit_what_the_plain_rust_does() {
             }
         }
         assert_eq!(board.read_word(MAILBOX), Some(0), "it did not come back, at {:#x}", board.pc());
-        let after = board.read_memory(REGISTERS, 16 * 32).expect("RAM");
+        let after = board.read_memory(place, 16 * 32).expect("RAM");
         assert!(after == bytes(&expected), "{:08x?} and {:08x?} modulo {modulus:x}", edges[i], edges[j]);
         seen += 1;
     }

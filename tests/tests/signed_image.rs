@@ -27,7 +27,12 @@ impl Crypto for Firmware {
         surefoot_sha256::digest(head, rest)
     }
 
-    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    fn ed25519(
+        &mut self,
+        key: &[u8; 32],
+        message: &[u8; manifest::SIGNED_LEN],
+        signature: &[u8; 64],
+    ) -> bool {
         surefoot_ed25519::verify(key, message, signature)
     }
 }

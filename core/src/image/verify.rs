@@ -4,7 +4,7 @@
 //! Order: vector table, then (by policy) manifest, identity, CRC-32, SHA-256, signature; cheap
 //! checks first, so the reason names the plainest cause.
 
-use super::manifest::{self, Algorithm, ManifestFault, View};
+use super::manifest::{self, Algorithm, ManifestFault, SIGNED_LEN, View};
 use crate::config::{Config, Policy, Slot};
 use crate::port::{Crc32, Memory};
 use core::hint::black_box;
@@ -91,7 +91,7 @@ pub trait Crypto {
     /// SHA-256 of `head`, in blocks of 64 bytes, with `rest` behind it; zeros when the build has none.
     fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32];
     /// True when `signature` is `key`'s Ed25519 signature of `message`.
-    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool;
+    fn ed25519(&mut self, key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> bool;
 }
 
 /// A build without signatures: verifies nothing.
@@ -103,7 +103,7 @@ impl Crypto for NoCrypto {
     fn sha256(&mut self, _head: &[u8], _rest: &[u8]) -> [u8; 32] {
         [0; 32]
     }
-    fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8], _signature: &[u8; 64]) -> bool {
+    fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8; SIGNED_LEN], _signature: &[u8; 64]) -> bool {
         false
     }
 }

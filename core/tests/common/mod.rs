@@ -148,7 +148,12 @@ impl Crypto for Host {
     fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32] {
         Sha256::new().chain_update(head).chain_update(rest).finalize().into()
     }
-    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    fn ed25519(
+        &mut self,
+        key: &[u8; 32],
+        message: &[u8; manifest::SIGNED_LEN],
+        signature: &[u8; 64],
+    ) -> bool {
         ed25519_dalek::VerifyingKey::from_bytes(key)
             .is_ok_and(|k| k.verify_strict(message, &(*signature).into()).is_ok())
     }

@@ -195,7 +195,12 @@ impl Crypto for StandIn {
         Sha256::new().chain_update(head).chain_update(rest).finalize().into()
     }
 
-    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    fn ed25519(
+        &mut self,
+        key: &[u8; 32],
+        message: &[u8; manifest::SIGNED_LEN],
+        signature: &[u8; 64],
+    ) -> bool {
         signature[..32] == sign(key, message)
     }
 }

@@ -1,11 +1,11 @@
 //! Points of edwards25519 in extended coordinates (RFC 8032, 5.1.4): X, Y, Z, T with x = X/Z,
 //! y = Y/Z, xy = T/Z.
 
-use crate::machine::{MODULUS, Number, Program, Registers, add, mul, sub};
+use crate::machine::{MODULUS, Machine, Number, Program, add, mul, sub};
 
 // Registers: the point under work,
 const X: usize = 0;
-const Y: usize = 1;
+pub const Y: usize = 1;
 const Z: usize = 2;
 const T: usize = 3;
 // what is added to it, as y - x, y + x, 2z, 2dt,
@@ -126,80 +126,80 @@ static AFFINE: Program<15> = Program::new([
 ]);
 
 /// Takes C, which is Z, to Z^(2^250 - 1); two squares and one more Z make that (p-5)/8.
-fn power(registers: &mut Registers) {
+#[inline(never)]
+fn power(machine: &mut Machine) {
     for _ in 0..249 {
-        POWER.run(registers);
+        POWER.run(machine);
     }
 }
 
 /// True when `program` leaves zero in B.
 #[inline(always)]
-fn vanishes<const N: usize>(registers: &mut Registers, program: &Program<N>) -> bool {
-    program.run(registers);
-    zero(&registers[B])
+fn vanishes<const N: usize>(machine: &mut Machine, program: &Program<N>) -> bool {
+    program.run(machine);
+    zero(machine)
 }
 
 #[inline(never)]
-fn zero(number: &Number) -> bool {
-    number.iter().fold(0, |all, word| all | word) == 0
+fn zero(machine: &Machine) -> bool {
+    machine[B].iter().fold(0, |all, word| all | word) == 0
 }
 
-/// The encoding of [s]B - [k]A, with the base point B and A as encoded by `key`. `None` when `key`
+/// The encoding of [s]B - [k]A, with the base point B and A as encoded by `key`; in the machine. `None` when `key`
 /// encodes no point (RFC 8032, 5.1.3), or when A or the sum is of small order.
 ///
 /// A `y` of `key` that is not reduced is taken modulo p.
-pub fn double_multiple(s: &Number, k: &Number, key: Number) -> Option<Number> {
-    let mut registers = [[0; 8]; 16];
-    let r = &mut registers;
-    r[ONE..].copy_from_slice(&CONSTANTS);
-    r[Y] = key;
-    r[Y][7] &= 0x7fff_ffff;
-    DECOMPRESS.run(r);
-    power(r);
-    CANDIDATE.run(r);
-    if !vanishes(r, &TRY) && !vanishes(r, &TRY) {
+#[inline(always)]
+pub fn double_multiple<'m>(m: &'m mut Machine, s: &Number, k: &Number, key: &Number) -> Option<&'m Number> {
+    m[ONE..].copy_from_slice(&CONSTANTS);
+    m[Y] = *key;
+    m[Y][7] &= 0x7fff_ffff;
+    DECOMPRESS.run(m);
+    power(m);
+    CANDIDATE.run(m);
+    if !vanishes(m, &TRY) && !vanishes(m, &TRY) {
         return None;
     }
     // The other root: it is -A that is added.
-    if r[X][0] & 1 == key[7] >> 31 {
-        NEGATE.run(r);
+    if m[X][0] & 1 == key[7] >> 31 {
+        NEGATE.run(m);
     }
-    EXTEND.run(r);
-    if vanishes(r, &ORDER) {
+    EXTEND.run(m);
+    if vanishes(m, &ORDER) {
         return None;
     }
     // -A, B - A and B as they are added.
-    let mut addends = *r;
+    let mut addends = **m;
     for i in 0..3 {
         if i != 0 {
-            r[..2].copy_from_slice(&BASE);
-            EXTEND.run(r);
+            m[..2].copy_from_slice(&BASE);
+            EXTEND.run(m);
         }
         if i == 1 {
-            DOUBLE.run_behind::<4>(r);
+            DOUBLE.run_behind::<4>(m);
         }
-        DOUBLE.run(r);
-        addends[4 * i..][..4].copy_from_slice(&r[MINUS..A]);
+        DOUBLE.run(m);
+        addends[4 * i..][..4].copy_from_slice(&m[MINUS..A]);
     }
-    NEUTRAL.run(r);
+    NEUTRAL.run(m);
     // Both are below L, which is below 2^253.
     for i in (0..253).rev() {
-        DOUBLE.run(r);
+        DOUBLE.run(m);
         let (s, k) = (bit(s, i), bit(k, i));
         if s | k != 0 {
             let which = s + (s & !k);
-            r[MINUS..A].copy_from_slice(&addends[4 * which..][..4]);
-            DOUBLE.run_behind::<4>(r);
+            m[MINUS..A].copy_from_slice(&addends[4 * which..][..4]);
+            DOUBLE.run_behind::<4>(m);
         }
     }
-    if vanishes(r, &ORDER) {
+    if vanishes(m, &ORDER) {
         return None;
     }
-    INVERT.run(r);
-    power(r);
-    AFFINE.run(r);
-    r[Y][7] |= r[X][0] << 31;
-    Some(r[Y])
+    INVERT.run(m);
+    power(m);
+    AFFINE.run(m);
+    m[Y][7] |= m[X][0] << 31;
+    Some(&m[Y])
 }
 
 /// Bit `i` of `scalar`.

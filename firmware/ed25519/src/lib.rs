@@ -12,30 +12,73 @@ mod machine;
 mod scalar;
 mod sha512;
 
-use machine::number;
+pub use machine::{Machine, Number};
 
-/// True when `signature` is `key`'s signature of `message`.
+/// The 128 bytes of a block of SHA-512.
+pub type Block = [Number; 4];
+
+/// The first word of what [`answers`] comes to.
+pub const ANSWER: u32 = 0x88c9_413f;
+
+/// True when `signature` is `key`'s signature of `message`, which has at most 1,900 bytes.
+#[cfg(not(target_arch = "arm"))]
 pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    verify_into(&mut [0; 8], key, message, signature)
+    let mut blocks = [[[0; 8]; 4]; 16];
+    let length = 64 + message.len();
+    let Some(blocks) = blocks.get_mut(..(length + 17).div_ceil(128)) else { return false };
+    let bytes = signature[..32].iter().chain(key).chain(message);
+    for (i, byte) in bytes.enumerate() {
+        blocks.as_flattened_mut().as_flattened_mut()[i / 4] |= u32::from(*byte) << (i % 4 * 8);
+    }
+    pad(blocks, length);
+    let mut s = [0; 8];
+    for (word, from) in s.iter_mut().zip(signature[32..].as_chunks().0) {
+        *word = u32::from_le_bytes(*from);
+    }
+    fits(&mut Machine::new(), blocks, &s)
 }
 
-/// As [`verify`]. Into `sum` goes the R that the signature has to begin with, as the words of its encoding,
-/// for who compares it once more; it stays as it is where nothing makes the signature a good one.
-pub fn verify_into(sum: &mut [u32; 8], key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    let (Some(r), Some(s)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else {
+/// Pads the `length` bytes with zeros behind them to blocks (FIPS 180-4, 5.1.2): a one, and their length in bits.
+#[inline(always)]
+pub fn pad(blocks: &mut [Block], length: usize) {
+    let words = blocks.as_flattened_mut().as_flattened_mut();
+    words[length / 4] |= 0x80 << (length % 4 * 8);
+    if let Some(last) = words.last_mut() {
+        *last = (length as u32 * 8).swap_bytes();
+    }
+}
+
+/// The R that a signature of these blocks, which hold R, the key and the message one after the other, has to begin
+/// with where `s` is its S: [S]B - [k]A, encoded. `None` when nothing makes the signature a good one.
+#[inline(never)]
+pub fn expected<'m>(machine: &'m mut Machine, blocks: &[Block], s: &Number) -> Option<&'m Number> {
+    let k = scalar::reduce(machine, &sha512::digest(blocks), s)?;
+    curve::double_multiple(machine, s, &k, &blocks[0][1])
+}
+
+/// True when the blocks begin with the R that they have to begin with. So nothing is compared that was not hashed;
+/// and comparing encodings also refuses an R that is none of a point, or that is not canonical.
+#[inline(always)]
+pub fn fits(machine: &mut Machine, blocks: &[Block], s: &Number) -> bool {
+    expected(machine, blocks, s) == Some(&blocks[0][0])
+}
+
+/// True when the computation comes to what is known for a question that is always the same: the constants of
+/// SHA-512 as the blocks, and those from the sixteenth on as S. A processor that skips one of the instructions
+/// every time would come to a signature's R, too, if that was chosen for it.
+#[inline(always)]
+pub fn answers(machine: &mut Machine) -> bool {
+    let words = surefoot_sha256::K.as_flattened();
+    let (Some(blocks), Some(s)) =
+        (words.as_chunks().0.as_chunks().0.first_chunk::<2>(), words[30..].first_chunk())
+    else {
         return false;
     };
-    let s = number(s);
-    let Some(k) = scalar::reduce(&sha512::digest(&[r, key, message]), &s) else {
-        return false;
-    };
-    // R = [s]B - [k]A. Comparing encodings also refuses an R that is none of a point, or that is
-    // not canonical.
-    let Some(found) = curve::double_multiple(&s, &k, number(key)) else {
-        return false;
-    };
-    // Each from what was found: a copy that is skipped deceives one of the two who compare.
-    let fits = found == number(r);
-    *sum = found;
-    fits
+    expected(machine, blocks, s).is_some_and(|found| found[0] == ANSWER)
+}
+
+/// The R that was computed last.
+#[inline(always)]
+pub fn last(machine: &Machine) -> &Number {
+    &machine[curve::Y]
 }

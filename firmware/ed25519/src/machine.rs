@@ -8,15 +8,11 @@
 #[cfg(target_arch = "arm")]
 mod cortex_m4;
 #[cfg(target_arch = "arm")]
-pub use cortex_m4::number;
-#[cfg(target_arch = "arm")]
-use cortex_m4::run;
+pub use cortex_m4::Machine;
 #[cfg(not(target_arch = "arm"))]
 mod portable;
 #[cfg(not(target_arch = "arm"))]
-pub use portable::number;
-#[cfg(not(target_arch = "arm"))]
-use portable::run;
+pub use portable::Machine;
 
 /// A number, least significant word first. Not reduced unless said so.
 pub type Number = [u32; 8];
@@ -24,7 +20,7 @@ pub type Number = [u32; 8];
 /// The register that [`add`] and [`sub`] reduce by; [`mul`] is the field's, whatever is in here.
 pub const MODULUS: usize = 15;
 
-/// The machine's state.
+/// The state of a [`Machine`].
 pub type Registers = [Number; 16];
 
 const ADDITIVE: u16 = 1 << 13;
@@ -63,13 +59,15 @@ impl<const N: usize> Program<N> {
     }
 
     /// Runs all of it.
-    pub fn run(&self, registers: &mut Registers) {
-        run(registers, &self.0);
+    #[inline(always)]
+    pub fn run(&self, machine: &mut Machine) {
+        machine.run(&self.0);
     }
 
     /// Runs it without its first `SKIPPED` operations.
-    pub fn run_behind<const SKIPPED: usize>(&self, registers: &mut Registers) {
+    #[inline(always)]
+    pub fn run_behind<const SKIPPED: usize>(&self, machine: &mut Machine) {
         const { assert!(SKIPPED < N) };
-        run(registers, &self.0[SKIPPED..]);
+        machine.run(&self.0[SKIPPED..]);
     }
 }

@@ -6,9 +6,9 @@
 #![forbid(unsafe_code)]
 
 /// The constants of SHA-512 (FIPS 180-4, 4.2.3). The first 64's upper halves are SHA-256's (4.2.2),
-/// so both hashes share one table.
+/// so both hashes share one table. Lower halves first.
 #[rustfmt::skip]
-pub static K: [u64; 80] = [
+pub static K: [[u32; 2]; 80] = halves([
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
     0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
     0xd807aa98a3030242, 0x12835b0145706fbe, 0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2,
@@ -29,14 +29,24 @@ pub static K: [u64; 80] = [
     0x06f067aa72176fba, 0x0a637dc5a2c898a6, 0x113f9804bef90dae, 0x1b710b35131c471b,
     0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc, 0x431d67c49c100d4c,
     0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
-];
+]);
 
 /// The initial value of SHA-512 (FIPS 180-4, 5.3.5); its upper halves are SHA-256's (5.3.3).
 #[rustfmt::skip]
-pub static START: [u64; 8] = [
+pub static START: [[u32; 2]; 8] = halves([
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
     0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
-];
+]);
+
+const fn halves<const N: usize>(words: [u64; N]) -> [[u32; 2]; N] {
+    let mut halves = [[0; 2]; N];
+    let mut i = 0;
+    while i < N {
+        halves[i] = [words[i] as u32, (words[i] >> 32) as u32];
+        i += 1;
+    }
+    halves
+}
 
 /// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it, of less than 512 MiB.
 pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
@@ -132,6 +142,6 @@ fn schedule(block: &[u8; 64], sums: &mut [u32; 64]) {
     }
 }
 
-fn upper(x: u64) -> u32 {
-    (x >> 32) as u32
+fn upper([_, high]: [u32; 2]) -> u32 {
+    high
 }

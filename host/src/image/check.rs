@@ -21,7 +21,12 @@ impl Crypto for HostCrypto {
         Sha256::new().chain_update(head).chain_update(rest).finalize().into()
     }
 
-    fn ed25519(&mut self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    fn ed25519(
+        &mut self,
+        key: &[u8; 32],
+        message: &[u8; manifest::SIGNED_LEN],
+        signature: &[u8; 64],
+    ) -> bool {
         let signature = Signature::from_bytes(signature);
         VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }

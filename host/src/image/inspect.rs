@@ -4,7 +4,7 @@ use super::{Convention, keys};
 use crate::files::{MOST_FLASH, Segments};
 use sha2::{Digest, Sha256};
 use surefoot_core::image::crc32;
-use surefoot_core::image::manifest::{self, Manifest, ManifestFault, SIGNED_LEN};
+use surefoot_core::image::manifest::{self, Manifest, ManifestFault};
 
 /// An image's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,9 @@ impl ManifestView {
         use surefoot_core::image::verify::Crypto;
         let signed = self.manifest.encode();
         self.manifest.key_id == keys::id(key)
-            && super::HostCrypto.ed25519(key, &signed[..SIGNED_LEN], &self.manifest.signature)
+            && signed
+                .first_chunk()
+                .is_some_and(|signed| super::HostCrypto.ed25519(key, signed, &self.manifest.signature))
     }
 }
 

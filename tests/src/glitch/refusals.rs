@@ -5,7 +5,7 @@
 
 use crate::fixtures;
 use crate::rig::{Rig, example_key};
-use crate::sweep::bench::Cells;
+use crate::sweep::bench::{self, Cells};
 use anyhow::{Context, Result, ensure};
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
@@ -181,7 +181,7 @@ impl Refusal {
     fn make(&self, firmware: Option<Image>) -> Result<Scene> {
         let file = self.file()?;
         let slot = *file.running_slots().last().context("a slot")?;
-        let mut rig = Rig::with(firmware.unwrap_or(self.build()), file)?;
+        let mut rig = Rig::on(bench::parts(), firmware.unwrap_or(self.build()), file)?;
         let image = self.image(&rig, slot)?;
         self.record(&mut rig, &image)?;
         let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY };

@@ -29,7 +29,7 @@ use surefoot_host::link::Usb;
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
-use surefoot_sim::{Board, BoardOptions, ChipModel, Nanos, Remains, Started};
+use surefoot_sim::{Board, BoardOptions, Nanos, Remains, Started};
 
 /// Longest time from a reset to something to be seen: a copy between slots takes seconds.
 pub const DECISION: Nanos = Nanos::secs(40);
@@ -160,7 +160,7 @@ impl Bench {
     /// A board with `firmware`, sealed for `file`, without supply.
     pub fn new(firmware: Image, file: BoardFile, keys: Vec<SigningKey>) -> Result<Self> {
         let slots = file.slots();
-        let rig = Rig::with(firmware, file)?;
+        let rig = Rig::on(parts(), firmware, file)?;
         let config = rig.config();
         let journal = journal_sectors(config);
         let (_, block) = BinaryHeader::find(&rig.sealed).context("no header")?;
@@ -556,11 +556,15 @@ impl Bench {
     }
 }
 
-/// A board like those that [`Rig::with`] makes, with nothing in it.
+/// A board like the sweep's, with nothing in it.
 pub fn bare_board() -> Board {
-    let mut options = BoardOptions::new(ChipModel::stm32f407vg());
-    options.battery = true;
-    Board::with(options)
+    Board::with(parts())
+}
+
+/// The parts of a board that starts thousands of times: those of [`Rig::options`] without a memory protection unit.
+/// It only ever stops what goes on here without it.
+pub fn parts() -> BoardOptions {
+    BoardOptions { mpu: false, ..Rig::options() }
 }
 
 /// A board's flash for the core, without its interface.

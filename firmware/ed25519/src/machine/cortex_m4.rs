@@ -1,28 +1,58 @@
 //! The machine in assembly for Cortex-M4, whose UMAAL adds two words to a product of two.
 #![allow(unsafe_code)]
 
-use super::{LAST, Number, Registers};
+use super::{LAST, Registers};
 use core::arch::global_asm;
+use core::ops::{Deref, DerefMut};
+
+/// The one machine's: at an address that the code knows, and not on the stack, where a core that skips an
+/// instruction may take what is computed for a return address.
+#[unsafe(export_name = "surefoot_ed25519_registers")]
+static mut REGISTERS: Registers = [[0; 8]; 16];
 
 unsafe extern "C" {
-    /// `registers` are sixteen numbers of eight words, `program` ends with an operation marked last.
-    fn surefoot_ed25519_run(registers: *mut u32, program: *const u16);
+    /// `program` ends with an operation marked last.
+    fn surefoot_ed25519_run(program: *const u16);
 }
 
-/// The number that `bytes` are, little-endian.
-pub fn number(bytes: &[u8; 32]) -> Number {
-    const { assert!(cfg!(target_endian = "little")) };
-    // SAFETY: every 32 bytes are eight words, and the core is little-endian.
-    unsafe { core::mem::transmute(*bytes) }
+/// The registers and what works on them.
+pub struct Machine(());
+
+impl Machine {
+    /// The machine.
+    ///
+    /// # Safety
+    ///
+    /// There is only one: no other value of this type may be in use.
+    pub const unsafe fn new() -> Self {
+        Self(())
+    }
+
+    /// Runs `program` up to its marked operation; its last one must be marked.
+    #[inline(always)]
+    pub fn run(&mut self, program: &[u16]) {
+        debug_assert!(program.last().is_some_and(|operation| operation & LAST != 0));
+        // SAFETY: an operation's three fields have four bits each, so all addresses are in the registers;
+        // only `Program` calls this, and marks the last operation.
+        unsafe { surefoot_ed25519_run(program.as_ptr()) }
+    }
 }
 
-/// Runs `program` up to its marked operation; its last one must be marked.
-#[inline(always)]
-pub fn run(registers: &mut Registers, program: &[u16]) {
-    debug_assert!(program.last().is_some_and(|operation| operation & LAST != 0));
-    // SAFETY: an operation's three fields have four bits each, so all addresses are in `registers`;
-    // only `Program` calls this, and marks the last operation.
-    unsafe { surefoot_ed25519_run(registers.as_mut_ptr().cast(), program.as_ptr()) }
+impl Deref for Machine {
+    type Target = Registers;
+    #[inline(always)]
+    fn deref(&self) -> &Registers {
+        // SAFETY: this is the only one, and borrowed.
+        unsafe { &*(&raw const REGISTERS) }
+    }
+}
+
+impl DerefMut for Machine {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Registers {
+        // SAFETY: as above.
+        unsafe { &mut *(&raw mut REGISTERS) }
+    }
 }
 
 global_asm!(
@@ -36,8 +66,8 @@ global_asm!(
 @ r4: the registers, r5: the next operation, r8: this one.
 surefoot_ed25519_run:
     push {r4-r8, lr}
-    mov r4, r0
-    mov r5, r1
+    ldr r4, =surefoot_ed25519_registers
+    mov r5, r0
 1:  ldrsh r8, [r5], #2
     ubfx r0, r8, #8, #4
     add r0, r4, r0, lsl #5
@@ -132,6 +162,7 @@ surefoot_ed25519_run:
     str r6, [r4]
     add sp, #32
     pop {r4-r11, pc}
+    .ltorg
     .size surefoot_ed25519_run, . - surefoot_ed25519_run
 ",
     options(raw)

@@ -1,18 +1,38 @@
 //! The machine in plain Rust: the reference for the assembly, and what host tests run on.
 
 use super::{ADDITIVE, LAST, MINUS, MODULUS, Number, Registers};
+use core::ops::{Deref, DerefMut};
 
-/// The number that `bytes` are, little-endian.
-pub fn number(bytes: &[u8; 32]) -> Number {
-    let mut out = [0; 8];
-    for (word, from) in out.iter_mut().zip(bytes.as_chunks().0) {
-        *word = u32::from_le_bytes(*from);
+/// The registers and what works on them.
+#[derive(Clone)]
+pub struct Machine(Registers);
+
+impl Machine {
+    /// With zeros in all registers.
+    pub const fn new() -> Self {
+        Self([[0; 8]; 16])
     }
-    out
+
+    /// Runs `program` up to its marked operation.
+    pub fn run(&mut self, program: &[u16]) {
+        run(&mut self.0, program);
+    }
 }
 
-/// Runs `program` up to its marked operation.
-pub fn run(registers: &mut Registers, program: &[u16]) {
+impl Deref for Machine {
+    type Target = Registers;
+    fn deref(&self) -> &Registers {
+        &self.0
+    }
+}
+
+impl DerefMut for Machine {
+    fn deref_mut(&mut self) -> &mut Registers {
+        &mut self.0
+    }
+}
+
+fn run(registers: &mut Registers, program: &[u16]) {
     for operation in program {
         let [to, a, b] = [8, 4, 0].map(|bit| usize::from(operation >> bit) & 15);
         let (x, y) = (&registers[a], &registers[b]);

@@ -1,18 +1,20 @@
 //! SHA-512's compression in assembly for Cortex-M4, for size: its speed is that of two blocks a boot.
 #![allow(unsafe_code)]
 
+use super::Word;
+use crate::Block;
 use core::arch::global_asm;
 use surefoot_sha256::K;
 
 unsafe extern "C" {
     /// `constants` are the eighty of the hash.
-    fn surefoot_sha512_block(state: *mut u64, block: *const u8, constants: *const u64);
+    fn surefoot_sha512_block(state: *mut Word, block: *const Block, constants: *const Word);
 }
 
 /// The hash computation (FIPS 180-4, 6.4.2) over one block.
-pub fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
+pub fn compress(state: &mut [Word; 8], block: &Block) {
     // SAFETY: the three pointers are to live Rust objects of the lengths that the function reads.
-    unsafe { surefoot_sha512_block(state.as_mut_ptr(), block.as_ptr(), K.as_ptr()) }
+    unsafe { surefoot_sha512_block(state.as_mut_ptr(), block, K.as_ptr()) }
 }
 
 global_asm!(

@@ -1,21 +1,23 @@
 //! SHA-512's compression in plain Rust: the reference for the assembly, and what host tests run on.
 
+use super::Word;
+use crate::Block;
 use surefoot_sha256::K;
 
 /// The hash computation (FIPS 180-4, 6.4.2) over one block.
-pub fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
-    let mut w = [0; 16];
-    for (word, from) in w.iter_mut().zip(block.as_chunks().0) {
-        *word = u64::from_be_bytes(*from);
+pub fn compress(state: &mut [Word; 8], block: &Block) {
+    let mut w = [0u64; 16];
+    for (word, [high, low]) in w.iter_mut().zip(block.as_flattened().as_chunks().0) {
+        *word = joined([low.swap_bytes(), high.swap_bytes()]);
     }
-    let mut v = *state;
+    let mut v = state.map(joined);
     for (i, k) in K.iter().enumerate() {
         let word = w[i % 16];
         let [a, b, c, d, e, f, g, h] = v;
         let t = h
             .wrapping_add(turned(e, 14, 18, 41))
             .wrapping_add(g ^ (e & (f ^ g)))
-            .wrapping_add(*k)
+            .wrapping_add(joined(*k))
             .wrapping_add(word);
         let u = turned(a, 28, 34, 39).wrapping_add((a & b) | (c & (a | b)));
         v = [t.wrapping_add(u), a, b, c, d.wrapping_add(t), e, f, g];
@@ -27,8 +29,13 @@ pub fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
             .wrapping_add(shifted(y, 19, 61, 6));
     }
     for (sum, word) in state.iter_mut().zip(v) {
-        *sum = sum.wrapping_add(word);
+        let sum_of_both = joined(*sum).wrapping_add(word);
+        *sum = [sum_of_both as u32, (sum_of_both >> 32) as u32];
     }
+}
+
+fn joined([low, high]: Word) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
 }
 
 fn rotr(x: u64, n: u32) -> u64 {

@@ -1,6 +1,8 @@
 //! The jump to an application: everything as after reset, then its stack and its first instruction.
 
 use super::{clock, gpio, second, time, usb, watchdog};
+#[cfg(feature = "signature")]
+use cortex_m::peripheral::MPU;
 use cortex_m::peripheral::{NVIC, SCB};
 use surefoot_core::image::VerifiedImage;
 
@@ -36,6 +38,8 @@ fn start(stack: u32, entry: u32, base: u32) -> ! {
         scb.icsr.write(PEND_CLEAR);
         scb.scr.write(0);
         scb.vtor.write(base);
+        #[cfg(feature = "signature")]
+        (*MPU::PTR).ctrl.write(0);
         cortex_m::asm::dsb();
         cortex_m::asm::isb();
         core::arch::asm!(

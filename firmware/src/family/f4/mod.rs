@@ -14,6 +14,8 @@ pub mod flash;
 pub mod gpio;
 pub mod mem;
 pub mod memory;
+#[cfg(feature = "signature")]
+pub mod mpu;
 pub mod second;
 #[cfg(feature = "signature")]
 mod sha256;

@@ -20,6 +20,8 @@ use surefoot_core::config::{Policy, at};
 use surefoot_core::image::verify::Kept;
 #[cfg(feature = "failsafe")]
 use surefoot_core::journal::{RECORD_LEN, Record};
+#[cfg(feature = "signature")]
+use surefoot_ed25519::Machine;
 
 /// False when the state that the journal found is not what is found here. Acting on another one, and writing it,
 /// could take a floor or a revocation back for good.
@@ -211,28 +213,36 @@ unsafe fn overrides(at: u32) -> bool {
     }
 }
 
-/// True unless the manifest that was copied has the signature that was computed, with a key of the board's that
-/// is not among the `revoked`.
+/// True unless the manifest that was copied has the SHA-256 and the signature that are computed, with a key of the
+/// board's that is not among the `revoked`. The signature is computed once more: the first time the core may have
+/// skipped an instruction for which it was made.
 #[cfg(feature = "signature")]
 #[inline(always)]
 unsafe fn unsigned(mut revoked: u32) -> bool {
     // SAFETY: as in `stops`; nobody changes what was computed now.
     unsafe {
         let last = apart(&raw const crypto::LAST);
-        let own = (&raw const (*last).sum).cast::<u32>();
         let manifest = apart(&raw const slots::KEPT.manifest);
-        let said = |at: usize| manifest.cast::<u32>().add(at / 4).read_volatile();
-        for i in 0..8 {
-            if own.add(i).read_volatile() != said(0x60 + 4 * i)
-                || own.add(8 + i).read_volatile() != said(0x28 + 4 * i)
-            {
-                return true;
-            }
-        }
         for key in sealed::keys() {
             // The word before a key says whether it was sealed as revoked.
             if core::ptr::eq(&key[4], (*last).key.cast()) {
-                return revoked & 1 != 0 || key[0] != 0;
+                let signature = &*manifest.cast::<u8>().add(0x60).cast();
+                if revoked & 1 != 0
+                    || key[0] != 0
+                    || !crypto::proves(&*(*last).key, &*manifest.cast(), signature)
+                {
+                    return true;
+                }
+                let machine = Machine::new();
+                let sum = surefoot_ed25519::last(&machine).as_ptr();
+                let digest = (&raw const (*last).digest).cast::<u32>();
+                let said = |at: usize| manifest.cast::<u32>().add(at / 4).read_volatile();
+                // S is below 2^252, or so little above it that none is ever.
+                return said(0x9C) >> 28 != 0
+                    || (0..8).any(|i| {
+                        sum.add(i).read_volatile() != said(0x60 + 4 * i)
+                            || digest.add(i).read_volatile() != said(0x28 + 4 * i)
+                    });
             }
             revoked >>= 1;
         }
