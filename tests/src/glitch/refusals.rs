@@ -60,6 +60,10 @@ pub enum Kind {
 pub enum Wrong {
     /// The signature.
     Signature,
+    /// The signature, whose R is made for each skip: the one that the chip comes to with it.
+    Made,
+    /// The signature is the right one with the group's order added to S, as anybody can.
+    Order,
     /// A byte of the body, and the CRC-32 to match.
     Body,
     /// It is not signed.
@@ -133,6 +137,8 @@ pub fn all() -> Vec<Refusal> {
     let vectors = [StackPointer, Reset];
     add(Plain, Boot, &signed);
     add(Plain, Boot, &vectors);
+    add(Plain, Boot, &[Made, Order]);
+    add(Ab, Boot, &[Made]);
     add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked]);
     add(Plain, Silence, &[Signature, Body, SealedRevoked]);
     let counted = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Revoked, Counter, Board, NoManifest];
@@ -294,8 +300,11 @@ impl Refusal {
         }
         if signs {
             manifest.signature = key.sign(&manifest.encode()[..manifest::SIGNED_LEN]).to_bytes();
-            if self.wrong == Wrong::Signature {
-                manifest.signature[40] ^= 1;
+            match self.wrong {
+                Wrong::Signature => manifest.signature[40] ^= 1,
+                Wrong::Made => manifest.signature[0] ^= 1,
+                Wrong::Order => add_order(&mut manifest.signature[32..]),
+                _ => {}
             }
         }
         body.extend(manifest.encode());
@@ -331,7 +340,7 @@ impl Refusal {
     /// The fault that the board finds, where it is the only one that it can be told.
     pub fn fault(&self) -> ImageFault {
         match self.wrong {
-            Wrong::Signature => ImageFault::Signature,
+            Wrong::Signature | Wrong::Made | Wrong::Order => ImageFault::Signature,
             Wrong::Body => ImageFault::Hash,
             Wrong::Unsigned => ImageFault::NotSigned,
             Wrong::UnknownKey => ImageFault::UnknownKey,
@@ -349,6 +358,22 @@ impl Refusal {
 }
 
 impl Scene {
+    /// Gives the image another R, and the manifest's CRC-32 to match.
+    pub fn sign(&mut self, r: &[u8; 32]) -> Result<()> {
+        let manifest = &mut self.image[BODY..];
+        manifest[0x60..0x80].copy_from_slice(r);
+        let crc = crc32(&manifest[..0xA0]);
+        manifest[0xA0..0xA4].copy_from_slice(&crc.to_le_bytes());
+        let (at, bytes) = (self.slot.base + BODY as u32, manifest.to_vec());
+        ensure!(self.rig.board.write_flash(at, &bytes), "the slot is too small");
+        Ok(())
+    }
+
+    /// The R of the image.
+    pub fn r(&self) -> [u8; 32] {
+        std::array::from_fn(|at| self.image[BODY + 0x60 + at])
+    }
+
     /// Puts the image where it is refused; behind it there is more of the trap.
     fn put(&mut self) -> Result<()> {
         let mut all = self.image.clone();
@@ -410,6 +435,16 @@ fn traps(length: usize) -> Vec<u8> {
 /// Where the bytes do not count: the address of the first instruction, for a stack that is off by some words.
 fn entries<const N: usize>(entry: u32) -> [u8; N] {
     std::array::from_fn(|at| (entry | 1).to_le_bytes()[at % 4])
+}
+
+/// Adds the order of the group (RFC 8032, 5.1) to a little-endian number.
+fn add_order(number: &mut [u8]) {
+    const ORDER: [u128; 2] = [0x14de_f9de_a2f7_9cd6_5812_631a_5cf5_d3ed, 1 << 124];
+    let mut carry = 0;
+    for (byte, add) in number.iter_mut().zip(ORDER.iter().flat_map(|half| half.to_le_bytes())) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        (*byte, carry) = (sum as u8, sum >> 8);
+    }
 }
 
 fn second_key() -> SigningKey {
