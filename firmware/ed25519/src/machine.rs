@@ -50,7 +50,7 @@ pub const fn sub(to: usize, a: usize, b: usize) -> u16 {
 }
 
 /// Operations in a row, at least one; the last one is marked.
-pub struct Program<const N: usize>([u16; N]);
+pub struct Program<const N: usize>(pub [u16; N]);
 
 impl<const N: usize> Program<N> {
     pub const fn new(mut operations: [u16; N]) -> Self {

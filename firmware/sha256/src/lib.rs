@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+use core::hint::black_box;
+
 /// The constants of SHA-512 (FIPS 180-4, 4.2.3). The first 64's upper halves are SHA-256's (4.2.2),
 /// so both hashes share one table. Lower halves first.
 #[rustfmt::skip]
@@ -68,7 +70,10 @@ pub fn digest_with(
     }
     // FIPS 180-4, 5.1.1: a one, zeros, the length in bits.
     let mut tail = [[0; 64]; 2];
-    tail[0][..rest.len()].copy_from_slice(rest);
+    // Twice, for a processor that skips one: what is not copied is not hashed.
+    for _ in 0..2 {
+        black_box(&mut tail[0])[..rest.len()].copy_from_slice(rest);
+    }
     tail[0][rest.len()] = 0x80;
     let last = usize::from(rest.len() >= 56);
     tail[last][60..].copy_from_slice(&((head.as_flattened().len() + message.len()) as u32 * 8).to_be_bytes());

@@ -90,6 +90,11 @@ surefoot_ed25519_run:
     eors r6, r3
     adcs r7, r6
     stm r0!, {r7}
+    ldm r1!, {r7}
+    ldm r2!, {r6}
+    eors r6, r3
+    adcs r7, r6
+    stm r0!, {r7}
     teq r1, lr
     bne 4b
     adcs r12, r12, r3

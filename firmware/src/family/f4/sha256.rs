@@ -8,9 +8,9 @@
 use core::arch::global_asm;
 
 unsafe extern "C" {
-    /// `state` has eight words, `blocks` points at `count` (not 0) blocks of 64 bytes at any
-    /// alignment, `constants` at 64 words with eight bytes from one to the next.
-    fn surefoot_sha256_blocks(state: *mut u32, blocks: *const u8, count: usize, constants: *const u32);
+    /// `state` has eight words, `blocks` to `end` are blocks of 64 bytes, one at least, at any alignment,
+    /// `constants` points at 64 words with eight bytes from one to the next.
+    fn surefoot_sha256_blocks(state: *mut u32, blocks: *const u8, end: *const u8, constants: *const u32);
 }
 
 /// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it.
@@ -24,7 +24,7 @@ pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
             surefoot_sha256_blocks(
                 state.as_mut_ptr(),
                 blocks.as_ptr().cast(),
-                blocks.len(),
+                blocks.as_ptr_range().end.cast(),
                 constants.add(1),
             );
         }
@@ -77,8 +77,8 @@ global_asm!(
 .endm
 
 .macro LOAD register
-    ldr \\register, [r1], #4
-    rev \\register, \\register
+    ldr r2, [r1], #4
+    rev \\register, r2
 .endm
 
 @ On the stack: the schedule's 64 words, then the four arguments.
@@ -87,10 +87,12 @@ surefoot_sha256_blocks:
     sub sp, sp, #272
     add r12, sp, #256
     stm r12, {{r0-r3}}
-1:  ldr r1, [sp, #260]
-    mov r0, sp
+1:  mov r0, sp
     mov r12, #2
-2:  LOAD r4
+@ Where a rev is skipped, the state is left, which no word of the block is, and not one of its words.
+2:  ldr r3, [sp, #256]
+    ldm r3, {{r4-r11}}
+    LOAD r4
     LOAD r5
     LOAD r6
     LOAD r7
@@ -103,11 +105,12 @@ surefoot_sha256_blocks:
     bne 2b
     str r1, [sp, #260]
 
+@ With fewer words than sixteen this end is another one, and so is the hash.
+    add lr, r0, #128
     mov r0, sp
     mov r6, r10
     mov r7, r11
     ldrd r4, r5, [r0]
-    add lr, sp, #192
 3:  ldrd r8, r9, [r0, #36]
     ldrd r10, r11, [r0, #8]!
     SCHEDULE r4 r5 r8 r6
@@ -118,6 +121,9 @@ surefoot_sha256_blocks:
     SCHEDULE r10 r11 r8 r6
     SCHEDULE r11 r4 r9 r7
     strd r6, r7, [r0, #56]
+    cmp r0, lr
+    bne 3b
+@ Once more, for a processor that skipped one of them.
     cmp r0, lr
     bne 3b
 
@@ -137,6 +143,11 @@ surefoot_sha256_blocks:
     ROUND r5 r6 r7 r8 r9 r10 r11 r4 r12 r3
     cmp r0, lr
     bne 4b
+@ With fewer rounds, or with other constants, a block could be made for any hash.
+    ldr r3, [sp, #268]
+    add r3, r3, #512
+    cmp r1, r3
+    bne 5f
 
     ldr lr, [sp, #256]
     ldm lr, {{r0-r3}}
@@ -151,12 +162,12 @@ surefoot_sha256_blocks:
     add r10, r10, r2
     add r11, r11, r3
     stm lr, {{r8-r11}}
-    ldr r2, [sp, #264]
-    subs r2, r2, #1
-    str r2, [sp, #264]
+    ldrd r1, r2, [sp, #260]
+    cmp r1, r2
     bne 1b
     add sp, sp, #272
     pop {{r4-r11, pc}}
+5:  udf #0
     .size surefoot_sha256_blocks, . - surefoot_sha256_blocks
 "
 );
