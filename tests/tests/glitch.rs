@@ -104,6 +104,53 @@ fn without_a_second_look_a_signature_that_is_made_for_a_skip_boots_and_is_seen()
     assert!(all.booted > 0, "none of {} skips boots", all.skips);
 }
 
+/// Each conditional branch of SHA-256, in each of its executions and for good, with an image that is made for one
+/// that leaves the rounds early.
+fn rounds(firmware: Option<Image>) -> glitch::Figures {
+    let code = named("surefoot_sha256_blocks");
+    // BNE, in two bytes and in four (ARMv7-M, A7.7.12).
+    let leads = |at: u32| {
+        let (first, second) = (half(F4_FULL.binary, at), half(F4_FULL.binary, at + 2));
+        first >> 8 == 0xD1 || first & 0xFBC0 == 0xF040 && second & 0xD000 == 0x8000
+    };
+    let branches: Vec<u32> = code.step_by(2).filter(|at| leads(*at)).collect();
+    assert!(branches.len() >= 5, "{branches:x?}");
+    let mut all = glitch::Figures::default();
+    for at in branches {
+        let addresses = Some(at..at + 2);
+        let options =
+            Options { effort: Effort::Full, addresses, firmware, ..Options::sample(0, "plain-rounds-boot") };
+        let part = glitch::sum(&glitch::run(&options, 1, &|_| {}).expect("runs"));
+        (all.skips, all.booted) = (all.skips + part.skips, all.booted + part.booted);
+        all.failures.extend(part.failures);
+    }
+    all
+}
+
+#[test]
+fn a_block_that_is_made_for_eight_rounds_of_its_hash_boots_nothing() {
+    let all = rounds(None);
+    assert!(all.skips >= 200, "{} skips", all.skips);
+    assert_eq!(all.booted, 0, "{:?}", all.failures);
+}
+
+#[test]
+fn without_a_look_at_the_end_of_the_rounds_a_block_that_is_made_for_eight_boots_and_is_seen() {
+    // `bne` to the `udf` behind the function is a no-operation.
+    let code = named("surefoot_sha256_blocks");
+    let mut binary = F4_FULL.binary.to_vec();
+    let end = code.clone().step_by(2).filter(|at| half(&binary, *at) == 0xDE00).last().expect("udf");
+    let leads = |at: u32| {
+        let half = half(F4_FULL.binary, at);
+        half >> 8 == 0xD1 && at.wrapping_add(4).wrapping_add_signed(i32::from(half as i8) << 1) == end
+    };
+    let branches: Vec<u32> = code.step_by(2).filter(|at| leads(*at)).collect();
+    let [branch] = branches[..] else { panic!("{branches:x?}") };
+    binary[(branch - 0x0800_0000) as usize..][..2].copy_from_slice(&[0x00, 0xBF]);
+    let all = rounds(Some(Image { binary: binary.leak(), ..F4_FULL }));
+    assert!(all.booted > 0, "none of {} skips boots", all.skips);
+}
+
 #[test]
 fn each_refusal_has_a_name_of_its_own() {
     let mut names: Vec<String> = glitch::refusals::all().iter().map(|refusal| refusal.name()).collect();

@@ -8,6 +8,7 @@ use crate::rig::{Rig, example_key};
 use crate::sweep::bench::{self, Cells};
 use anyhow::{Context, Result, ensure};
 use ed25519_dalek::{Signer, SigningKey};
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use surefoot_board::Board as BoardFile;
@@ -66,6 +67,8 @@ pub enum Wrong {
     Order,
     /// A byte of the body, and the CRC-32 to match.
     Body,
+    /// A block of the body, which is made so that eight rounds of SHA-256 in place of its 64 come to the same.
+    Rounds,
     /// It is not signed.
     Unsigned,
     /// A stranger signed it.
@@ -137,7 +140,7 @@ pub fn all() -> Vec<Refusal> {
     let vectors = [StackPointer, Reset];
     add(Plain, Boot, &signed);
     add(Plain, Boot, &vectors);
-    add(Plain, Boot, &[Made, Order]);
+    add(Plain, Boot, &[Made, Order, Rounds]);
     add(Ab, Boot, &[Made]);
     add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked]);
     add(Plain, Silence, &[Signature, Body, SealedRevoked]);
@@ -295,6 +298,12 @@ impl Refusal {
             let at = body.len() - 8;
             body[at] ^= 1;
         }
+        if self.wrong == Wrong::Rounds {
+            let (before, block) = (state(&body[..ROUNDS_AT]), &body[ROUNDS_AT..][..64]);
+            let mut after = before;
+            compress256(&mut after, block.as_chunks().0);
+            body[ROUNDS_AT..][..32].copy_from_slice(&eight_rounds(before, after));
+        }
         if self.wrong == Wrong::Body {
             manifest.crc = crc32(&body);
         }
@@ -341,7 +350,7 @@ impl Refusal {
     pub fn fault(&self) -> ImageFault {
         match self.wrong {
             Wrong::Signature | Wrong::Made | Wrong::Order => ImageFault::Signature,
-            Wrong::Body => ImageFault::Hash,
+            Wrong::Body | Wrong::Rounds => ImageFault::Hash,
             Wrong::Unsigned => ImageFault::NotSigned,
             Wrong::UnknownKey => ImageFault::UnknownKey,
             Wrong::SealedRevoked | Wrong::Revoked => ImageFault::RevokedKey,
@@ -435,6 +444,44 @@ fn traps(length: usize) -> Vec<u8> {
 /// Where the bytes do not count: the address of the first instruction, for a stack that is off by some words.
 fn entries<const N: usize>(entry: u32) -> [u8; N] {
     std::array::from_fn(|at| (entry | 1).to_le_bytes()[at % 4])
+}
+
+/// The block that [`Wrong::Rounds`] is about.
+const ROUNDS_AT: usize = 0x140;
+
+/// The state of SHA-256 behind these whole blocks (FIPS 180-4, 5.3.3 and 6.2).
+fn state(blocks: &[u8]) -> [u32; 8] {
+    let mut state = surefoot_sha256::START.map(|[_, upper]| upper);
+    compress256(&mut state, blocks.as_chunks().0);
+    state
+}
+
+/// The words, as bytes, with which eight rounds (FIPS 180-4, 6.2.2) lead from one state to another. Each round sets
+/// a and e, and e follows from the a of five rounds, so the last eight values make all of them known.
+fn eight_rounds(before: [u32; 8], after: [u32; 8]) -> [u8; 32] {
+    let end: [u32; 8] = std::array::from_fn(|i| after[i].wrapping_sub(before[i]));
+    let turned = |x: u32, by: [u32; 3]| by.iter().fold(0, |all, by| all ^ x.rotate_right(*by));
+    let second = |a: u32, b: u32, c: u32| turned(a, [2, 13, 22]).wrapping_add((a & b) ^ (a & c) ^ (b & c));
+    // a of round -3 to 8 at 0 to 11.
+    let mut a = [0; 12];
+    for i in 0..4 {
+        (a[3 - i], a[11 - i]) = (before[i], end[i]);
+    }
+    for i in 0..4 {
+        let at = 11 - i;
+        a[at - 4] = end[4 + i].wrapping_sub(a[at]).wrapping_add(second(a[at - 1], a[at - 2], a[at - 3]));
+    }
+    let mut e: Vec<u32> = before[4..].iter().rev().copied().collect();
+    let mut bytes = [0; 32];
+    for (round, word) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
+        let first = a[round + 4].wrapping_sub(second(a[round + 3], a[round + 2], a[round + 1]));
+        let [h, g, f, last] = [e[round], e[round + 1], e[round + 2], e[round + 3]];
+        let chosen = (last & f) ^ (!last & g);
+        let rest = [h, turned(last, [6, 11, 25]), chosen, surefoot_sha256::K[round][1]];
+        *word = rest.iter().fold(first, |left, part| left.wrapping_sub(*part)).to_be_bytes();
+        e.push(a[round].wrapping_add(first));
+    }
+    bytes
 }
 
 /// Adds the order of the group (RFC 8032, 5.1) to a little-endian number.
