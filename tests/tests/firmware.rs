@@ -275,9 +275,11 @@ fn the_watchdog_ends_a_hang_and_not_an_idle_update_mode() {
     rig.board.run_for(Nanos::secs(40));
     assert_eq!(rig.board.resets(), resets, "idle is no hang");
     assert_eq!(rig.look(Nanos(1)), Found::UpdateMode);
-    // The core is sent into an endless loop in RAM, as a fault of the bootloader might: wfe; b .-2
-    assert!(rig.board.write_memory(0x2000_3000, &[0x20, 0xBF, 0xFD, 0xE7]));
-    rig.board.set_register(15, 0x2000_3000);
+    // The core is sent into an endless loop behind the bootloader, as a fault of it might: wfe; b .-2
+    const END: u32 = FLASH + 0x4000 - 4;
+    assert_eq!(rig.board.read_word(END), Some(u32::MAX));
+    assert!(rig.board.write_flash(END, &[0x20, 0xBF, 0xFD, 0xE7]));
+    rig.board.set_register(15, END);
     rig.board.run_for(Nanos::secs(35));
     assert!(rig.board.resets() > resets, "the watchdog ends it");
     assert_eq!(rig.board.reset_cause(), ResetCause::IndependentWatchdog);
