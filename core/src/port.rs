@@ -3,7 +3,10 @@
 //! The firmware implements them over registers, the tests over memory.
 //! They do not wait on their own account: each call has a bound which the implementer keeps.
 
+use core::hint::black_box;
+
 use crate::config::{Config, Sector};
+use crate::image::manifest;
 
 /// Why a flash operation failed, told apart as the F4's FLASH_SR tells them (RM0090 Rev 19, 3.9.4).
 ///
@@ -37,6 +40,13 @@ pub enum FlashFault {
 pub trait Memory {
     /// The `length` bytes at `address`, or `None` when they are not all readable.
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]>;
+
+    /// What `see` makes of a copy of these bytes: flash may read otherwise the next time. The copy is on the stack; a
+    /// bootloader has another place for it, since it takes return addresses from there.
+    fn copied<T>(&self, bytes: &[u8; manifest::LEN], see: impl FnOnce(&[u8; manifest::LEN]) -> T) -> T {
+        let copy = *bytes;
+        see(black_box(&copy))
+    }
 }
 
 /// True for flash that can be programmed, a whole number of 16 bytes. Starts and erases look at much of

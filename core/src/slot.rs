@@ -64,8 +64,9 @@ fn look<T>(memory: &impl Memory, slot: Slot, see: impl FnOnce(&[u8], View) -> T)
     let bytes = memory.bytes(black_box(slot.base), slot.length)?;
     let offset = manifest::offset(bytes)?;
     let (body, rest) = bytes.split_at_checked(offset as usize)?;
-    let copy: [u8; manifest::LEN] = *rest.first_chunk()?;
-    manifest_in(black_box(&copy), offset).ok().map(|manifest| see(body, manifest))
+    memory.copied(rest.first_chunk()?, |copy| {
+        manifest_in(copy, offset).ok().map(|manifest| see(body, manifest))
+    })
 }
 
 /// True when the image `id` stands in `slot` as a whole, wherever it is linked for.

@@ -14,6 +14,7 @@ use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 use surefoot_core::port::FlashFault;
 #[cfg(feature = "failsafe")]
 use surefoot_core::{
+    image::manifest,
     journal::{Journal, Record},
     port::{Flash, Memory},
     slot::{self, Erased, Machine},
@@ -181,6 +182,10 @@ struct Board;
 impl Memory for Board {
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
         memory::Flash::read(address, length)
+    }
+
+    fn copied<T>(&self, bytes: &[u8; manifest::LEN], see: impl FnOnce(&[u8; manifest::LEN]) -> T) -> T {
+        memory::Flash.copied(bytes, see)
     }
 }
 

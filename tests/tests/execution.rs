@@ -1,9 +1,10 @@
 //! The bootloader runs its own code only: wherever else the core goes, it is a fault and a reset.
 
 use surefoot_core::config::Policy;
+use surefoot_host::job::Finish;
 use surefoot_images::F4_FULL;
 use surefoot_sim::{BoardOptions, Nanos};
-use surefoot_tests::rig::{Found, Rig, board_file};
+use surefoot_tests::rig::{Found, Rig, board_file, example_key};
 
 /// `b .`
 const TRAP: [u8; 2] = [0xFE, 0xE7];
@@ -38,4 +39,24 @@ fn a_return_address_that_leads_out_of_the_bootloader_is_a_reset() {
         rig.board.run_for(Nanos::millis(1));
         assert_eq!((rig.board.pc(), rig.board.resets()), (place, resets), "without it the core stays there");
     }
+}
+
+/// One that switches the unit on has set up its own regions, and expects no other ones.
+#[test]
+fn an_application_finds_the_unit_off_and_without_regions() {
+    let mut rig = Rig::new(F4_FULL, Policy::Signature).expect("the example board");
+    assert_eq!(rig.power_on(Nanos::secs(1)), Found::UpdateMode);
+    rig.attach().expect("enumerates");
+    let mut image = rig.filler(0x400);
+    // MPU_CTRL: PRIVDEFENA, ENABLE. ldr r0, [pc, #8]; movs r1, #5; str r1, [r0]; nop; b .
+    let code: [u16; 8] = [0x4802, 0x2105, 0x6001, 0xBF00, 0xE7FE, 0xBF00, 0xED94, 0xE000];
+    for (place, half) in image[0x200..].as_chunks_mut().0.iter_mut().zip(code) {
+        *place = half.to_le_bytes();
+    }
+    let image = rig.manifest(image, [1, 0, 0], Some(&example_key().expect("published"))).expect("fits");
+    assert_eq!(rig.flash(&image).expect("flashes"), Finish::Application);
+    let resets = rig.board.resets();
+    rig.board.run_for(Nanos::millis(10));
+    assert_eq!((rig.board.pc(), rig.board.resets()), (rig.slot().base + 0x208, resets));
+    assert_eq!(rig.board.read_system(0xE000_ED94), Some(5), "it has switched the unit on");
 }

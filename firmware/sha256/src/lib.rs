@@ -52,24 +52,41 @@ const fn halves<const N: usize>(words: [u64; N]) -> [[u32; 2]; N] {
 
 /// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it, of less than 512 MiB.
 pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
-    digest_with(head, message, compress)
+    digest_with(head, message, &mut Work::new(), compress)
+}
+
+/// What a hash works with; nothing of it matters before or behind.
+#[repr(C, align(4))]
+pub struct Work {
+    state: [u32; 8],
+    tail: [[u8; 64]; 2],
+}
+
+impl Work {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self { state: [0; _], tail: [[0; _]; 2] }
+    }
 }
 
 /// The same with another compression, which takes the state and at least one block.
+#[inline(always)]
 pub fn digest_with(
     head: &[u8],
     message: &[u8],
+    work: &mut Work,
     mut compress: impl FnMut(&mut [u32; 8], &[[u8; 64]]),
 ) -> [u8; 32] {
-    let mut state = START.map(upper);
+    let Work { state, tail } = work;
+    *state = START.map(upper);
     let (head, (blocks, rest)) = (head.as_chunks::<64>().0, message.as_chunks::<64>());
     for blocks in [head, blocks] {
         if !blocks.is_empty() {
-            compress(&mut state, blocks);
+            compress(state, blocks);
         }
     }
     // FIPS 180-4, 5.1.1: a one, zeros, the length in bits.
-    let mut tail = [[0; 64]; 2];
+    *tail = [[0; 64]; 2];
     // Twice, for a processor that skips one: what is not copied is not hashed.
     for _ in 0..2 {
         black_box(&mut tail[0])[..rest.len()].copy_from_slice(rest);
@@ -77,7 +94,7 @@ pub fn digest_with(
     tail[0][rest.len()] = 0x80;
     let last = usize::from(rest.len() >= 56);
     tail[last][60..].copy_from_slice(&((head.as_flattened().len() + message.len()) as u32 * 8).to_be_bytes());
-    compress(&mut state, &tail[..=last]);
+    compress(state, &tail[..=last]);
     let mut out = [0; 32];
     for (to, word) in out.as_chunks_mut().0.iter_mut().zip(state) {
         *to = word.to_be_bytes();

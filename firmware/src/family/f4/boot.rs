@@ -1,8 +1,6 @@
 //! The jump to an application: everything as after reset, then its stack and its first instruction.
 
 use super::{clock, gpio, second, time, usb, watchdog};
-#[cfg(feature = "signature")]
-use cortex_m::peripheral::MPU;
 use cortex_m::peripheral::{NVIC, SCB};
 use surefoot_core::image::VerifiedImage;
 
@@ -39,7 +37,7 @@ fn start(stack: u32, entry: u32, base: u32) -> ! {
         scb.scr.write(0);
         scb.vtor.write(base);
         #[cfg(feature = "signature")]
-        (*MPU::PTR).ctrl.write(0);
+        super::mpu::off();
         cortex_m::asm::dsb();
         cortex_m::asm::isb();
         core::arch::asm!(

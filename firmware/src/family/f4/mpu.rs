@@ -28,3 +28,18 @@ pub fn init() {
         mpu.ctrl.write(1 << 2 | 1);
     }
 }
+
+/// As after reset: off, and without regions, which an application that sets up one of its own does not expect.
+#[inline(always)]
+pub fn off() {
+    // SAFETY: what is executed from here on is the caller's affair.
+    unsafe {
+        let mpu = &*MPU::PTR;
+        mpu.ctrl.write(0);
+        // The region with the number that was written last, then the other one.
+        mpu.rasr.write(0);
+        mpu.rnr.write(0);
+        mpu.rasr.write(0);
+        mpu.rbar.write(0);
+    }
+}

@@ -5,7 +5,9 @@
 //! Padding and the constants are `surefoot-sha256`'s, whose portable compression is the reference.
 //! (FIPS 180-4, section 6.2.2.)
 
+use super::memory;
 use core::arch::global_asm;
+use surefoot_sha256::Work;
 
 unsafe extern "C" {
     /// `state` has eight words, `blocks` to `end` are blocks of 64 bytes, one at least, at any alignment,
@@ -15,7 +17,10 @@ unsafe extern "C" {
 
 /// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it.
 pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
-    surefoot_sha256::digest_with(head, message, |state, blocks| {
+    const { assert!(size_of::<Work>() <= size_of::<memory::Scratch>()) };
+    // SAFETY: one thread, and nothing else is in there now.
+    let work = unsafe { &mut *(&raw mut memory::SCRATCH).cast::<Work>() };
+    surefoot_sha256::digest_with(head, message, work, |state, blocks| {
         let constants = surefoot_sha256::K.as_ptr().cast::<u32>();
         // SAFETY: the three pointers are to live Rust objects of the lengths that the function
         // reads; the last word it reads of `K` is the upper half of its 64th element. Upper halves
@@ -81,16 +86,18 @@ global_asm!(
     rev \\register, r2
 .endm
 
-@ On the stack: the schedule's 64 words, then the four arguments.
+@ On the stack: the four arguments, addresses all, and five more words that no stranger has a say in; then the
+@ schedule's 64 words, which are the image's. A core that skips the `add` at the end takes a stack address for its
+@ return address.
 surefoot_sha256_blocks:
     push {{r4-r11, lr}}
-    sub sp, sp, #272
-    add r12, sp, #256
-    stm r12, {{r0-r3}}
-1:  mov r0, sp
+    sub sp, sp, #292
+    mov r12, sp
+    stm r12, {{r0-r7, r12}}
+1:  add r0, sp, #36
     mov r12, #2
 @ Where a rev is skipped, the state is left, which no word of the block is, and not one of its words.
-2:  ldr r3, [sp, #256]
+2:  ldr r3, [sp]
     ldm r3, {{r4-r11}}
     LOAD r4
     LOAD r5
@@ -103,11 +110,11 @@ surefoot_sha256_blocks:
     stm r0!, {{r4-r11}}
     subs r12, r12, #1
     bne 2b
-    str r1, [sp, #260]
+    str r1, [sp, #4]
 
 @ With fewer words than sixteen this end is another one, and so is the hash.
     add lr, r0, #128
-    mov r0, sp
+    add r0, sp, #36
     mov r6, r10
     mov r7, r11
     ldrd r4, r5, [r0]
@@ -127,11 +134,11 @@ surefoot_sha256_blocks:
     cmp r0, lr
     bne 3b
 
-    ldr r0, [sp, #256]
+    ldr r0, [sp]
     ldm r0, {{r4-r11}}
-    mov r0, sp
-    ldr r1, [sp, #268]
-    add lr, sp, #256
+    add r0, sp, #36
+    ldr r1, [sp, #12]
+    add lr, sp, #292
     eor r12, r5, r6
 4:  ROUND r4 r5 r6 r7 r8 r9 r10 r11 r3 r12
     ROUND r11 r4 r5 r6 r7 r8 r9 r10 r12 r3
@@ -144,12 +151,12 @@ surefoot_sha256_blocks:
     cmp r0, lr
     bne 4b
 @ With fewer rounds, or with other constants, a block could be made for any hash.
-    ldr r3, [sp, #268]
+    ldr r3, [sp, #12]
     add r3, r3, #512
     cmp r1, r3
     bne 5f
 
-    ldr lr, [sp, #256]
+    ldr lr, [sp]
     ldm lr, {{r0-r3}}
     add r4, r4, r0
     add r5, r5, r1
@@ -162,10 +169,10 @@ surefoot_sha256_blocks:
     add r10, r10, r2
     add r11, r11, r3
     stm lr, {{r8-r11}}
-    ldrd r1, r2, [sp, #260]
+    ldrd r1, r2, [sp, #4]
     cmp r1, r2
     bne 1b
-    add sp, sp, #272
+    add sp, sp, #292
     pop {{r4-r11, pc}}
 5:  udf #0
     .size surefoot_sha256_blocks, . - surefoot_sha256_blocks
