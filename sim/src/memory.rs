@@ -92,10 +92,14 @@ impl Ram {
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.pages.bytes_mut()
     }
-    /// What a RAM holds after it had no supply: noise, the same for the same seed.
-    fn scramble(&mut self, random: &mut Random) {
-        for chunk in self.pages.bytes_mut().as_chunks_mut::<8>().0 {
-            *chunk = random.bits().to_le_bytes();
+    /// What a RAM holds after it had no supply: noise, the same for the same seed. To draw each word takes long,
+    /// so pages are one page of noise, each with another number over it.
+    fn scramble(&mut self, noise: &[u64; PAGE / 8], random: &mut Random) {
+        for page in self.pages.bytes_mut().as_chunks_mut::<PAGE>().0 {
+            let over = random.bits();
+            for (word, bits) in page.as_chunks_mut::<8>().0.iter_mut().zip(noise) {
+                *word = (bits ^ over).to_le_bytes();
+            }
         }
     }
     /// Puts bytes back page by page and calls `changed` with the address of each that differed.
@@ -221,8 +225,9 @@ impl Memory {
     /// The supply is gone: the RAMs are noise.
     pub(crate) fn scramble_rams(&mut self, seed: u64, cpu: &mut dyn Cpu) {
         let mut random = Random::new(seed);
+        let noise = std::array::from_fn(|_| random.bits());
         for ram in &mut self.rams {
-            ram.scramble(&mut random);
+            ram.scramble(&noise, &mut random);
             cpu.order(Order::Invalidate(ram.base, ram.base + ram.bytes().len() as u32));
         }
     }
