@@ -22,6 +22,7 @@ fn with_effort(name: &str, shard: usize, shards: usize, effort: Effort, tried: T
         seeds: 1,
         last_words: 1,
         effort,
+        draws: 2,
         tried,
         states: Tried::default(),
         faults: 2,

@@ -9,6 +9,7 @@ use super::Figures;
 use super::bench::{App, Bench, DECISION, Seen, Tape};
 use super::case::{Blow, Case, CutAt, How, Second};
 use super::checks::{Failure, Kind, Promise, State, check, entered};
+use super::depth::{Depth, Every, MORE, Places};
 use super::scenarios::Scenario;
 use super::trace::Trace;
 use super::tried::Tried;
@@ -32,8 +33,6 @@ const AGAIN: u64 = 4;
 const SECOND_UPDATES: u64 = 1024;
 /// Seeds for each kind of torn option byte operation.
 const OPTION_SEEDS: u8 = 32;
-/// So many times as many draws where it matters most what a cut leaves.
-const MORE: u8 = 4;
 /// Draws of a forged id that was torn: few make it read now as that of the confirmed image, now as none.
 const FORGED: u8 = 16;
 /// Bytes from an image's id, the last word of its manifest that is not blank, to its end.
@@ -202,10 +201,9 @@ impl Recorded {
             figures.cuts += 1;
             match self.whole_case(cut, &mut random, figures) {
                 Ok(started) => {
-                    // More draws of a record are for what is erased because it does not read.
-                    let more =
-                        completes == Completes::State && kind as u64 >= 2 + 3 * u64::from(depth.last_words);
-                    self.second_cuts(cut, &started, more, &mut random, depth, figures);
+                    let more = completes == Completes::State;
+                    let places = Places::of(depth, kind as u64, more, seed ^ operation as u64);
+                    self.second_cuts(cut, &started, places, &mut random, depth, figures);
                     self.second_faults(cut, &started, &mut random, figures);
                     self.cuts_of_an_update(cut, completes == Completes::Id, &mut random, depth, figures);
                 }
@@ -427,7 +425,7 @@ impl Recorded {
         &mut self,
         first: CutAt,
         started: &Started,
-        only_erases: bool,
+        places: Places,
         random: &mut Random,
         depth: &Depth,
         figures: &mut Figures,
@@ -438,33 +436,29 @@ impl Recorded {
             let follows = operation < operations && self.bench.every == 1;
             // An erase in a slot is that of a copy back; one that has hardly begun is one of five draws.
             let erases = match started.tape.forks[operation - 1].operation() {
-                Some(Operation::Erase { address, .. }) if !self.bench.in_journal(address) => {
-                    usize::from(MORE)
-                }
-                _ => 0,
+                Some(Operation::Erase { address, .. }) => !self.bench.in_journal(address),
+                _ => false,
             };
-            if only_erases && erases == 0 {
+            if !places.has(operation, erases) {
                 continue;
             }
             let mut of_the_place = None;
-            if let Some(tried) = &depth.every {
+            if let Some(Every { tried, seed, .. }) = &depth.every {
                 let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
                 let place = Tried::place(self.world, fork, promise);
                 if !tried.is_new(place) {
-                    figures.same += Depth::SECOND_CUTS - u64::from(follows);
+                    figures.same += depth.second_ways(follows, &mut Random::new(0)).len() as u64;
                     continue;
                 }
                 // Whoever comes here first tries the same cuts.
-                of_the_place = Some(Random::new(place));
+                of_the_place = Some(Random::new(place ^ seed));
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
-            let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], erases).flatten();
-            for how in Depth::second_kinds(random).into_iter().chain(torn) {
+            let torn = if erases { depth.erases() } else { 0 };
+            let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], torn).flatten();
+            for how in depth.second_ways(follows, random).into_iter().chain(torn) {
                 if figures.failed() >= depth.most_failures {
                     return;
-                }
-                if follows && how == How::AFTER {
-                    continue;
                 }
                 if depth.every.is_none() && random.bits() >> 32 >= depth.second {
                     continue;
@@ -547,43 +541,4 @@ impl Recorded {
         }
         Err(Failure::Bricked(format!("a trial is not over after {MOST_TRIALS} starts")))
     }
-}
-
-/// How much is tried at each operation.
-#[derive(Clone, Debug, Default)]
-pub struct Depth {
-    /// Seeds for each kind of torn operation of flash.
-    pub seeds: u8,
-    /// The same for the last words of records.
-    pub last_words: u8,
-    /// Share of the first cuts, in 2^32 parts.
-    pub first: u64,
-    /// Share of the second cuts, in 2^32 parts.
-    pub second: u64,
-    /// Instead of shares: all of them, second ones at each place that is not among these.
-    pub every: Option<Tried>,
-    /// So many failures end it.
-    pub most_failures: u64,
-}
-
-impl Depth {
-    /// Before, after, and inside in three ways, each by so many seeds.
-    fn first_kinds(seeds: u8) -> impl Iterator<Item = How> {
-        let torn = std::iter::repeat_n([How::TORN, How::DRIFTING, How::RESTLESS], seeds.into());
-        [How::BEFORE, How::AFTER].into_iter().chain(torn.flatten())
-    }
-
-    /// Before, after, and inside in one of three ways.
-    pub(super) fn second_kinds(random: &mut Random) -> [How; 3] {
-        let torn = [How::TORN, How::DRIFTING, How::RESTLESS][random.below(3) as usize];
-        [How::BEFORE, torn, How::AFTER]
-    }
-
-    /// First cuts at one operation, the last words of records and option bytes aside.
-    pub fn first_cuts(&self) -> u64 {
-        2 + 3 * u64::from(self.seeds)
-    }
-
-    /// Second cuts at one operation of a recovery, if none is left out.
-    pub const SECOND_CUTS: u64 = 3;
 }

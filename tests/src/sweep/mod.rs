@@ -14,6 +14,7 @@ mod aging;
 pub mod bench;
 pub mod case;
 pub mod checks;
+pub mod depth;
 pub mod engine;
 mod faults;
 pub mod scenarios;
@@ -24,7 +25,8 @@ mod updates;
 use anyhow::{Context, Result, ensure};
 use case::Case;
 use checks::Failure;
-use engine::{Depth, Recorded};
+use depth::{Depth, Every};
+use engine::Recorded;
 use scenarios::Scenario;
 use std::fmt;
 use std::time::Instant;
@@ -51,6 +53,8 @@ pub struct Options {
     pub last_words: u8,
     /// How much is tried.
     pub effort: Effort,
+    /// Ways of a second cut that are drawn at each place, of four, where every place is cut.
+    pub draws: u8,
     /// The places of second cuts that were tried, by other threads too.
     pub tried: Tried,
     /// The states of the flash that boards were started with after a cut, likewise.
@@ -195,8 +199,9 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Vec<
         let started = Instant::now();
         one.swap_board(&mut board);
         let (first, second) = (parts_of(first), parts_of(second));
-        let every = options.tries_every(&one.scenario).then(|| options.tried.clone());
-        let Options { seeds, last_words, .. } = *options;
+        let Options { seeds, last_words, draws, seed, .. } = *options;
+        let every = Every { tried: options.tried.clone(), draws, seed };
+        let every = options.tries_every(&one.scenario).then_some(every);
         let depth = Depth { seeds, last_words, first, second, every, most_failures: options.most_failures };
         let mut figures = Figures::default();
         let seed = Random::new(options.seed ^ hash(&one.scenario.name)).bits();

@@ -4,7 +4,8 @@ use super::Figures;
 use super::bench::{App, DECISION, Recipe, Seen};
 use super::case::{Blow, CutAt, Second};
 use super::checks::{Failure, Promise, State};
-use super::engine::{Depth, PATIENCE, Recorded, Start, Started};
+use super::depth::Depth;
+use super::engine::{PATIENCE, Recorded, Start, Started};
 use anyhow::Result;
 use surefoot_sim::random::Random;
 

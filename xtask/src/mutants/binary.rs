@@ -12,6 +12,8 @@ use surefoot_tests::sweep::{self, Effort, Options, Tried, scenarios};
 const CUTS: u64 = 6_000;
 /// Seeds for the last words of records.
 const LAST_WORDS: u8 = 16;
+/// Ways of a second cut at each place, where all places are cut.
+const DRAWS: u8 = 3;
 /// Faults of the flash in each scenario.
 const FAULTS: usize = 60;
 
@@ -28,6 +30,7 @@ pub fn sees(copy: &Copy, only: &str) -> Result<bool> {
         seeds: 1,
         last_words: LAST_WORDS,
         effort,
+        draws: DRAWS,
         tried: Tried::default(),
         states: Tried::default(),
         faults: FAULTS,
