@@ -71,6 +71,8 @@ fn a_case_is_replayed_by_its_name_and_told_as_a_timeline() {
         "backup-update/9:torn:7/3:after:1",
         "ab-confirm/200:once:2",
         "ab-downgrade/181:ages:2",
+        // An image that is forged in the run was forged when that was recorded.
+        "signed-forged/33:once:599199fb2d0ac3cf",
     ] {
         let case = name.parse().expect("a case");
         let (figures, trace) = sweep::replay(&case, F4_FULL, true).expect("the scenario runs");
