@@ -32,7 +32,7 @@ pub struct Args {
     full: bool,
     /// With --full: so many of the four ways of a second cut at each place (before, and inside leaving solid,
     /// drifting or restless bits), and from 2 on behind every torn first cut. 4 leaves nothing out and takes
-    /// about four times as long; another --seed draws others
+    /// several times as long; another --seed draws others
     #[arg(long, value_name = "N", requires = "full", default_value_t = DRAWS, value_parser = clap::value_parser!(u8).range(1..=4))]
     draws: u8,
     /// Cuts to aim at; with --full: in the scenarios that are sampled
