@@ -139,7 +139,7 @@ fn without_a_look_at_the_end_of_the_rounds_a_block_that_is_made_for_eight_boots_
     // `bne` to the `udf` behind the function is a no-operation.
     let code = named("surefoot_sha256_blocks");
     let mut binary = F4_FULL.binary.to_vec();
-    let end = code.clone().step_by(2).filter(|at| half(&binary, *at) == 0xDE00).last().expect("udf");
+    let end = code.clone().step_by(2).rfind(|at| half(&binary, *at) == 0xDE00).expect("udf");
     let leads = |at: u32| {
         let half = half(F4_FULL.binary, at);
         half >> 8 == 0xD1 && at.wrapping_add(4).wrapping_add_signed(i32::from(half as i8) << 1) == end

@@ -24,8 +24,8 @@ pub fn reduce(machine: &mut Machine, words: &[[u32; 2]; 8], canonical: &Number) 
         // Below L before, so below 2L after.
         DOUBLE.run(machine);
         // The bytes of a word the other way round: its halves, and theirs.
-        let half = words.as_flattened()[i / 32 ^ 1];
-        machine[0][0] |= half >> (i % 32 ^ 24) & 1;
+        let half = words.as_flattened()[(i / 32) ^ 1];
+        machine[0][0] |= half >> ((i % 32) ^ 24) & 1;
         REDUCE.run(machine);
     }
     Some(machine[0])

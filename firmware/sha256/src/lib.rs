@@ -69,6 +69,12 @@ impl Work {
     }
 }
 
+impl Default for Work {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The same with another compression, which takes the state and at least one block.
 #[inline(always)]
 pub fn digest_with(

@@ -68,7 +68,7 @@ impl Crypto for Lenient {
     fn ed25519(
         &mut self,
         key: &[u8; 32],
-        message: &[u8; manifest::SIGNED_LEN],
+        _message: &[u8; manifest::SIGNED_LEN],
         signature: &[u8; 64],
     ) -> bool {
         signature[0] == key[0]

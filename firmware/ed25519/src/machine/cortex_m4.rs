@@ -43,7 +43,7 @@ impl Deref for Machine {
     #[inline(always)]
     fn deref(&self) -> &Registers {
         // SAFETY: this is the only one, and borrowed.
-        unsafe { &*(&raw const REGISTERS) }
+        unsafe { (&raw const REGISTERS).as_ref_unchecked() }
     }
 }
 
@@ -51,7 +51,7 @@ impl DerefMut for Machine {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut Registers {
         // SAFETY: as above.
-        unsafe { &mut *(&raw mut REGISTERS) }
+        unsafe { (&raw mut REGISTERS).as_mut_unchecked() }
     }
 }
 

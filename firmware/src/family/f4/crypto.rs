@@ -52,7 +52,7 @@ pub fn proves(key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) 
     const LENGTH: usize = 64 + SIGNED_LEN;
     // SAFETY: one thread, and nothing else refers to it now; words are bytes, too.
     unsafe {
-        let signed = &mut *(&raw mut SIGNED);
+        let signed = (&raw mut SIGNED).as_mut_unchecked();
         let bytes = signed.as_mut_ptr().cast::<u8>();
         bytes.copy_from_nonoverlapping(signature.as_ptr(), 32);
         bytes.add(32).copy_from_nonoverlapping(key.as_ptr(), 32);
