@@ -7,7 +7,7 @@
 //!
 //! The models are stricter than silicon: what the manual forbids is recorded as a [`Violation`].
 //!
-//! House rule 7 (unsafe code only where it must be): [`memory`] and [`cpu`].
+//! Unsafe code is in [`memory`] and [`cpu`] only, which hand mapped memory to the core.
 
 #![deny(unsafe_code)]
 

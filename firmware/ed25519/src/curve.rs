@@ -1,7 +1,7 @@
 //! Points of edwards25519 in extended coordinates (RFC 8032, 5.1.4): X, Y, Z, T with x = X/Z,
 //! y = Y/Z, xy = T/Z.
 
-use crate::machine::{MODULUS, Machine, Number, Program, add, mul, sub};
+use crate::machine::{MODULUS, Machine, Marked, Number, Program, add, mul, sub};
 
 // Registers: the point under work,
 const X: usize = 0;
@@ -153,7 +153,7 @@ fn power(machine: &mut Machine) {
 
 /// True when `program` leaves zero in B.
 #[inline(never)]
-fn vanishes(machine: &mut Machine, program: &[u16]) -> bool {
+fn vanishes(machine: &mut Machine, program: Marked) -> bool {
     machine.run(program);
     machine[B].iter().fold(0, |all, word| all | word) == 0
 }
@@ -170,7 +170,7 @@ pub fn double_multiple<'m>(m: &'m mut Machine, s: &Number, k: &Number, key: &Num
     DECOMPRESS.run(m);
     power(m);
     CANDIDATE.run(m);
-    if !vanishes(m, &TRY.0) && !vanishes(m, &TRY.0) {
+    if !vanishes(m, TRY.marked()) && !vanishes(m, TRY.marked()) {
         return None;
     }
     // The other root: it is -A that is added.
@@ -178,7 +178,7 @@ pub fn double_multiple<'m>(m: &'m mut Machine, s: &Number, k: &Number, key: &Num
         NEGATE.run(m);
     }
     EXTEND.run(m);
-    if vanishes(m, &ORDER.0) {
+    if vanishes(m, ORDER.marked()) {
         return None;
     }
     // -A, B - A and B as they are added.
@@ -205,7 +205,7 @@ pub fn double_multiple<'m>(m: &'m mut Machine, s: &Number, k: &Number, key: &Num
             DOUBLE.run_behind::<4>(m);
         }
     }
-    if vanishes(m, &ORDER.0) {
+    if vanishes(m, ORDER.marked()) {
         return None;
     }
     INVERT.run(m);

@@ -50,7 +50,11 @@ pub const fn sub(to: usize, a: usize, b: usize) -> u16 {
 }
 
 /// Operations in a row, at least one; the last one is marked.
-pub struct Program<const N: usize>(pub [u16; N]);
+pub struct Program<const N: usize>([u16; N]);
+
+/// The operations of a [`Program`], up to its last one, which is marked.
+#[derive(Clone, Copy)]
+pub struct Marked<'a>(&'a [u16]);
 
 impl<const N: usize> Program<N> {
     pub const fn new(mut operations: [u16; N]) -> Self {
@@ -58,16 +62,22 @@ impl<const N: usize> Program<N> {
         Self(operations)
     }
 
+    /// All of it.
+    #[inline(always)]
+    pub fn marked(&self) -> Marked<'_> {
+        Marked(&self.0)
+    }
+
     /// Runs all of it.
     #[inline(always)]
     pub fn run(&self, machine: &mut Machine) {
-        machine.run(&self.0);
+        machine.run(self.marked());
     }
 
     /// Runs it without its first `SKIPPED` operations.
     #[inline(always)]
     pub fn run_behind<const SKIPPED: usize>(&self, machine: &mut Machine) {
         const { assert!(SKIPPED < N) };
-        machine.run(&self.0[SKIPPED..]);
+        machine.run(Marked(&self.0[SKIPPED..]));
     }
 }

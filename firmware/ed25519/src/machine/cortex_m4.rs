@@ -1,7 +1,7 @@
 //! The machine in assembly for Cortex-M4, whose UMAAL adds two words to a product of two.
 #![allow(unsafe_code)]
 
-use super::{LAST, Registers};
+use super::{Marked, Registers};
 use core::arch::global_asm;
 use core::ops::{Deref, DerefMut};
 
@@ -28,13 +28,12 @@ impl Machine {
         Self(())
     }
 
-    /// Runs `program` up to its marked operation; its last one must be marked.
+    /// Runs `program` up to its marked operation.
     #[inline(always)]
-    pub fn run(&mut self, program: &[u16]) {
-        debug_assert!(program.last().is_some_and(|operation| operation & LAST != 0));
-        // SAFETY: an operation's three fields have four bits each, so all addresses are in the registers;
-        // only `Program` calls this, and marks the last operation.
-        unsafe { surefoot_ed25519_run(program.as_ptr()) }
+    pub fn run(&mut self, program: Marked) {
+        // SAFETY: an operation's three fields have four bits each, so all addresses are in the registers; the last
+        // operation is marked.
+        unsafe { surefoot_ed25519_run(program.0.as_ptr()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The machine in plain Rust: the reference for the assembly, and what host tests run on.
 
-use super::{ADDITIVE, LAST, MINUS, MODULUS, Number, Registers};
+use super::{ADDITIVE, LAST, MINUS, MODULUS, Marked, Number, Registers};
 use core::ops::{Deref, DerefMut};
 
 /// The registers and what works on them.
@@ -14,8 +14,8 @@ impl Machine {
     }
 
     /// Runs `program` up to its marked operation.
-    pub fn run(&mut self, program: &[u16]) {
-        run(&mut self.0, program);
+    pub fn run(&mut self, program: Marked) {
+        run(&mut self.0, program.0);
     }
 }
 

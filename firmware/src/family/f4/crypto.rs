@@ -45,7 +45,7 @@ impl Crypto for Software {
     }
 }
 
-/// True when the signature is the key's. Of the ones before nothing is left.
+/// True when the signature is the key's. What it works on is all copied again, whatever was copied before.
 #[inline(never)]
 pub fn proves(key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> bool {
     static mut SIGNED: [Block; 2] = [[[0; 8]; 4]; 2];
