@@ -104,27 +104,44 @@ fn without_a_second_look_a_signature_that_is_made_for_a_skip_boots_and_is_seen()
     assert!(all.booted > 0, "none of {} skips boots", all.skips);
 }
 
-/// Each conditional branch of SHA-256, in each of its executions and for good, with an image that is made for one
-/// that leaves the rounds early.
-fn rounds(firmware: Option<Image>) -> glitch::Figures {
-    let code = named("surefoot_sha256_blocks");
-    // BNE, in two bytes and in four (ARMv7-M, A7.7.12).
-    let leads = |at: u32| {
-        let (first, second) = (half(F4_FULL.binary, at), half(F4_FULL.binary, at + 2));
-        first >> 8 == 0xD1 || first & 0xFBC0 == 0xF040 && second & 0xD000 == 0x8000
-    };
-    let branches: Vec<u32> = code.step_by(2).filter(|at| leads(*at)).collect();
-    assert!(branches.len() >= 5, "{branches:x?}");
+/// The half-words of a function for which this holds.
+fn places(function: &str, wanted: impl Fn(u16, u16) -> bool) -> Vec<u32> {
+    let code = named(function);
+    let wanted = |at: &u32| wanted(half(F4_FULL.binary, *at), half(F4_FULL.binary, at + 2));
+    code.step_by(2).filter(wanted).collect()
+}
+
+/// Each of these, in each of its executions and for good.
+fn skips(refusal: &str, places: &[u32], firmware: Option<Image>) -> glitch::Figures {
     let mut all = glitch::Figures::default();
-    for at in branches {
+    for &at in places {
         let addresses = Some(at..at + 2);
         let options =
-            Options { effort: Effort::Full, addresses, firmware, ..Options::sample(0, "plain-rounds-boot") };
+            Options { effort: Effort::Full, each: 4_000, addresses, firmware, ..Options::sample(0, refusal) };
         let part = glitch::sum(&glitch::run(&options, 1, &|_| {}).expect("runs"));
         (all.skips, all.booted) = (all.skips + part.skips, all.booted + part.booted);
         all.failures.extend(part.failures);
     }
     all
+}
+
+/// The shipped bootloader with no-operations in place of short instructions.
+fn without(places: &[u32]) -> Image {
+    let mut binary = F4_FULL.binary.to_vec();
+    for at in places {
+        binary[(at - 0x0800_0000) as usize..][..2].copy_from_slice(&[0x00, 0xBF]);
+    }
+    Image { binary: binary.leak(), ..F4_FULL }
+}
+
+/// Each conditional branch of SHA-256, with an image that is made for one that leaves the rounds early.
+fn rounds(firmware: Option<Image>) -> glitch::Figures {
+    // BNE, in two bytes and in four (ARMv7-M, A7.7.12).
+    let branches = places("surefoot_sha256_blocks", |first, second| {
+        first >> 8 == 0xD1 || first & 0xFBC0 == 0xF040 && second & 0xD000 == 0x8000
+    });
+    assert!(branches.len() >= 5, "{branches:x?}");
+    skips("plain-rounds-boot", &branches, firmware)
 }
 
 #[test]
@@ -137,17 +154,66 @@ fn a_block_that_is_made_for_eight_rounds_of_its_hash_boots_nothing() {
 #[test]
 fn without_a_look_at_the_end_of_the_rounds_a_block_that_is_made_for_eight_boots_and_is_seen() {
     // `bne` to the `udf` behind the function is a no-operation.
-    let code = named("surefoot_sha256_blocks");
-    let mut binary = F4_FULL.binary.to_vec();
-    let end = code.clone().step_by(2).rfind(|at| half(&binary, *at) == 0xDE00).expect("udf");
-    let leads = |at: u32| {
-        let half = half(F4_FULL.binary, at);
-        half >> 8 == 0xD1 && at.wrapping_add(4).wrapping_add_signed(i32::from(half as i8) << 1) == end
+    let end = *places("surefoot_sha256_blocks", |first, _| first == 0xDE00).last().expect("udf");
+    let branches = places("surefoot_sha256_blocks", |first, _| first >> 8 == 0xD1);
+    let leads = |at: &u32| {
+        let offset = i32::from(half(F4_FULL.binary, *at) as i8) << 1;
+        at.wrapping_add(4).wrapping_add_signed(offset) == end
     };
-    let branches: Vec<u32> = code.step_by(2).filter(|at| leads(*at)).collect();
-    let [branch] = branches[..] else { panic!("{branches:x?}") };
-    binary[(branch - 0x0800_0000) as usize..][..2].copy_from_slice(&[0x00, 0xBF]);
-    let all = rounds(Some(Image { binary: binary.leak(), ..F4_FULL }));
+    let branches: Vec<u32> = branches.into_iter().filter(leads).collect();
+    assert_eq!(branches.len(), 1, "{branches:x?}");
+    let all = rounds(Some(without(&branches)));
+    assert!(all.booted > 0, "none of {} skips boots", all.skips);
+}
+
+/// REV of a word of the block, with an image in which one is not what was signed, but that was the same as the one
+/// before it in its register.
+fn words(firmware: Option<Image>) -> glitch::Figures {
+    // REV, in two bytes and in four (ARMv7-M, A7.7.113).
+    let turns = places("surefoot_sha256_blocks", |first, second| {
+        first & 0xFFC0 == 0xBA00 || first & 0xFFF0 == 0xFA90 && second & 0xF0F0 == 0xF080
+    });
+    assert_eq!(turns.len(), 8, "{turns:x?}");
+    skips("plain-word-boot", &turns, firmware)
+}
+
+#[test]
+fn a_word_that_is_not_taken_into_the_hash_boots_nothing() {
+    let all = words(None);
+    assert!(all.skips >= 100, "{} skips", all.skips);
+    assert_eq!(all.booted, 0, "{:?}", all.failures);
+}
+
+#[test]
+fn where_the_words_before_are_left_one_that_is_not_taken_boots_and_is_seen() {
+    // LDM r3, {r4-r11}
+    let clears = places("surefoot_sha256_blocks", |first, second| first == 0xE893 && second == 0x0FF0);
+    let [clear] = clears[..] else { panic!("{clears:x?}") };
+    let all = words(Some(without(&[clear, clear + 2])));
+    assert!(all.booted > 0, "none of {} skips boots", all.skips);
+}
+
+/// A store of memcpy, with an image whose vector table has a byte that was zero when it was signed.
+fn stores() -> Vec<u32> {
+    // STRB r3, [r0, r2]
+    let stores = places("memcpy", |first, _| first == 0x5483);
+    assert_eq!(stores.len(), 2, "{stores:x?}");
+    stores
+}
+
+#[test]
+fn a_byte_of_the_vectors_that_is_not_copied_boots_nothing() {
+    let all = skips("plain-vector-boot", &stores()[..1], None);
+    assert!(all.skips >= 500, "{} skips", all.skips);
+    assert_eq!(all.booted, 0, "{:?}", all.failures);
+    let all = skips("plain-tail-boot", &stores()[1..], None);
+    assert_eq!(all.booted, 0, "{:?}", all.failures);
+}
+
+#[test]
+fn where_bytes_are_copied_once_one_that_is_not_copied_boots_and_is_seen() {
+    let firmware = without(&stores()[1..]);
+    let all = skips("plain-vector-boot", &stores()[..1], Some(firmware));
     assert!(all.booted > 0, "none of {} skips boots", all.skips);
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use surefoot_images::{F4_CRC, F4_FULL, Image, make};
+use surefoot_tests::glitch::engine::EACH;
 use surefoot_tests::glitch::{self, Effort, Figures, News, Options, Part};
 
 /// The run for CI: glitches of each refusal, and one in so many refusals.
@@ -92,6 +93,7 @@ impl Args {
             addresses: self.address.map(|at| at..at + 1),
             firmware: firmware(self)?,
             until_failure: self.until_failure,
+            each: EACH,
         })
     }
 }

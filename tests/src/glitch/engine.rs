@@ -16,8 +16,9 @@ use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
 use surefoot_sim::{Board, Nanos, Snapshot, Stop};
 
-/// Executions of an address that are known one by one; of those behind them as many more, drawn by the seed.
+/// Executions of an address that are known one by one, where nothing else is asked for.
 pub const EACH: usize = 1_000;
+/// As many more of those behind them, drawn by the seed.
 const DRAWN: usize = 16;
 /// How long a run goes on behind the time of the clean one.
 const MORE: Nanos = Nanos::millis(30);
@@ -100,13 +101,23 @@ pub struct Engine {
     /// What it executed, by address.
     pub executed: BTreeMap<u32, Executed>,
     fault_handler: u32,
-    /// Where the R is that was computed last, for a signature that is made for each glitch.
-    computed: Option<u32>,
+    made: Made,
+}
+
+/// What of the image is made for each glitch.
+enum Made {
+    /// Nothing.
+    Nothing,
+    /// The signature's R; here is the one that was computed last.
+    Signature(u32),
+    /// A frame for the end of the jump: these words, one after the other.
+    Frame(Vec<Vec<u32>>),
 }
 
 impl Engine {
-    /// Makes the board and does the clean run, which has to refuse.
-    pub fn new(refusal: Refusal, firmware: Option<Image>, seed: u64) -> Result<Self> {
+    /// Makes the board and does the clean run, which has to refuse. The first `each` executions of an address are
+    /// known one by one.
+    pub fn new(refusal: Refusal, firmware: Option<Image>, seed: u64, each: usize) -> Result<Self> {
         let mut scene = refusal.scene(firmware)?;
         let handler = scene.rig.sealed.get(12..16).and_then(|b| b.try_into().ok()).context("vectors")?;
         let fault_handler = u32::from_le_bytes(handler) & !1;
@@ -125,11 +136,9 @@ impl Engine {
             operations,
             executed: BTreeMap::new(),
             fault_handler,
-            computed: (refusal.wrong == Wrong::Made)
-                .then(|| computed(firmware.unwrap_or(refusal.build())))
-                .transpose()?,
+            made: Made::Nothing,
         };
-        engine.trace(seed)?;
+        engine.trace(seed, each)?;
         if refusal.way == Way::Boot {
             engine.span = engine.board().now().since(began);
         }
@@ -137,6 +146,16 @@ impl Engine {
         engine.begin()?;
         let clean = engine.finish();
         ensure!(clean == Outcome::UpdateMode, "{}: the clean run ends in {clean:?}", refusal.name());
+        let image = firmware.unwrap_or(refusal.build());
+        engine.made = match refusal.wrong {
+            Wrong::Made => Made::Signature(computed(image)?),
+            Wrong::Frame | Wrong::FrameInBody => {
+                // Another frame fits an instruction that moves the stack, and what lies on it.
+                engine.executed.retain(|_, executed| executed.instruction.stack);
+                Made::Frame(frames(image, &engine.scene)?)
+            }
+            _ => Made::Nothing,
+        };
         Ok(engine)
     }
 
@@ -147,14 +166,15 @@ impl Engine {
 
     fn begin(&mut self) -> Result<()> {
         self.scene.rig.board.restore(&self.start);
-        match self.computed {
-            Some(_) => self.scene.sign(&self.scene.r()),
-            None => Ok(()),
+        match self.made {
+            Made::Nothing => Ok(()),
+            Made::Signature(_) => self.scene.sign(&self.scene.r()),
+            Made::Frame(_) => self.scene.replace(self.scene.image.clone()),
         }
     }
 
     /// The clean run, instruction by instruction.
-    fn trace(&mut self, seed: u64) -> Result<()> {
+    fn trace(&mut self, seed: u64, each: usize) -> Result<()> {
         let mut random = Random::new(seed);
         let end = self.board().now() + self.span;
         let mut number = 0;
@@ -180,13 +200,13 @@ impl Engine {
                 }
             };
             one.count += 1;
-            if one.at.len() < EACH + DRAWN {
+            if one.at.len() < each + DRAWN {
                 one.at.push(number);
             } else {
                 // Each of those behind the first has the same chance (reservoir sampling).
-                let place = random.below(one.count - EACH as u64) as usize;
+                let place = random.below(one.count - each as u64) as usize;
                 if place < DRAWN {
-                    one.at[EACH + place] = number;
+                    one.at[each + place] = number;
                 }
             }
             number += 1;
@@ -195,10 +215,35 @@ impl Engine {
         Ok(())
     }
 
+    /// So many images are tried with each glitch, or nearly.
+    pub fn images(&self) -> usize {
+        match &self.made {
+            Made::Nothing => 1,
+            Made::Signature(_) => 1 + MADE,
+            Made::Frame(frames) => frames.len(),
+        }
+    }
+
     /// True when this boots the image.
     pub fn boots(&mut self, glitch: Glitch) -> Result<bool> {
+        match &self.made {
+            Made::Nothing => self.tries(glitch),
+            &Made::Signature(computed) => self.tries_signatures(glitch, computed),
+            Made::Frame(frames) => {
+                for frame in frames.clone() {
+                    let image = self.refusal.image(&self.scene.rig.file, self.scene.slot, &frame)?;
+                    self.scene.replace(image)?;
+                    if self.tries(glitch)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn tries_signatures(&mut self, glitch: Glitch, computed: u32) -> Result<bool> {
         let mut boots = self.tries(glitch)?;
-        let Some(computed) = self.computed else { return Ok(boots) };
         // What the chip came to with the glitch becomes the signature's R; it fits if the chip comes to it again.
         let first = self.scene.r();
         for _ in 0..MADE {
@@ -243,7 +288,7 @@ impl Engine {
         glitches: &[Glitch],
         each: &mut dyn FnMut(Glitch, bool) -> bool,
     ) -> Result<()> {
-        if self.computed.is_some() {
+        if !matches!(self.made, Made::Nothing) {
             for &glitch in glitches {
                 let boots = self.boots(glitch)?;
                 if !each(glitch, boots) {
@@ -274,8 +319,8 @@ impl Engine {
             self.board().run_instructions(number - *at, Nanos::millis(5));
             *at += self.board().instructions() - before;
         }
-        // Another signature takes a carry more or less.
-        let near = if self.computed.is_some() { NEAR } else { 0 };
+        // Another image takes a carry more or less.
+        let near = if matches!(self.made, Made::Nothing) { 0 } else { NEAR };
         for _ in 0..near {
             if self.board().pc() != pc {
                 self.board().run_instructions(1, Nanos::millis(5));
@@ -400,6 +445,32 @@ fn computed(image: Image) -> Result<u32> {
     let elf = object::File::parse(image.elf)?;
     let symbol = elf.symbols().find(|symbol| symbol.name() == Ok("surefoot_ed25519_registers"));
     Ok(symbol.context("no registers of the verifier")?.address() as u32 + 32)
+}
+
+/// Frames that lead behind the second look, with the registers that the end of the jump takes: r8, r9 and r10 for
+/// entry, vectors and stack. They are right in front of the return address, or four words farther; or a function's
+/// end loads them first. Each begins at each of its words.
+fn frames(image: Image, scene: &Scene) -> Result<Vec<Vec<u32>>> {
+    let binary = image.binary;
+    let at = |bytes: &[u8]| binary.windows(bytes.len()).step_by(2).position(|window| window == bytes);
+    let address = |place: usize| (0x0800_0000 + 2 * place as u32) | 1;
+    // The watchdog's key is the first thing behind the look: movw r1, #0xAAAA, behind the load of its address.
+    let behind = address(at(&[0x4A, 0xF6, 0xAA, 0x21]).context("no feeding of the watchdog")?) - 2;
+    let registers = [scene.entry | 1, scene.slot.base, 0x2002_0000, 0];
+    let mut frames = vec![[&registers[..], &registers, &[behind]].concat()];
+    // pop.w {r8-r11}; pop {r4-r7, pc}
+    if let Some(loads) = at(&[0xBD, 0xE8, 0x00, 0x0F, 0xF0, 0xBD]) {
+        frames.push([&[address(loads)][..], &registers, &[0; 4], &[behind]].concat());
+    }
+    let turned = |frame: &Vec<u32>| {
+        let frame = frame.clone();
+        (0..frame.len()).map(move |by| {
+            let mut frame = frame.clone();
+            frame.rotate_left(by);
+            frame
+        })
+    };
+    Ok(frames.iter().flat_map(turned).collect())
 }
 
 /// True for an address in the RAM.

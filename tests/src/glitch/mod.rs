@@ -11,7 +11,7 @@ pub mod refusals;
 mod thumb;
 
 use anyhow::{Context, Result};
-use engine::{Engine, Glitch};
+use engine::{EACH, Engine, Glitch};
 use object::{Object, ObjectSymbol};
 use refusals::Refusal;
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ pub struct Options {
     pub firmware: Option<Image>,
     /// Stop at the first that boots.
     pub until_failure: bool,
+    /// So many executions of each instruction one by one.
+    pub each: usize,
 }
 
 impl Options {
@@ -62,6 +64,7 @@ impl Options {
             addresses: None,
             firmware: None,
             until_failure: false,
+            each: EACH,
         }
     }
 }
@@ -165,7 +168,7 @@ pub fn sum(parts: &[Part]) -> Figures {
 
 fn one(refusal: Refusal, options: &Options, each: &(dyn Fn(News) + Sync)) -> Result<Part> {
     let start = std::time::Instant::now();
-    let mut engine = Engine::new(refusal, options.firmware, options.seed)?;
+    let mut engine = Engine::new(refusal, options.firmware, options.seed, options.each)?;
     let (always, once) = glitches(&engine, options)?;
     let mut figures = Figures::default();
     let mut tell = |glitch: Glitch, boots: bool| {
@@ -214,6 +217,7 @@ fn glitches(engine: &Engine, options: &Options) -> Result<(Vec<Glitch>, Vec<Glit
         once.clear();
     }
     if let Effort::Sample(count) = options.effort {
+        let count = count.div_ceil(engine.images());
         draw(&mut always, count * 2 / 3, &mut random);
         draw(&mut once, count / 3, &mut random);
     }

@@ -69,6 +69,16 @@ pub enum Wrong {
     Body,
     /// A block of the body, which is made so that eight rounds of SHA-256 in place of its 64 come to the same.
     Rounds,
+    /// A word of the body that is the same as the one eight words before it, in the image that was signed.
+    Word,
+    /// A byte of the vector table that is zero in the image that was signed.
+    Vector,
+    /// A byte of the last, unfinished block, zero in the image that was signed.
+    Tail,
+    /// A frame for the way to the end of the jump, in place of the manifest.
+    Frame,
+    /// The same at the end of the body, with a manifest that fits it, and in place of the signature.
+    FrameInBody,
     /// It is not signed.
     Unsigned,
     /// A stranger signed it.
@@ -140,7 +150,8 @@ pub fn all() -> Vec<Refusal> {
     let vectors = [StackPointer, Reset];
     add(Plain, Boot, &signed);
     add(Plain, Boot, &vectors);
-    add(Plain, Boot, &[Made, Order, Rounds]);
+    add(Plain, Boot, &[Made, Order, Rounds, Word, Vector, Tail, Frame, FrameInBody]);
+    add(Single, Boot, &[Frame, FrameInBody]);
     add(Ab, Boot, &[Made]);
     add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked]);
     add(Plain, Silence, &[Signature, Body, SealedRevoked]);
@@ -191,7 +202,7 @@ impl Refusal {
         let file = self.file()?;
         let slot = *file.running_slots().last().context("a slot")?;
         let mut rig = Rig::on(bench::parts(), firmware.unwrap_or(self.build()), file)?;
-        let image = self.image(&rig, slot)?;
+        let image = self.image(&rig.file, slot, &[0])?;
         self.record(&mut rig, &image)?;
         let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY };
         match self.way {
@@ -251,9 +262,11 @@ impl Refusal {
         Ok(BoardFile::parse(&text, &fixtures::root().join("boards"))?)
     }
 
-    /// The image with its fault.
-    fn image(&self, rig: &Rig, slot: Slot) -> Result<Vec<u8>> {
-        let mut body = traps(BODY);
+    /// The image with its fault; `frame` is what a [`Wrong::Frame`] consists of, again and again.
+    pub fn image(&self, file: &BoardFile, slot: Slot, frame: &[u32]) -> Result<Vec<u8>> {
+        // An unfinished block takes a body that is not a whole number of them.
+        let length = if self.wrong == Wrong::Tail { BODY - 0x20 } else { BODY };
+        let mut body = traps(length);
         let stack: u32 = if self.wrong == Wrong::StackPointer { 0x1000_0000 } else { 0x2002_0000 };
         let entry = if self.wrong == Wrong::Reset { slot.base + 0x2000 } else { slot.base + ENTRY };
         body[..4].copy_from_slice(&stack.to_le_bytes());
@@ -271,7 +284,18 @@ impl Refusal {
             body.extend(crc.to_le_bytes());
             return Ok(body);
         }
-        body[manifest::VECTOR_OFFSET..][..12].copy_from_slice(&manifest::vectors(BODY as u32));
+        body[manifest::VECTOR_OFFSET..][..12].copy_from_slice(&manifest::vectors(length as u32));
+        match self.wrong {
+            Wrong::Word => body.copy_within(WORD_AT - 32..WORD_AT - 28, WORD_AT),
+            Wrong::Vector => body[VECTOR_AT] = 0,
+            Wrong::Tail => body[length - 8] = 0,
+            // SHA-256 turns the words.
+            Wrong::FrameInBody => {
+                let turned: Vec<u32> = frame.iter().map(|word| word.swap_bytes()).collect();
+                fill(&mut body[BODY - 0x80..], &turned);
+            }
+            _ => {}
+        }
         let key = match self.wrong {
             Wrong::UnknownKey => SigningKey::from_bytes(&[3; 32]),
             Wrong::SealedRevoked | Wrong::Revoked => second_key(),
@@ -280,12 +304,12 @@ impl Refusal {
         let signs = !matches!(self.wrong, Wrong::Unsigned | Wrong::Crc)
             && !matches!(self.kind, Kind::Crc | Kind::CrcJournal);
         let mut manifest = Manifest {
-            image_length: BODY as u32,
+            image_length: length as u32,
             load_address: slot.base ^ if self.wrong == Wrong::LoadAddress { 0x4000 } else { 0 },
             version: Version { major: 1, minor: 0, patch: 0 },
-            device_id: rig.file.device_id() ^ u16::from(self.wrong == Wrong::Chip),
+            device_id: file.device_id() ^ u16::from(self.wrong == Wrong::Chip),
             security_counter: if self.wrong == Wrong::Counter { FLOOR - 1 } else { FLOOR },
-            board_id: rig.file.id ^ u32::from(self.wrong == Wrong::Board),
+            board_id: file.id ^ u32::from(self.wrong == Wrong::Board),
             crc: crc32(&body),
             algorithm: if signs { Algorithm::Ed25519 } else { Algorithm::None },
             sha256: if signs { Sha256::digest(&body).into() } else { entries(entry) },
@@ -297,6 +321,12 @@ impl Refusal {
         if matches!(self.wrong, Wrong::Body | Wrong::Crc) {
             let at = body.len() - 8;
             body[at] ^= 1;
+        }
+        match self.wrong {
+            Wrong::Word => body[WORD_AT] ^= 1,
+            Wrong::Vector => body[VECTOR_AT] = 1,
+            Wrong::Tail => body[length - 8] = 1,
+            _ => {}
         }
         if self.wrong == Wrong::Rounds {
             let (before, block) = (state(&body[..ROUNDS_AT]), &body[ROUNDS_AT..][..64]);
@@ -313,10 +343,14 @@ impl Refusal {
                 Wrong::Signature => manifest.signature[40] ^= 1,
                 Wrong::Made => manifest.signature[0] ^= 1,
                 Wrong::Order => add_order(&mut manifest.signature[32..]),
+                Wrong::FrameInBody => fill(&mut manifest.signature, frame),
                 _ => {}
             }
         }
         body.extend(manifest.encode());
+        if self.wrong == Wrong::Frame {
+            fill(&mut body[length..], frame);
+        }
         Ok(body)
     }
 
@@ -349,8 +383,8 @@ impl Refusal {
     /// The fault that the board finds, where it is the only one that it can be told.
     pub fn fault(&self) -> ImageFault {
         match self.wrong {
-            Wrong::Signature | Wrong::Made | Wrong::Order => ImageFault::Signature,
-            Wrong::Body | Wrong::Rounds => ImageFault::Hash,
+            Wrong::Signature | Wrong::Made | Wrong::Order | Wrong::FrameInBody => ImageFault::Signature,
+            Wrong::Body | Wrong::Rounds | Wrong::Word | Wrong::Vector | Wrong::Tail => ImageFault::Hash,
             Wrong::Unsigned => ImageFault::NotSigned,
             Wrong::UnknownKey => ImageFault::UnknownKey,
             Wrong::SealedRevoked | Wrong::Revoked => ImageFault::RevokedKey,
@@ -358,7 +392,7 @@ impl Refusal {
             Wrong::Chip => ImageFault::Chip,
             Wrong::Board => ImageFault::Board,
             Wrong::LoadAddress => ImageFault::LoadAddress,
-            Wrong::NoManifest => ImageFault::NoManifest,
+            Wrong::NoManifest | Wrong::Frame => ImageFault::NoManifest,
             Wrong::Crc | Wrong::LastWord => ImageFault::Crc,
             Wrong::StackPointer => ImageFault::StackPointer,
             Wrong::Reset => ImageFault::ResetOutside,
@@ -367,6 +401,13 @@ impl Refusal {
 }
 
 impl Scene {
+    /// Gives it another image.
+    pub fn replace(&mut self, image: Vec<u8>) -> Result<()> {
+        ensure!(self.rig.board.write_flash(self.slot.base, &image), "the slot is too small");
+        self.image = image;
+        Ok(())
+    }
+
     /// Gives the image another R, and the manifest's CRC-32 to match.
     pub fn sign(&mut self, r: &[u8; 32]) -> Result<()> {
         let manifest = &mut self.image[BODY..];
@@ -444,6 +485,17 @@ fn traps(length: usize) -> Vec<u8> {
 /// Where the bytes do not count: the address of the first instruction, for a stack that is off by some words.
 fn entries<const N: usize>(entry: u32) -> [u8; N] {
     std::array::from_fn(|at| (entry | 1).to_le_bytes()[at % 4])
+}
+
+/// The word that [`Wrong::Word`] is about, in the second half of a block, and the byte of [`Wrong::Vector`].
+const WORD_AT: usize = 0x168;
+const VECTOR_AT: usize = 0x1E;
+
+/// Fills whole words with these, again and again.
+fn fill(bytes: &mut [u8], words: &[u32]) {
+    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(words.iter().cycle()) {
+        *to = word.to_le_bytes();
+    }
 }
 
 /// The block that [`Wrong::Rounds`] is about.
