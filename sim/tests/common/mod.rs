@@ -189,3 +189,22 @@ impl Ran {
 pub fn board() -> Board {
     Board::new(ChipModel::stm32f407vg())
 }
+
+/// A script that begins with USART1 on PA9 and PA10, at 115,200 baud from the HSI, and this CR1.
+#[allow(dead_code)]
+pub fn usart(cr1: u32) -> Script {
+    const AHB1ENR: u32 = 0x4002_3830;
+    const APB2ENR: u32 = 0x4002_3844;
+    const GPIOA: u32 = 0x4002_0000;
+    const USART1: u32 = 0x4001_1000;
+    const CCM: u32 = 1 << 20;
+    Script::new()
+        .set(AHB1ENR, CCM | 1)
+        .set(APB2ENR, 1 << 4)
+        .get(APB2ENR)
+        // PA9 and PA10 to alternate function 7, the debug pins kept.
+        .set(GPIOA + 0x24, 7 << 4 | 7 << 8)
+        .set(GPIOA, 0xA828_0000)
+        .set(USART1 + 8, 139) // 16 MHz / 139 = 115,108 baud
+        .set(USART1 + 0x0C, cr1)
+}
