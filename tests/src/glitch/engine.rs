@@ -23,7 +23,7 @@ const DRAWN: usize = 16;
 /// How long a run goes on behind the time of the clean one.
 const MORE: Nanos = Nanos::millis(30);
 /// How long a board is watched that waits for its time-out, or for the end of a session.
-const WATCHED: Nanos = Nanos::millis(120);
+const WATCHED: Nanos = Nanos::millis(300);
 /// So long a run goes on between two looks at the registers, and so often in a row they are the same where it
 /// hangs. No device of the boot takes longer to answer: HSE starts within 2 ms.
 const SLICE: Nanos = Nanos::millis(1);
