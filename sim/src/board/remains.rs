@@ -69,6 +69,11 @@ impl Remains {
     pub fn flash(&self, address: u32, length: usize) -> Option<&[u8]> {
         self.flash.read(address.checked_sub(FLASH)? as usize, length)
     }
+
+    /// Which bits of the byte of flash at an address were unstable before the operation.
+    pub fn unstable_mask(&self, address: u32) -> u8 {
+        address.checked_sub(FLASH).map_or(0, |at| self.flash.unstable(at as usize))
+    }
 }
 
 impl Board {

@@ -17,6 +17,8 @@ use crate::random::Random;
 
 /// Bytes that are put back together: few, since code that changed is translated anew.
 const PART: usize = 64;
+/// Ways to draw how many bits a hardly begun or nearly finished erase has on their way: one in 64, 128 ... 65,536.
+const FEWEST: u64 = 11;
 
 /// A page of flash in a snapshot; pages that did not change are shared between snapshots.
 type SharedPage = Arc<[u8; PAGE]>;
@@ -143,7 +145,7 @@ impl Flash {
     ///   prefix is 0, then a stretch where bits are on the way there, the rest is as it was;
     /// - a prefix is erased, behind it a stretch has some bits set, the rest is as it was;
     /// - every bit of the sector may be set or not;
-    /// - nearly all is erased, or hardly anything: one bit in 64 is on its way.
+    /// - nearly all is erased, or hardly anything: few bits are on their way.
     pub(crate) fn half_erase(&mut self, range: Range<usize>, left: Bits, random: &mut Random) {
         self.changed(range.clone());
         let length = range.len() as u64;
@@ -163,26 +165,32 @@ impl Flash {
             }
             2 => self.mix(range, left, random, |cell, on| cell | on, |cell| !cell),
             3 => {
-                for start in range.clone().step_by(8) {
-                    let few = (0..6).fold(u64::MAX, |few, _| few & random.bits()).to_le_bytes();
-                    for (at, few) in (start..range.end.min(start + 8)).zip(few) {
-                        let cell = self.pages.bytes()[at];
-                        let on_its_way = !cell & few;
-                        self.leave(at, on_its_way, left, cell | on_its_way);
-                    }
+                for (at, bit) in self.few_to_erase(range, random) {
+                    let cell = self.pages.bytes()[at];
+                    self.leave(at, bit, left, cell | bit);
                 }
             }
             _ => {
+                let few = self.few_to_erase(range.clone(), random);
                 self.weak.clear(range.clone());
-                for start in range.clone().step_by(8) {
-                    let few = (0..6).fold(u64::MAX, |few, _| few & random.bits()).to_le_bytes();
-                    for (at, few) in (start..range.end.min(start + 8)).zip(few) {
-                        let on_its_way = !self.pages.bytes()[at] & few;
-                        self.leave(at, on_its_way, left, !on_its_way);
-                    }
+                self.pages.bytes_mut()[range].fill(0xFF);
+                for (at, bit) in few {
+                    let cell = self.pages.bytes()[at];
+                    self.leave(at, bit, left, cell & !bit);
                 }
             }
         }
+    }
+
+    /// Few of the bits of `range` that an erase changes, as byte and mask: one in 64 to one in 65,536. The
+    /// fewest leave an image that may well read as whole.
+    fn few_to_erase(&self, range: Range<usize>, random: &mut Random) -> Vec<(usize, u8)> {
+        let bits = range.len() as u64 * 8;
+        let few = (bits >> 6 >> random.below(FEWEST)).max(1);
+        let any = (0..few).map(|_| random.below(bits) as usize);
+        any.map(|bit| (range.start + bit / 8, 1 << (bit % 8)))
+            .filter(|&(at, bit)| self.pages.bytes()[at] & bit == 0)
+            .collect()
     }
 
     /// Every bit of `range` that `moving` names goes the way of `moved`, stays, or is unstable.
@@ -312,5 +320,10 @@ impl SavedFlash {
     /// The bytes at an offset; `None` where they cross a page or the end.
     pub(crate) fn read(&self, offset: usize, bytes: usize) -> Option<&[u8]> {
         self.pages.get(offset / PAGE)?.get(offset % PAGE..)?.get(..bytes)
+    }
+
+    /// Which bits of the byte at an offset are unstable.
+    pub(crate) fn unstable(&self, offset: usize) -> u8 {
+        self.weak.bits(offset)
     }
 }

@@ -53,6 +53,24 @@ impl State {
         Self::read(journal, |address| remains.flash(address, RECORD_LEN as usize))
     }
 
+    /// True when a newer record may come to light than the newest one that reads well: its unstable bits, read as
+    /// they were programmed, make it one.
+    pub fn may_be_outdone(remains: &Remains, journal: &[(u32, u32)]) -> bool {
+        let newest = Self::of_remains(remains, journal).newest.map_or(0, |record| record.sequence());
+        let mut places =
+            journal.iter().flat_map(|&(base, length)| (base..base + length).step_by(RECORD_LEN as usize));
+        places.any(|at| {
+            let masks: [u8; RECORD_LEN as usize] =
+                std::array::from_fn(|n| remains.unstable_mask(at + n as u32));
+            if masks == [0; RECORD_LEN as usize] {
+                return false;
+            }
+            let Some(bytes) = remains.flash(at, RECORD_LEN as usize) else { return false };
+            let programmed: Vec<u8> = bytes.iter().zip(masks).map(|(byte, mask)| byte & !mask).collect();
+            Record::check(&programmed).is_some_and(|record| record.sequence() > newest)
+        })
+    }
+
     fn read<'a>(journal: &[(u32, u32)], bytes: impl Fn(u32) -> Option<&'a [u8]>) -> Self {
         let mut state = Self::default();
         let newer = |old: Option<Record>, new: &Record| old.is_none_or(|old| new.sequence() > old.sequence());

@@ -33,6 +33,9 @@ const AGAIN: u64 = 4;
 const SECOND_UPDATES: u64 = 1024;
 /// Seeds for each kind of torn option byte operation.
 const OPTION_SEEDS: u8 = 32;
+/// Torn draws of each kind where a slot is erased while a newer record may yet come to light: few of them leave an
+/// image that reads as whole.
+const OUTDONE: usize = 128;
 /// Draws of a forged id that was torn: few make it read now as that of the confirmed image, now as none.
 const FORGED: u8 = 16;
 /// Bytes from an image's id, the last word of its manifest that is not blank, to its end.
@@ -435,7 +438,8 @@ impl Recorded {
             // What stands after an operation stands before the next, where more is promised.
             let follows = operation < operations && self.bench.every == 1;
             // An erase in a slot is that of a copy back; one that has hardly begun is one of five draws.
-            let erases = match started.tape.forks[operation - 1].operation() {
+            let fork = &started.tape.forks[operation - 1];
+            let erases = match fork.operation() {
                 Some(Operation::Erase { address, .. }) => !self.bench.in_journal(address),
                 _ => false,
             };
@@ -444,8 +448,7 @@ impl Recorded {
             }
             let mut of_the_place = None;
             if let Some(Every { tried, seed, .. }) = &depth.every {
-                let (fork, promise) = (&started.tape.forks[operation - 1], &started.promises[operation - 1]);
-                let place = Tried::place(self.world, fork, promise);
+                let place = Tried::place(self.world, fork, &started.promises[operation - 1]);
                 if !tried.is_new(place) {
                     figures.same += depth.second_ways(follows, &mut Random::new(0)).len() as u64;
                     continue;
@@ -454,13 +457,18 @@ impl Recorded {
                 of_the_place = Some(Random::new(place ^ seed));
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
-            let torn = if erases { depth.erases() } else { 0 };
+            let outdone = erases && State::may_be_outdone(fork, &self.bench.journal);
+            let torn = match erases {
+                true if outdone => OUTDONE,
+                true => depth.erases(),
+                false => 0,
+            };
             let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], torn).flatten();
             for how in depth.second_ways(follows, random).into_iter().chain(torn) {
                 if figures.failed() >= depth.most_failures {
                     return;
                 }
-                if depth.every.is_none() && random.bits() >> 32 >= depth.second {
+                if depth.every.is_none() && random.bits() >> 32 >= depth.second && !outdone {
                     continue;
                 }
                 let cut = CutAt { operation, how, seed: random.bits() };

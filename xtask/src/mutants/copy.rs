@@ -49,11 +49,17 @@ impl Copy {
 
     /// What `look` finds while the bug is in the copy.
     pub fn with<T>(&self, mutant: &Mutant, look: impl FnOnce() -> Result<T>) -> Result<T> {
-        let source = fs::read_to_string(tools::root().join(&mutant.file))?;
-        let place = self.folder.join(&mutant.file);
-        fs::write(&place, mutant.applied(&source)?)?;
+        let mut sources = Vec::new();
+        for edit in mutant.edits() {
+            let source = fs::read_to_string(tools::root().join(&edit.file))?;
+            let place = self.folder.join(&edit.file);
+            fs::write(&place, edit.applied(&source)?)?;
+            sources.push((place, source));
+        }
         let result = look().with_context(|| format!("{:?}", mutant.name));
-        fs::write(&place, source)?;
+        for (place, source) in sources {
+            fs::write(place, source)?;
+        }
         result
     }
 

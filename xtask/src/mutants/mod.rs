@@ -67,13 +67,33 @@ struct Mutant {
     /// binary.
     #[serde(default)]
     sweep: Option<String>,
+    /// More places, for a bug that is none while one of several precautions is left.
+    #[serde(default)]
+    also: Vec<Edit>,
+}
+
+/// A text of a source that becomes another one, as in [`Mutant`].
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    file: String,
+    old: String,
+    new: String,
+}
+
+impl Edit {
+    fn applied(&self, source: &str) -> Result<String> {
+        let found = source.matches(&self.old).count();
+        ensure!(found == 1, "{:?} is {found} times in {}, not once", self.old, self.file);
+        Ok(source.replace(&self.old, &self.new))
+    }
 }
 
 impl Mutant {
-    fn applied(&self, source: &str) -> Result<String> {
-        let found = source.matches(&self.old).count();
-        ensure!(found == 1, "{:?}: its text is {found} times in {}, not once", self.name, self.file);
-        Ok(source.replace(&self.old, &self.new))
+    /// All of its places, each in a file of its own.
+    fn edits(&self) -> Vec<Edit> {
+        let Self { file, old, new, also, .. } = self.clone();
+        std::iter::once(Edit { file, old, new }).chain(also).collect()
     }
 }
 
@@ -83,8 +103,13 @@ fn jobs(root: &Path) -> Result<Vec<(Judge, Mutant)>> {
     for (list, folder) in LISTS {
         let text = fs::read_to_string(root.join(list)).with_context(|| list.to_owned())?;
         for mut mutant in toml::from_str::<List>(&text).with_context(|| list.to_owned())?.mutant {
-            mutant.file = format!("{folder}{}", mutant.file);
-            mutant.applied(&fs::read_to_string(root.join(&mutant.file))?)?;
+            let files =
+                std::iter::once(&mut mutant.file).chain(mutant.also.iter_mut().map(|edit| &mut edit.file));
+            files.for_each(|file| *file = format!("{folder}{file}"));
+            for edit in mutant.edits() {
+                let source = fs::read_to_string(root.join(&edit.file))?;
+                edit.applied(&source).with_context(|| format!("{:?}", mutant.name))?;
+            }
             let in_core = !folder.is_empty();
             ensure!(in_core || mutant.sweep.is_some(), "{:?} names no scenario", mutant.name);
             let judges = [(in_core, Judge::Core), (mutant.sweep.is_some(), Judge::Sweep)];
