@@ -84,7 +84,7 @@ pub trait Cpu: Send {
     ///
     /// # Safety
     ///
-    /// `start` and `length` are whole pages, `host` is page-aligned and valid for `length` bytes
+    /// `start` and `length` are multiples of [`ROUTED`], `host` is page-aligned and valid for `length` bytes
     /// until the core is dropped, writable when `writable` is, and no reference to those bytes
     /// lives while a method of the core runs.
     unsafe fn map(&mut self, start: u32, length: u32, host: *mut u8, writable: bool);
@@ -288,8 +288,11 @@ impl CoreBus for Adapter<'_> {
         VirtualNanos(self.bus.cycles(instructions))
     }
     fn queued(&mut self) -> Vec<Queued> {
-        let mut all = Vec::new();
         let orders = self.bus.orders();
+        if orders.is_empty() {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
         orders.into_iter().for_each(|order| queued(order, self.page, &mut |queued| all.push(queued)));
         all
     }

@@ -16,6 +16,11 @@ impl Crc {
     pub(crate) fn new() -> Self {
         Self { data: u32::MAX, independent: 0 }
     }
+
+    /// A word for the data register.
+    pub(crate) fn feed(&mut self, word: u32) {
+        self.data = step(self.data ^ word);
+    }
 }
 
 impl Peripheral for Crc {
@@ -35,7 +40,7 @@ impl Peripheral for Crc {
             ctx.violation(Kind::Width, "RM0090 4.3", "the CRC unit takes words only");
         }
         match offset {
-            0 => self.data = step(self.data ^ value),
+            0 => self.feed(value),
             4 => {
                 ctx.reserved(value, 0xFF, "RM0090 4.4.2", "CRC_IDR");
                 self.independent = value & 0xFF;
@@ -57,25 +62,28 @@ impl Peripheral for Crc {
     }
 }
 
-/// One byte of zeroes behind a CRC whose top byte is the index.
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let (mut crc, mut bit) = ((i as u32) << 24, 0);
-        while bit < 8 {
-            crc = crc << 1 ^ if crc & 1 << 31 != 0 { 0x04C1_1DB7 } else { 0 };
-            bit += 1;
+/// Words of zeroes behind a CRC one of whose bytes is the index: by the byte's place, the lowest first.
+const TABLES: [[u32; 256]; 4] = {
+    let mut tables = [[0; 256]; 4];
+    let mut at = 0;
+    while at < 4 {
+        let mut i = 0;
+        while i < 256 {
+            let (mut crc, mut bit) = ((i as u32) << (8 * at), 0);
+            while bit < 32 {
+                crc = crc << 1 ^ if crc & 1 << 31 != 0 { 0x04C1_1DB7 } else { 0 };
+                bit += 1;
+            }
+            tables[at][i] = crc;
+            i += 1;
         }
-        table[i] = crc;
-        i += 1;
+        at += 1;
     }
-    table
+    tables
 };
 
-fn step(mut crc: u32) -> u32 {
-    for _ in 0..4 {
-        crc = crc << 8 ^ TABLE[(crc >> 24) as usize];
-    }
-    crc
+/// 32 bits of zeroes behind `crc`: what comes of each byte of it, together.
+fn step(crc: u32) -> u32 {
+    let bytes = crc.to_le_bytes().into_iter().zip(&TABLES);
+    bytes.fold(0, |all, (byte, table)| all ^ table[usize::from(byte)])
 }

@@ -228,7 +228,7 @@ impl FlashInterface {
         let protected = match target {
             Target::Main(offset) => self.write_protected(chip.sector_at(offset).unwrap_or(0)),
             // Section 3.8: each of the 16 blocks of 32 bytes has a lock byte behind them.
-            Target::Otp(offset) => offset < 512 && memory.otp[512 + offset as usize / 32] == 0,
+            Target::Otp(offset) => offset < 512 && memory.otp()[512 + offset as usize / 32] == 0,
         };
         if protected {
             let what = "store to a write-protected place (WRPERR)";
@@ -236,7 +236,7 @@ impl FlashInterface {
         }
         let old = match target {
             Target::Main(offset) => memory.flash.read(offset as usize, width.bytes() as usize),
-            Target::Otp(offset) => little(&memory.otp[offset as usize..][..width.bytes() as usize]),
+            Target::Otp(offset) => little(&memory.otp()[offset as usize..][..width.bytes() as usize]),
         };
         let unstable = match target {
             Target::Main(offset) => memory.flash.unstable(offset as usize, width.bytes() as usize),

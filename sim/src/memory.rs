@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 pub(crate) use array::{Flash, SavedFlash};
 
 use crate::chip::ChipModel;
-use crate::cpu::{Cpu, Order, PAGE};
+use crate::cpu::{Cpu, Order, PAGE, ROUTED};
 use crate::random::Random;
 
 /// Page-aligned bytes at a fixed place, shared with translated code.
@@ -60,10 +60,15 @@ impl Pages {
     }
 
     fn map(&self, cpu: &mut dyn Cpu, start: u32, writable: bool) {
-        // SAFETY: `Pages` is page-aligned, whole pages long, and never moves its bytes. The board
+        self.map_first(cpu, start, self.length, writable);
+    }
+
+    fn map_first(&self, cpu: &mut dyn Cpu, start: u32, length: usize, writable: bool) {
+        assert!(length <= self.length && length.is_multiple_of(ROUTED), "memory comes in pages");
+        // SAFETY: `Pages` is page-aligned, at least that long, and never moves its bytes. The board
         // drops its core before its memory (field order in `Board`), and the core runs only while
         // no slice of these bytes is alive (see `bytes`).
-        unsafe { cpu.map(start, self.length as u32, self.host.as_ptr(), writable) }
+        unsafe { cpu.map(start, length as u32, self.host.as_ptr(), writable) }
     }
 }
 
@@ -134,8 +139,9 @@ pub(crate) struct Memory {
     /// SRAM first, then the core-coupled memory if the chip has one.
     pub(crate) rams: Vec<Ram>,
     system: Pages,
-    /// One-time programmable area and its lock bytes.
-    pub(crate) otp: [u8; OTP_LENGTH],
+    /// The one-time programmable area, its lock bytes, and behind them the factory's information: the core reads
+    /// them in place, since programs ask for the size of the flash over and over.
+    information: Pages,
     at_zero: BootMemory,
 }
 
@@ -151,6 +157,9 @@ pub(crate) const SYSTEM_LENGTH: u32 = 0x7000;
 pub const OTP: u32 = 0x1FFF_7800;
 /// 512 bytes and 16 lock bytes.
 pub(crate) const OTP_LENGTH: usize = 528;
+/// With the factory's information behind them.
+const INFORMATION_LENGTH: usize = 1024;
+const _: () = assert!(INFORMATION_LENGTH.is_multiple_of(ROUTED));
 
 impl Memory {
     pub(crate) fn new(chip: &ChipModel, cpu: &mut dyn Cpu) -> Self {
@@ -158,16 +167,22 @@ impl Memory {
         let mut system = Pages::new(SYSTEM_LENGTH as usize, 0xFF);
         let stub = rom_stub(chip.rom_stack);
         system.bytes_mut()[..stub.len()].copy_from_slice(&stub);
+        let mut information = Pages::new(PAGE, 0xFF);
+        let words = information.bytes_mut()[OTP_LENGTH..INFORMATION_LENGTH].as_chunks_mut::<4>().0;
+        for (word, offset) in words.iter_mut().zip((0..).step_by(4)) {
+            *word = chip.information(offset).to_le_bytes();
+        }
         let memory = Self {
             flash: Flash::new(chip.flash_length() as usize),
             rams,
             system,
-            otp: [0xFF; OTP_LENGTH],
+            information,
             at_zero: BootMemory::Flash,
         };
         memory.flash.pages.map(cpu, FLASH, false);
         memory.flash.pages.map(cpu, 0, false);
         memory.system.map(cpu, SYSTEM_MEMORY, false);
+        memory.information.map_first(cpu, OTP, INFORMATION_LENGTH, false);
         for ram in &memory.rams {
             ram.pages.map(cpu, ram.base, true);
         }
@@ -222,6 +237,25 @@ impl Memory {
         ((offset as usize) < self.flash.bytes().len()).then_some(offset)
     }
 
+    /// The one-time programmable area and its lock bytes.
+    pub(crate) fn otp(&self) -> &[u8; OTP_LENGTH] {
+        self.information.bytes().first_chunk().expect("a page is longer")
+    }
+
+    /// Programs it: bits that are 0 in `value` go to 0.
+    pub(crate) fn program_otp(&mut self, offset: usize, bytes: usize, value: u64) {
+        let cells = &mut self.information.bytes_mut()[..OTP_LENGTH][offset..][..bytes];
+        cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore_otp(&mut self, saved: &[u8; OTP_LENGTH], cpu: &mut dyn Cpu) {
+        if self.otp() != saved {
+            self.information.bytes_mut()[..OTP_LENGTH].copy_from_slice(saved);
+            cpu.order(Order::Invalidate(OTP, OTP + OTP_LENGTH as u32));
+        }
+    }
+
     /// The supply is gone: the RAMs are noise.
     pub(crate) fn scramble_rams(&mut self, seed: u64, cpu: &mut dyn Cpu) {
         let mut random = Random::new(seed);
@@ -236,7 +270,7 @@ impl Memory {
         SavedMemory {
             flash: self.flash.save(),
             rams: self.rams.iter().map(|r| r.bytes().to_vec()).collect(),
-            otp: self.otp,
+            otp: *self.otp(),
             at_zero: self.at_zero,
         }
     }
@@ -247,7 +281,7 @@ impl Memory {
         for (ram, saved) in self.rams.iter_mut().zip(&saved.rams) {
             ram.restore(saved, |address| cpu.order(Order::Invalidate(address, address + page)));
         }
-        self.otp = saved.otp;
+        self.restore_otp(&saved.otp, cpu);
         self.show_at_zero(saved.at_zero, cpu);
     }
 }

@@ -31,7 +31,11 @@ impl Nanos {
         if hz == 0 {
             return Self::NEVER;
         }
-        Self((cycles as u128 * 1_000_000_000).div_ceil(hz as u128) as u64)
+        // Most spans fit 64 bits, where a division is much cheaper.
+        match cycles.checked_mul(1_000_000_000) {
+            Some(scaled) => Self(scaled.div_ceil(hz)),
+            None => Self((cycles as u128 * 1_000_000_000).div_ceil(hz as u128) as u64),
+        }
     }
     /// Seconds, for people.
     pub fn as_secs_f64(self) -> f64 {

@@ -111,7 +111,7 @@ impl Board {
         let now = self.now();
         let bus = &mut self.bus;
         let backup = self.options.battery.then(|| bus.models.backup.clone());
-        let (flash, otp) = (&mut bus.memory.flash, bus.memory.otp);
+        let (otp, flash) = (*bus.memory.otp(), &mut bus.memory.flash);
         let (options, pending) = (bus.models.flash.option_cells(), bus.models.flash.pending());
         let defects = bus.models.flash.defects().to_vec();
         let print = FxBuildHasher.hash_one((flash.print(), otp, options, &defects, pending, &backup));
@@ -133,7 +133,7 @@ impl Board {
         bus.models.gpio = gpio;
         bus.models.flash.set_cells(remains.options, remains.defects.clone());
         bus.memory.flash.restore(&remains.flash, &mut **cpu);
-        bus.memory.otp = remains.otp;
+        bus.memory.restore_otp(&remains.otp, &mut **cpu);
         let Bus { models, memory, orders, chip, .. } = bus;
         match (remains.pending, when) {
             (None, _) | (_, When::Before) => {}

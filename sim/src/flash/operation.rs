@@ -7,7 +7,7 @@ use crate::chip::ChipModel;
 use crate::cpu::Order;
 use crate::device::{Ctx, Width};
 use crate::fault::{Bits, Defect, Failing, Leaves, Told};
-use crate::memory::{FLASH, Memory, OTP};
+use crate::memory::{FLASH, Memory, OTP, OTP_LENGTH};
 use crate::random::Random;
 use crate::time::Nanos;
 
@@ -167,8 +167,7 @@ impl FlashInterface {
             }
             Operation::Program { target: Target::Otp(offset), width, value } => {
                 let value = u64::from(value) | random.bits();
-                let cells = &mut memory.otp[offset as usize..][..width.bytes() as usize];
-                cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
+                memory.program_otp(offset as usize, width.bytes() as usize, value);
             }
             Operation::Erase { offset, length } => {
                 memory.flash.half_erase(offset as usize..(offset + length) as usize, left, random);
@@ -196,8 +195,7 @@ impl FlashInterface {
                 memory.flash.program(offset as usize, width.bytes() as usize, u64::from(value));
             }
             Operation::Program { target: Target::Otp(offset), width, value } => {
-                let cells = &mut memory.otp[offset as usize..][..width.bytes() as usize];
-                cells.iter_mut().zip(value.to_le_bytes()).for_each(|(cell, bits)| *cell &= bits);
+                memory.program_otp(offset as usize, width.bytes() as usize, u64::from(value));
             }
             Operation::Erase { offset, length } => {
                 memory.flash.erase(offset as usize..(offset + length) as usize);
@@ -231,6 +229,9 @@ impl Operation {
         if !changed.is_empty() {
             orders.push(Order::Invalidate(FLASH + changed.start, FLASH + changed.end));
             memory.flash.route(&mut |order| orders.push(order));
+        }
+        if let Self::Program { target: Target::Otp(_), .. } = self {
+            orders.push(Order::Invalidate(OTP, OTP + OTP_LENGTH as u32));
         }
     }
 

@@ -20,8 +20,13 @@ const PART: usize = 64;
 /// Ways to draw how many bits a hardly begun or nearly finished erase has on their way: one in 64, 128 ... 65,536.
 const FEWEST: u64 = 11;
 
+/// Pages that snapshots share as one, while none of them has changed.
+const GROUP: usize = 16;
+
 /// A page of flash in a snapshot; pages that did not change are shared between snapshots.
 type SharedPage = Arc<[u8; PAGE]>;
+/// The pages of a group.
+type SharedGroup = Arc<[SharedPage]>;
 
 /// What was worked out of a page, while it has not changed since.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +42,8 @@ struct Kept {
 pub(crate) struct Flash {
     pub(super) pages: Pages,
     kept: Vec<Kept>,
+    /// The groups as of the last snapshot or restore, where no page of them has changed since.
+    groups: Vec<Option<SharedGroup>>,
     weak: Weak,
     /// What unstable bits read as.
     noise: Random,
@@ -47,7 +54,7 @@ pub(crate) struct Flash {
 /// The array in a snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct SavedFlash {
-    pages: Vec<SharedPage>,
+    groups: Vec<SharedGroup>,
     weak: Weak,
     noise: Random,
 }
@@ -57,6 +64,7 @@ impl Flash {
         Self {
             pages: Pages::new(length, 0xFF),
             kept: vec![Kept::default(); length / PAGE],
+            groups: vec![None; (length / PAGE).div_ceil(GROUP)],
             weak: Weak::default(),
             noise: Random::new(0),
             routed: BTreeSet::new(),
@@ -238,9 +246,10 @@ impl Flash {
     /// A reset: every unstable bit reads as it likes from now on.
     pub(crate) fn redraw(&mut self, seed: u64, orders: &mut Vec<Order>) {
         self.noise = Random::new(seed);
-        let Self { pages, kept, weak, noise, .. } = self;
+        let Self { pages, kept, groups, weak, noise, .. } = self;
         weak.redraw(pages.bytes_mut(), noise, |changed| {
             kept[changed.start / PAGE] = Kept::default();
+            groups[changed.start / PAGE / GROUP] = None;
             orders.push(invalid(changed));
         });
     }
@@ -261,19 +270,24 @@ impl Flash {
     fn changed(&mut self, range: Range<usize>) {
         for page in range.start / PAGE..range.end.div_ceil(PAGE) {
             self.kept[page] = Kept::default();
+            self.groups[page / GROUP] = None;
         }
     }
 
     /// The array for a snapshot; only pages that changed since the last one are copied.
     pub(crate) fn save(&mut self) -> SavedFlash {
-        let bytes = self.pages.bytes();
-        let copy = |page: usize| -> SharedPage {
-            let page = &bytes[page * PAGE..][..PAGE];
-            Arc::new(page.try_into().expect("a page"))
+        let Self { pages, kept, groups, .. } = self;
+        let pages = pages.bytes().chunks(GROUP * PAGE);
+        let shared = |(bytes, kept): (&[u8], &mut Kept)| {
+            let copy = || Arc::new(bytes.try_into().expect("a page"));
+            kept.shared.get_or_insert_with(copy).clone()
         };
-        let kept = self.kept.iter_mut().enumerate();
-        let pages = kept.map(|(i, kept)| kept.shared.get_or_insert_with(|| copy(i)).clone()).collect();
-        SavedFlash { pages, weak: self.weak.clone(), noise: self.noise.clone() }
+        let each = groups.iter_mut().zip(pages).zip(kept.chunks_mut(GROUP));
+        let groups = each.map(|((group, bytes), kept)| {
+            let made = || bytes.chunks(PAGE).zip(kept).map(shared).collect();
+            group.get_or_insert_with(made).clone()
+        });
+        SavedFlash { groups: groups.collect(), weak: self.weak.clone(), noise: self.noise.clone() }
     }
 
     /// A hash of all cells and of which of them are unstable: two arrays with the same one behave alike
@@ -289,20 +303,28 @@ impl Flash {
 
     /// Puts a snapshot's array back, page by page where it differs.
     pub(crate) fn restore(&mut self, saved: &SavedFlash, cpu: &mut dyn Cpu) {
-        for (i, (page, kept)) in saved.pages.iter().zip(&mut self.kept).enumerate() {
-            if kept.shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
+        let Self { pages, kept, groups, .. } = self;
+        let each = groups.iter_mut().zip(&saved.groups).zip(kept.chunks_mut(GROUP)).zip((0..).step_by(GROUP));
+        for (((group, saved), kept), first) in each {
+            if group.as_ref().is_some_and(|g| Arc::ptr_eq(g, saved)) {
                 continue;
             }
-            let bytes = &mut self.pages.bytes_mut()[i * PAGE..][..PAGE];
-            // What the core has translated of the rest stays.
-            for (part, at) in bytes.chunks_mut(PART).zip((i * PAGE..).step_by(PART)) {
-                let saved = &page[at % PAGE..][..PART];
-                if part != saved {
-                    part.copy_from_slice(saved);
-                    cpu.order(invalid(at..at + PART));
+            for (i, (page, kept)) in (first..).zip(saved.iter().zip(kept)) {
+                if kept.shared.as_ref().is_some_and(|s| Arc::ptr_eq(s, page)) {
+                    continue;
                 }
+                let bytes = &mut pages.bytes_mut()[i * PAGE..][..PAGE];
+                // What the core has translated of the rest stays.
+                for (part, at) in bytes.chunks_mut(PART).zip((i * PAGE..).step_by(PART)) {
+                    let saved = &page[at % PAGE..][..PART];
+                    if part != saved {
+                        part.copy_from_slice(saved);
+                        cpu.order(invalid(at..at + PART));
+                    }
+                }
+                *kept = Kept { shared: Some(page.clone()), print: None };
             }
-            *kept = Kept { shared: Some(page.clone()), print: None };
+            *group = Some(saved.clone());
         }
         self.weak = saved.weak.clone();
         self.noise = saved.noise.clone();
@@ -319,7 +341,8 @@ fn invalid(changed: Range<usize>) -> Order {
 impl SavedFlash {
     /// The bytes at an offset; `None` where they cross a page or the end.
     pub(crate) fn read(&self, offset: usize, bytes: usize) -> Option<&[u8]> {
-        self.pages.get(offset / PAGE)?.get(offset % PAGE..)?.get(..bytes)
+        let page = self.groups.get(offset / PAGE / GROUP)?.get(offset / PAGE % GROUP)?;
+        page.get(offset % PAGE..)?.get(..bytes)
     }
 
     /// Which bits of the byte at an offset are unstable.

@@ -17,6 +17,8 @@ pub(crate) use kinds::{COUNT, KINDS, Kind};
 use crate::device::{Ctx, Peripheral, Width, lane, merged};
 use crate::time::Nanos;
 
+/// The status register.
+const SR: u32 = 0x10;
 const CEN: u32 = 1 << 0;
 const UDIS: u32 = 1 << 1;
 const URS: u32 = 1 << 2;
@@ -129,6 +131,8 @@ struct Timer {
     /// The rate since then, before the prescaler.
     hz: u32,
     captures: [Capture; 4],
+    /// Before this no flag is set, unless a register changes or a clock.
+    quiet_until: Nanos,
 }
 
 impl Timer {
@@ -157,6 +161,7 @@ impl Timer {
             done: 0,
             hz: 0,
             captures: [Capture::default(); 4],
+            quiet_until: Nanos(0),
         }
     }
 
@@ -171,8 +176,13 @@ impl Timer {
 
     /// Counter steps between `since` and `now`.
     fn steps(&self, now: Nanos) -> u64 {
-        let span = u128::from(now.since(self.since).0) * u128::from(self.hz);
-        (span / 1_000_000_000 / u128::from(self.psc_used + 1)) as u64
+        let (span, hz, prescaler) =
+            (now.since(self.since).0, u64::from(self.hz), u64::from(self.psc_used) + 1);
+        // Most spans fit 64 bits, where a division is much cheaper.
+        match span.checked_mul(hz) {
+            Some(scaled) => scaled / 1_000_000_000 / prescaler,
+            None => (u128::from(span) * u128::from(hz) / 1_000_000_000 / u128::from(prescaler)) as u64,
+        }
     }
 
     /// When the counter will have made that many steps from `since`.
@@ -229,6 +239,7 @@ impl Timer {
     /// Brings counter, flags and captures up to `ctx.now`, and takes over the clocks' present rates.
     fn count_on(&mut self, ctx: &mut Ctx) {
         let kind = self.kind();
+        self.quiet_until = Nanos(0);
         let mut due: Vec<(Nanos, usize, u64)> = Vec::new();
         for channel in 0..kind.channels {
             due.extend(self.captures[channel].due(ctx.now).map(|(at, count)| (at, channel, count)));
@@ -485,7 +496,7 @@ impl Timer {
     fn steady_until(&self, register: u32) -> Option<Nanos> {
         let flag = self.running().then(|| self.after(self.done + self.next_step()));
         let captures = self.captures.iter().filter_map(Capture::next);
-        (register == 0x10).then(|| flag.into_iter().chain(captures).min().unwrap_or(Nanos::NEVER))
+        (register == SR).then(|| flag.into_iter().chain(captures).min().unwrap_or(Nanos::NEVER))
     }
 
     fn next_event(&self) -> Option<Nanos> {
@@ -500,8 +511,15 @@ impl Timer {
     }
 
     fn read(&mut self, offset: u32, width: Width, ctx: &mut Ctx) -> u32 {
-        self.count_on(ctx);
         let at = offset & !3;
+        // Programs wait for a flag: it is worked out once when the next one comes.
+        if at == SR && ctx.now < self.quiet_until {
+            return lane(self.sr, offset, width);
+        }
+        self.count_on(ctx);
+        if at == SR && self.running() {
+            self.quiet_until = self.steady_until(SR).unwrap_or(Nanos(0));
+        }
         if !self.kind().has(at) {
             return ctx.nothing(self.kind().name, offset, "RM0090 18.4.21");
         }
