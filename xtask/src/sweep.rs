@@ -27,7 +27,8 @@ const MOST_FAILURES: u64 = 10;
 #[derive(clap::Args)]
 pub struct Args {
     /// Over a million cuts: every first one and, at every operation of the recoveries from it, a second one, in a
-    /// way that the seed draws; a sample of them only where images are large, and of some with signed images
+    /// way that the seed draws; at one of four operations where images are signed, and a sample of all cuts where
+    /// images are large and in some scenarios with signed ones
     #[arg(long)]
     full: bool,
     /// With --full: so many of the four ways of a second cut at each place (before, and inside leaving solid,

@@ -202,7 +202,7 @@ impl Recorded {
             }
             let cut = CutAt { operation, how, seed: random.bits() };
             figures.cuts += 1;
-            match self.whole_case(cut, &mut random, figures) {
+            match self.whole_case(cut, depth, &mut random, figures) {
                 Ok(started) => {
                     let more = completes == Completes::State;
                     let places = Places::of(depth, kind as u64, more, seed ^ operation as u64);
@@ -280,11 +280,16 @@ impl Recorded {
     fn whole_case(
         &mut self,
         cut: CutAt,
+        depth: &Depth,
         random: &mut Random,
         figures: &mut Figures,
     ) -> Result<Started, Failure> {
         let started = self.first(cut, figures)?;
-        self.restarts(&started, 1 + random.below(2) as usize, figures)?;
+        let mut resets = 1 + random.below(2) as usize;
+        if let Some(every) = depth.every.as_ref().filter(|_| self.scenario.kind.is_signed()) {
+            resets *= usize::from(!every.leaves_out(random));
+        }
+        self.restarts(&started, resets, figures)?;
         if random.below(TRIALS) == 0 {
             self.trials_end(figures)?;
             if random.below(UPDATES) == 0 {
@@ -447,14 +452,18 @@ impl Recorded {
                 continue;
             }
             let mut of_the_place = None;
-            if let Some(Every { tried, seed, .. }) = &depth.every {
+            if let Some(every @ Every { tried, seed, .. }) = &depth.every {
                 let place = Tried::place(self.world, fork, &started.promises[operation - 1]);
+                let mut random = Random::new(place ^ seed);
+                if self.scenario.kind.is_signed() && every.leaves_out(&mut random) {
+                    continue;
+                }
                 if !tried.is_new(place) {
                     figures.same += depth.second_ways(follows, &mut Random::new(0)).len() as u64;
                     continue;
                 }
                 // Whoever comes here first tries the same cuts.
-                of_the_place = Some(Random::new(place ^ seed));
+                of_the_place = Some(random);
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
             let outdone = erases && State::may_be_outdone(fork, &self.bench.journal);

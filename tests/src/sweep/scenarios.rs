@@ -49,6 +49,11 @@ impl Kind {
         matches!(self, Self::Large | Self::LargeBackup).then_some(211)
     }
 
+    /// Each start proves signatures.
+    pub(super) fn is_signed(self) -> bool {
+        matches!(self, Self::Signed | Self::SignedBackup)
+    }
+
     /// What its scenarios' names begin with.
     fn name(self) -> &'static str {
         match self {
