@@ -3,7 +3,7 @@
 use surefoot_images::F4_FULL;
 use surefoot_sim::{Nanos, Remains, Started};
 use surefoot_tests::sweep::bench::{Bench, Seen, bare_board};
-use surefoot_tests::sweep::case::{Blow, Case, CutAt, How};
+use surefoot_tests::sweep::case::{Blow, Case, CutAt, Fault, FaultAt, How, Second};
 use surefoot_tests::sweep::checks::{Failure, Kind, Promise, State, check};
 use surefoot_tests::sweep::engine::Recorded;
 use surefoot_tests::sweep::{self, Effort, Figures, Options, Tried, scenarios};
@@ -135,6 +135,30 @@ fn an_image_whose_id_was_torn_is_on_record_by_no_other_id() {
 fn a_copy_back_whose_last_word_was_torn_is_made_again() {
     let [_, confirmed, ..] = id_torn("backup-trial-unconfirmed").found;
     assert!(confirmed > 120, "it never ran");
+}
+
+#[test]
+fn a_torn_record_reads_either_way_where_the_journal_takes_no_other() {
+    const SEEDS: u64 = 120;
+    /// Draws a sector that takes no word.
+    const NO_WORD: u64 = 1;
+    let scenario = scenarios::find("backup-revoke").expect("a scenario");
+    let mut board = bare_board();
+    let mut recorded = Recorded::new(scenario, F4_FULL, &mut board).expect("it runs");
+    recorded.swap_board(&mut board);
+    // The last word of the first of the three records by which image two confirms itself.
+    let operation = recorded.operations() - 16;
+    let mut figures = Figures::default();
+    for seed in 0..SEEDS {
+        let first = Blow::Cut(CutAt { operation, how: How::RESTLESS, seed });
+        let fault = FaultAt { operation: 1, fault: Fault::Always, seed: NO_WORD };
+        let second = Some(Second::Start(Blow::Fault(fault)));
+        let case = Case { scenario: recorded.scenario.name.clone(), first, second };
+        // What reads as it did before is no place of a fault.
+        let _ = recorded.replay(&case, &mut figures);
+    }
+    assert!(figures.faults > SEEDS / 2, "{figures:?}");
+    assert!(figures.bricked + figures.unaccepted == 0, "{:#?}", figures.failures);
 }
 
 /// A board on which image one has confirmed itself, and what was promised then.

@@ -67,6 +67,9 @@ pub struct Bench {
     pub weak: Option<u32>,
     /// Flash fails or ages, which may leave unstable bits where no cut was.
     pub fails: bool,
+    /// The journal takes no record for good: one that a cut has left in part reads now so, now so, and the board
+    /// cannot settle which it is.
+    pub mute: bool,
     tape: Arc<Mutex<Tape>>,
     programs: HashMap<(App, u32), Vec<u8>>,
 }
@@ -92,6 +95,7 @@ impl Bench {
             full: false,
             weak: None,
             fails: false,
+            mute: false,
             tape: Arc::default(),
             programs: HashMap::new(),
         })

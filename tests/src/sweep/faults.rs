@@ -8,6 +8,10 @@
 //!
 //! The limit of a backup slot: with a place in the slot that the image runs in bad for good, the
 //! image cannot come back there, and update mode is all that is left.
+//!
+//! The limit of a journal: where a sector takes no word any more, nothing settles a record of it that a cut has left
+//! in part. Each start goes by what it reads, one time as if the change was made and one time as if not; where a backup slot was
+//! copied back meanwhile, what is confirmed is not there every time.
 
 use super::Figures;
 use super::aging;
@@ -197,8 +201,10 @@ impl Recorded {
             trace.say(format!("            from here on: {defect:?}"));
         }
         (self.bench.weak, self.bench.fails) = (weak(defect), true);
+        let no_word = matches!(defect.what, Failing::Program { .. }) && defect.times.is_none();
+        self.bench.mute = no_word && self.in_journal(defect);
         let result = self.starts_with_a_defect(first, defect, figures);
-        (self.bench.weak, self.bench.fails) = (None, false);
+        (self.bench.weak, self.bench.fails, self.bench.mute) = (None, false, false);
         result
     }
 
@@ -211,7 +217,7 @@ impl Recorded {
         let promise = self.lenient(defect, &self.promises[first.operation - 1].clone());
         let (_, mut state) = self.start(Start::PowerOn, &promise, figures)?;
         for how in [Start::Pin, Start::PowerCycle] {
-            let promise = self.lenient(defect, &Promise::after(&state));
+            let promise = self.lenient(defect, &self.after(&state));
             (_, state) = self.start(how, &promise, figures)?;
         }
         Ok(())
