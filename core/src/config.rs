@@ -424,7 +424,7 @@ impl<'a> Config<'a> {
                 let end = base.wrapping_add(region.sector_size);
                 // The smallest build has one owner. Nobody's sectors are open to nobody.
                 let is_open = if cfg!(feature = "failsafe") {
-                    region.owner & self.open() != 0
+                    region.owner == self.open() && region.owner != 0
                 } else {
                     region.owner != 0
                 };

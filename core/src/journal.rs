@@ -26,8 +26,9 @@ pub const RECORD_LEN: u32 = 32;
 /// Fewest records of a sector: so many places may fail in a row before an append gives up.
 pub const MIN_RECORDS: u32 = 16;
 /// The first sequence number that makes no record: it could not be followed for ever. No log gets so
-/// far, its sectors are worn out long before; what has such a number was not written by one.
-const END: u32 = 1 << 31;
+/// far, its sectors are worn out long before; what has such a number was not written by one. Addresses are above it:
+/// no record is one that was stored a word too early, with what a register held as its number.
+const END: u32 = 1 << 27;
 /// [`Record::tries`] of a candidate that is not tried any more.
 pub const REJECTED: u8 = 0xFF;
 /// [`Record::tries`] from the begin of an update until it ends well: the candidate is not tried any more, nor is

@@ -44,7 +44,7 @@ fn prove(
         ..Demand::new(config, slot)
     };
     #[cfg(feature = "signature")]
-    let mut crypto = crypto::Software::new();
+    let mut crypto = crypto::Software;
     #[cfg(not(feature = "signature"))]
     let mut crypto = surefoot_core::image::verify::NoCrypto;
     // A stranger's bytes are copied there. Were the load of the address skipped, they would go to where its register

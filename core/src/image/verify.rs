@@ -88,8 +88,8 @@ impl<'a> Demand<'a> {
 pub trait Crypto {
     /// False when the build has none of it.
     const AVAILABLE: bool = true;
-    /// SHA-256 of `head`, in blocks of 64 bytes, with `rest` behind it; zeros when the build has none.
-    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32];
+    /// True when `expected` is the SHA-256, or its first bytes, of `head`, in blocks of 64 bytes, with `rest` behind it.
+    fn is_sha256(&mut self, head: &[u8], rest: &[u8], expected: &[u8]) -> bool;
     /// True when `signature` is `key`'s Ed25519 signature of `message`.
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> bool;
 }
@@ -100,8 +100,8 @@ pub struct NoCrypto;
 
 impl Crypto for NoCrypto {
     const AVAILABLE: bool = false;
-    fn sha256(&mut self, _head: &[u8], _rest: &[u8]) -> [u8; 32] {
-        [0; 32]
+    fn is_sha256(&mut self, _head: &[u8], _rest: &[u8], _expected: &[u8]) -> bool {
+        false
     }
     fn ed25519(&mut self, _key: &[u8; 32], _message: &[u8; SIGNED_LEN], _signature: &[u8; 64]) -> bool {
         false
@@ -318,15 +318,14 @@ fn signature(
     // A key that was revoked, or that this very image would revoke: it could not run a second time.
     let revoked = if cfg!(feature = "failsafe") { demand.revoked | manifest.revokes() } else { 0 };
     for (number, (key, sealed_as_revoked)) in demand.config.keys().enumerate() {
-        let id = crypto.sha256(&[], key);
-        if id.starts_with(manifest.key_id()) {
+        if crypto.is_sha256(&[], key, manifest.key_id()) {
             let revoked = sealed_as_revoked || revoked >> number & 1 != 0;
             known = if revoked { Err(ImageFault::RevokedKey) } else { Ok(key) };
             break;
         }
     }
     let key = known?;
-    if crypto.sha256(head, rest) != *manifest.sha256() {
+    if !crypto.is_sha256(head, rest, manifest.sha256()) {
         return Err(ImageFault::Hash);
     }
     if !crypto.ed25519(key, manifest.signed(), manifest.signature()) {

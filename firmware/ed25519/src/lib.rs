@@ -76,9 +76,3 @@ pub fn answers(machine: &mut Machine) -> bool {
     };
     expected(machine, blocks, s).is_some_and(|found| found[0] == ANSWER)
 }
-
-/// The R that was computed last.
-#[inline(always)]
-pub fn last(machine: &Machine) -> &Number {
-    &machine[curve::Y]
-}

@@ -5,8 +5,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use core::hint::black_box;
-
 /// The constants of SHA-512 (FIPS 180-4, 4.2.3). The first 64's upper halves are SHA-256's (4.2.2),
 /// so both hashes share one table. Lower halves first.
 #[rustfmt::skip]
@@ -50,22 +48,44 @@ const fn halves<const N: usize>(words: [u64; N]) -> [[u32; 2]; N] {
     halves
 }
 
-/// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it, of less than 512 MiB.
+/// SHA-256 of `head`, which is whole blocks of 64 bytes, and `message` behind it, of less than 512 MiB.
 pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
-    digest_with(head, message, &mut Work::new(), compress)
+    let mut work = Work::new();
+    digest_with(head, message, &mut work, compress);
+    work.digest()
 }
 
 /// What a hash works with; nothing of it matters before or behind.
 #[repr(C, align(4))]
 pub struct Work {
-    state: [u32; 8],
-    tail: [[u8; 64]; 2],
+    /// What the compression works on.
+    pub state: State,
+    /// The end of the message, which fills no block, and the padding.
+    pub tail: [[u8; 64]; 2],
+}
+
+/// What a compression works on.
+#[repr(C)]
+pub struct State {
+    /// The hash so far; in the end its bytes, the first one first.
+    pub words: [u32; 8],
+    /// The sum of the addresses of all that was hashed, if the compression makes one.
+    pub walked: u32,
 }
 
 impl Work {
     /// Nothing.
     pub const fn new() -> Self {
-        Self { state: [0; _], tail: [[0; _]; 2] }
+        Self { state: State { words: [0; _], walked: 0 }, tail: [[0; _]; 2] }
+    }
+
+    /// What [`digest_with`] came to.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = [0; 32];
+        for (to, word) in digest.as_chunks_mut().0.iter_mut().zip(self.state.words) {
+            *to = word.to_ne_bytes();
+        }
+        digest
     }
 }
 
@@ -75,37 +95,33 @@ impl Default for Work {
     }
 }
 
-/// The same with another compression, which takes the state and at least one block.
+/// The same with another compression, which takes the state and hashes all whole blocks of some bytes. What it comes to is left in
+/// the work, see [`Work::digest`].
 #[inline(always)]
 pub fn digest_with(
     head: &[u8],
     message: &[u8],
     work: &mut Work,
-    mut compress: impl FnMut(&mut [u32; 8], &[[u8; 64]]),
-) -> [u8; 32] {
+    mut compress: impl FnMut(&mut State, &[u8]),
+) {
     let Work { state, tail } = work;
-    *state = START.map(upper);
-    let (head, (blocks, rest)) = (head.as_chunks::<64>().0, message.as_chunks::<64>());
-    for blocks in [head, blocks] {
-        if !blocks.is_empty() {
-            compress(state, blocks);
-        }
+    for (to, from) in state.words.iter_mut().zip(&START) {
+        *to = upper(*from);
     }
+    state.walked = 0;
+    let rest = message.as_chunks::<64>().1;
+    compress(state, head);
+    compress(state, message);
     // FIPS 180-4, 5.1.1: a one, zeros, the length in bits.
-    *tail = [[0; 64]; 2];
-    // Twice, for a processor that skips one: what is not copied is not hashed.
-    for _ in 0..2 {
-        black_box(&mut tail[0])[..rest.len()].copy_from_slice(rest);
-    }
+    tail.as_flattened_mut().fill(0);
+    tail[0][..rest.len()].copy_from_slice(rest);
     tail[0][rest.len()] = 0x80;
     let last = usize::from(rest.len() >= 56);
-    tail[last][60..].copy_from_slice(&((head.as_flattened().len() + message.len()) as u32 * 8).to_be_bytes());
-    compress(state, &tail[..=last]);
-    let mut out = [0; 32];
-    for (to, word) in out.as_chunks_mut().0.iter_mut().zip(state) {
-        *to = word.to_be_bytes();
+    tail[last][60..].copy_from_slice(&((head.len() + message.len()) as u32 * 8).to_be_bytes());
+    compress(state, tail[..=last].as_flattened());
+    for word in &mut state.words {
+        *word = word.to_be();
     }
-    out
 }
 
 /// One round (FIPS 180-4, 6.2.2); the caller turns the names instead of moving the values.
@@ -127,9 +143,10 @@ macro_rules! round {
 
 /// The hash computation (FIPS 180-4, 6.2.2) over whole blocks.
 #[inline(never)]
-fn compress(state: &mut [u32; 8], blocks: &[[u8; 64]]) {
+fn compress(state: &mut State, bytes: &[u8]) {
+    let state = &mut state.words;
     let mut w = [0; 64];
-    for block in blocks {
+    for block in bytes.as_chunks().0 {
         schedule(block, &mut w);
         let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
         let mut bc = b ^ c;

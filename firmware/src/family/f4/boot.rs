@@ -1,6 +1,8 @@
 //! The jump to an application: everything as after reset, then its stack and its first instruction.
 
+use super::mem::apart;
 use super::{clock, gpio, second, time, usb, watchdog};
+use crate::slots;
 use cortex_m::peripheral::{NVIC, SCB};
 use surefoot_core::image::VerifiedImage;
 
@@ -10,13 +12,18 @@ const PEND_CLEAR: u32 = 1 << 25 | 1 << 27;
 /// Starts `image`, the proof that it may run, as if it came straight from reset; unless
 /// a second look stops it.
 pub fn jump(image: VerifiedImage) -> ! {
-    start(image.stack_pointer(), image.reset_vector(), image.base())
+    start(image.base())
 }
 
 /// The second look is taken here, so that no way leads past it.
 #[inline(never)]
-fn start(stack: u32, entry: u32, base: u32) -> ! {
-    if second::stops(stack, entry, base) {
+fn start(base: u32) -> ! {
+    let vector = |number: usize| {
+        let head = apart(&raw const slots::KEPT).cast::<u32>();
+        // SAFETY: one thread, and nothing refers to it now.
+        unsafe { head.add(number).read_volatile() }
+    };
+    if second::stops(vector(0), vector(1), base) {
         reset();
     }
     watchdog::feed();
@@ -45,8 +52,8 @@ fn start(stack: u32, entry: u32, base: u32) -> ! {
             "mov lr, #-1",
             "cpsie i",
             "bx {entry}",
-            stack = in(reg) stack,
-            entry = in(reg) entry,
+            stack = in(reg) vector(0),
+            entry = in(reg) vector(1),
             options(noreturn, nostack),
         )
     }

@@ -1,54 +1,37 @@
 //! The cryptography of the full build, and what it leaves of a proof for the second look.
 
+use super::sha256;
 use core::ptr::{self, null};
 use surefoot_core::image::manifest::SIGNED_LEN;
 use surefoot_core::image::verify::Crypto;
-use surefoot_ed25519::{Block, Machine, answers, fits, pad};
+use surefoot_ed25519::{Block, Machine, Number, answers, pad};
 
 /// SHA-256 and Ed25519.
 pub struct Software;
 
-/// What the last proof has come by.
-#[repr(C, align(4))]
-pub struct Last {
-    /// The key of the signature that was computed, null before the first one.
-    pub key: *const [u8; 32],
-    /// The SHA-256 that was computed last, which is the image's.
-    pub digest: [u8; 32],
-}
-
-/// The last one's.
-pub static mut LAST: Last = Last { key: null(), digest: [0; 32] };
-
-impl Software {
-    /// For a proof: no key is left of the ones before it.
-    pub fn new() -> Self {
-        // SAFETY: one thread, and no interrupts.
-        unsafe { LAST.key = null() };
-        Self
-    }
-}
-
 impl Crypto for Software {
-    fn sha256(&mut self, head: &[u8], rest: &[u8]) -> [u8; 32] {
-        let digest = super::sha256::digest(head, rest);
-        // SAFETY: as in `new`.
-        unsafe { LAST.digest = digest };
-        digest
+    fn is_sha256(&mut self, head: &[u8], rest: &[u8], expected: &[u8]) -> bool {
+        sha256::hash(head, rest);
+        // SAFETY: words are bytes, too, and nobody hashes now.
+        let digest: &[u8; 32] = unsafe { &*sha256::work().cast() };
+        digest.starts_with(expected)
     }
 
     fn ed25519(&mut self, key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> bool {
-        // SAFETY: as in `new`.
-        unsafe { LAST.key = ptr::from_ref(key) };
-        // SAFETY: as in `new`.
-        answers(&mut unsafe { Machine::new() }) && proves(key, message, signature)
+        // SAFETY: one thread, and no interrupts.
+        let answers = answers(&mut unsafe { Machine::new() });
+        // SAFETY: what it gives out is a number or null, and SIGNED is read only.
+        answers && unsafe { expected(key, message, signature).as_ref() == Some(&SIGNED[0][0]) }
     }
 }
 
-/// True when the signature is the key's. What it works on is all copied again, whatever was copied before.
+/// What was hashed for the last signature: R, the key and the message.
+pub static mut SIGNED: [Block; 2] = [[[0; 8]; 4]; 2];
+
+/// The R that the key's signature has with this S, null where there is none. What it works on is all copied again,
+/// whatever was copied before.
 #[inline(never)]
-pub fn proves(key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> bool {
-    static mut SIGNED: [Block; 2] = [[[0; 8]; 4]; 2];
+pub fn expected(key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) -> *const Number {
     const LENGTH: usize = 64 + SIGNED_LEN;
     // SAFETY: one thread, and nothing else refers to it now; words are bytes, too.
     unsafe {
@@ -58,6 +41,7 @@ pub fn proves(key: &[u8; 32], message: &[u8; SIGNED_LEN], signature: &[u8; 64]) 
         bytes.add(32).copy_from_nonoverlapping(key.as_ptr(), 32);
         bytes.add(64).copy_from_nonoverlapping(message.as_ptr(), SIGNED_LEN);
         pad(signed, LENGTH);
-        fits(&mut Machine::new(), signed, &*signature.as_ptr().add(32).cast())
+        let s = &*signature.as_ptr().add(32).cast();
+        surefoot_ed25519::expected(&mut Machine::new(), signed, s).map_or(null(), ptr::from_ref)
     }
 }

@@ -15,9 +15,9 @@ const FLASH_MAX: u32 = 0x0020_0000;
 #[cfg(any(feature = "failsafe", feature = "signature"))]
 pub static mut SCRATCH: Scratch = [0; _];
 
-/// Its size: a manifest's.
+/// Its size: that of a manifest, and a word more for what a hash works with.
 #[cfg(any(feature = "failsafe", feature = "signature"))]
-pub type Scratch = [u32; manifest::LEN / 4];
+pub type Scratch = [u32; manifest::LEN / 4 + 1];
 
 /// Flash without ECC: every byte that the chip has can be read at any time.
 pub struct Flash;

@@ -9,19 +9,19 @@
 #[cfg(feature = "failsafe")]
 use super::chip;
 use super::crc;
-#[cfg(feature = "signature")]
-use super::crypto;
 use super::mem::apart;
+#[cfg(feature = "signature")]
+use super::{crypto, sha256};
 use crate::{sealed, slots};
 use core::mem::offset_of;
 #[cfg(feature = "failsafe")]
 use surefoot_core::config::OWNER_JOURNAL;
 use surefoot_core::config::{Policy, at};
+#[cfg(feature = "signature")]
+use surefoot_core::image::manifest::SIGNED_LEN;
 use surefoot_core::image::verify::Kept;
 #[cfg(feature = "failsafe")]
 use surefoot_core::journal::{RECORD_LEN, Record};
-#[cfg(feature = "signature")]
-use surefoot_ed25519::Machine;
 
 /// False when the state that the journal found is not what is found here. Acting on another one, and writing it,
 /// could take a floor or a revocation back for good.
@@ -46,10 +46,12 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
         let half = |at: usize| u32::from(block(at).cast::<u16>().read_volatile());
         let setting = |at: usize| block(at).cast::<u32>().read_volatile();
         let word = |at: u32| (at as *const u32).read_volatile();
-        let kept = |at: usize| (&raw const slots::KEPT) as u32 + at as u32;
+        let kept = apart(&raw const slots::KEPT) as u32;
+        let kept = |at: usize| kept + at as u32;
         let policy = block(at::POLICY).read_volatile();
         if policy == Policy::None as u8 {
-            return false;
+            // A block that was never copied is all zeros.
+            return cfg!(feature = "signature") && block(0).read_volatile() == 0;
         }
         let fits = |at: usize| stack.wrapping_sub(setting(at)).wrapping_sub(1) < setting(at + 4);
         if stack << 29 != 0 || !fits(at::RAM_BASE) && !fits(at::STACK_RAM_BASE) {
@@ -90,7 +92,7 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
             let revoked = (word(record + 0x10) | word(manifest + 0x4C)) >> 8;
             #[cfg(not(feature = "failsafe"))]
             let revoked = 0;
-            return unsigned(revoked);
+            return unsigned(manifest as *const u8, revoked) || elsewhere(kept(0) as *const u8, base, length);
         }
         crc::proved() != word(manifest + 0x20)
     }
@@ -128,7 +130,7 @@ unsafe extern "C" {
 #[cfg(feature = "failsafe")]
 static mut NOTHING: [u8; RECORD_LEN as usize] = [0; _];
 
-// By hand, 30 bytes less than the compiler's. What is erased, and what no log comes to, is below zero; with its
+// By hand, 30 bytes less than the compiler's. What is erased, and what no log comes to, is 2^27 or more; with its
 // own CRC behind it a record comes to zero (RM0090, 4.2).
 // SAFETY: C's calling convention. It reads the block and the regions' sectors, which are flash, and writes to the
 // CRC unit.
@@ -164,8 +166,8 @@ core::arch::global_asm!(
     "2: cmp r3, r2",
     "beq 7f",
     "ldr r7, [r3, #-32]!",
-    "cmp r7, #0",
-    "blt 2b",
+    "lsrs r7, r7, #27",
+    "bne 2b",
     "movs r7, #1",
     "str r7, [r6, #8]",
     "3: ldmia r3!, {{r7}}",
@@ -213,30 +215,54 @@ unsafe fn overrides(at: u32) -> bool {
     }
 }
 
+/// True when these are the same bytes.
+#[cfg(feature = "signature")]
+#[inline(always)]
+unsafe fn is_same(one: *const u8, other: *const u8, length: usize) -> bool {
+    // SAFETY: the caller's.
+    unsafe { core::slice::from_raw_parts(one, length) == core::slice::from_raw_parts(other, length) }
+}
+
+/// True when what was hashed is not what is here: the head and the end are there as they were copied, and what is
+/// between them was hashed where it is.
+#[cfg(feature = "signature")]
+#[inline(always)]
+unsafe fn elsewhere(head: *const u8, base: u32, length: u32) -> bool {
+    // SAFETY: as in `stops`.
+    unsafe {
+        let work = &raw const (*sha256::work());
+        let end = (&raw const (*work).tail).cast::<u8>();
+        let (from, rest) = (base + (length & !63), length & 63);
+        (*work).state.walked != head as u32 + base + 64 + end as u32
+            || !is_same(head, base as *const u8, 64)
+            || !is_same(end, from as *const u8, rest as usize)
+    }
+}
+
 /// True unless the manifest that was copied has the SHA-256 and the signature that are computed, with a key of the
 /// board's that is not among the `revoked`. The signature is computed once more: the first time the core may have
 /// skipped an instruction for which it was made.
 #[cfg(feature = "signature")]
 #[inline(always)]
-unsafe fn unsigned(mut revoked: u32) -> bool {
+unsafe fn unsigned(manifest: *const u8, mut revoked: u32) -> bool {
     // SAFETY: as in `stops`; nobody changes what was computed now.
     unsafe {
-        let last = apart(&raw const crypto::LAST);
-        let manifest = apart(&raw const slots::KEPT.manifest);
+        let signed = apart(&raw const crypto::SIGNED).cast::<u8>();
         for key in sealed::keys() {
-            // The word before a key says whether it was sealed as revoked.
-            if core::ptr::eq(&key[4], (*last).key.cast()) {
-                let signature = &*manifest.cast::<u8>().add(0x60).cast();
-                if revoked & 1 != 0
-                    || key[0] != 0
-                    || !crypto::proves(&*(*last).key, &*manifest.cast(), signature)
-                {
+            // What was hashed for the signature; of that only R is compared below.
+            if is_same(signed.add(32), key.as_ptr().add(4), 32) {
+                // The word before a key says whether it was sealed as revoked.
+                if revoked & 1 != 0 || key[0] != 0 || !is_same(signed.add(64), manifest, SIGNED_LEN) {
                     return true;
                 }
-                let machine = Machine::new();
-                let sum = surefoot_ed25519::last(&machine).as_ptr();
-                let digest = (&raw const (*last).digest).cast::<u32>();
-                let said = |at: usize| manifest.cast::<u32>().add(at / 4).read_volatile();
+                let signature = &*manifest.add(0x60).cast();
+                let sum = crypto::expected(&*key.as_ptr().add(4).cast(), &*manifest.cast(), signature)
+                    .cast::<u32>();
+                if sum.is_null() {
+                    return true;
+                }
+                let digest = (&raw const (*sha256::work()).state).cast::<u32>();
+                let said = |at: usize| manifest.add(at).cast::<u32>().read_volatile();
                 // S is below 2^252, or so little above it that none is ever.
                 return said(0x9C) >> 28 != 0
                     || (0..8).any(|i| {

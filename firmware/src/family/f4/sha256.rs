@@ -7,31 +7,31 @@
 
 use super::memory;
 use core::arch::global_asm;
-use surefoot_sha256::Work;
+use surefoot_sha256::{State, Work};
 
 unsafe extern "C" {
-    /// `state` has eight words, `blocks` to `end` are blocks of 64 bytes, one at least, at any alignment,
-    /// `constants` points at 64 words with eight bytes from one to the next.
-    fn surefoot_sha256_blocks(state: *mut u32, blocks: *const u8, end: *const u8, constants: *const u32);
+    /// `state` is a [`State`], whose sum gets the address of the blocks; of the `length` bytes, at any alignment,
+    /// the whole blocks of 64 are hashed.
+    fn surefoot_sha256_blocks(state: *mut State, bytes: *const u8, length: usize);
 }
 
-/// SHA-256 of `head`, which is cut to whole blocks, and `message` behind it.
-pub fn digest(head: &[u8], message: &[u8]) -> [u8; 32] {
+/// What a hash works with, and what it leaves.
+pub fn work() -> *mut Work {
+    (&raw mut memory::SCRATCH).cast()
+}
+
+/// SHA-256 of `head`, which is whole blocks of 64 bytes, and `message` behind it; it is left in [`work`].
+#[inline(never)]
+pub fn hash(head: &[u8], message: &[u8]) {
     const { assert!(size_of::<Work>() <= size_of::<memory::Scratch>()) };
     // SAFETY: one thread, and nothing else is in there now.
-    let work = unsafe { &mut *(&raw mut memory::SCRATCH).cast::<Work>() };
-    surefoot_sha256::digest_with(head, message, work, |state, blocks| {
-        let constants = surefoot_sha256::K.as_ptr().cast::<u32>();
+    let work = unsafe { &mut *work() };
+    surefoot_sha256::digest_with(head, message, work, |state, bytes| {
         // SAFETY: the three pointers are to live Rust objects of the lengths that the function
         // reads; the last word it reads of `K` is the upper half of its 64th element. Upper halves
         // are the second words, Cortex-M4 being little-endian here.
         unsafe {
-            surefoot_sha256_blocks(
-                state.as_mut_ptr(),
-                blocks.as_ptr().cast(),
-                blocks.as_ptr_range().end.cast(),
-                constants.add(1),
-            );
+            surefoot_sha256_blocks(state, bytes.as_ptr(), bytes.len());
         }
     })
 }
@@ -92,9 +92,18 @@ global_asm!(
 surefoot_sha256_blocks:
     push {{r4-r11, lr}}
     sub sp, sp, #292
+    bic r2, r2, #63
+    add r2, r2, r1
     mov r12, sp
     stm r12, {{r0-r7, r12}}
-1:  add r0, sp, #36
+@ Where it was hashed is not in the hash: the second look asks for it.
+    ldr r4, [r0, #32]
+    add r4, r4, r1
+    str r4, [r0, #32]
+1:  ldrd r1, r2, [sp, #4]
+    cmp r1, r2
+    beq 6f
+    add r0, sp, #36
     mov r12, #2
 @ Where a rev is skipped, the state is left, which no word of the block is, and not one of its words.
 2:  ldr r3, [sp]
@@ -137,7 +146,7 @@ surefoot_sha256_blocks:
     ldr r0, [sp]
     ldm r0, {{r4-r11}}
     add r0, sp, #36
-    ldr r1, [sp, #12]
+    ldr r1, 7f
     add lr, sp, #292
     eor r12, r5, r6
 4:  ROUND r4 r5 r6 r7 r8 r9 r10 r11 r3 r12
@@ -151,7 +160,7 @@ surefoot_sha256_blocks:
     cmp r0, lr
     bne 4b
 @ With fewer rounds, or with other constants, a block could be made for any hash.
-    ldr r3, [sp, #12]
+    ldr r3, 7f
     add r3, r3, #512
     cmp r1, r3
     bne 5f
@@ -169,12 +178,14 @@ surefoot_sha256_blocks:
     add r10, r10, r2
     add r11, r11, r3
     stm lr, {{r8-r11}}
-    ldrd r1, r2, [sp, #4]
-    cmp r1, r2
-    bne 1b
-    add sp, sp, #292
+    b 1b
+6:  add sp, sp, #292
     pop {{r4-r11, pc}}
 5:  udf #0
+    .balign 4
+@ Upper halves are the second words.
+7:  .word {constants} + 4
     .size surefoot_sha256_blocks, . - surefoot_sha256_blocks
-"
+",
+    constants = sym surefoot_sha256::K,
 );
