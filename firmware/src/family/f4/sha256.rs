@@ -27,9 +27,8 @@ pub fn hash(head: &[u8], message: &[u8]) {
     // SAFETY: one thread, and nothing else is in there now.
     let work = unsafe { &mut *work() };
     surefoot_sha256::digest_with(head, message, work, |state, bytes| {
-        // SAFETY: the three pointers are to live Rust objects of the lengths that the function
-        // reads; the last word it reads of `K` is the upper half of its 64th element. Upper halves
-        // are the second words, Cortex-M4 being little-endian here.
+        // SAFETY: live Rust objects, of these lengths. Of `K` the function reads the upper halves of the first 64,
+        // which are the second words, Cortex-M4 being little-endian here.
         unsafe {
             surefoot_sha256_blocks(state, bytes.as_ptr(), bytes.len());
         }
