@@ -17,7 +17,7 @@ const STATES: &str = "sweep-states";
 /// Cuts that the run for CI aims at, and the full one in the scenarios that are sampled.
 const CUTS: u64 = 130_000;
 const SEED: u64 = 1;
-const SAMPLED_CUTS: u64 = 24_000;
+const SAMPLED_CUTS: u64 = 16_000;
 /// Ways of a second cut at each place in the full one.
 const DRAWS: u8 = 1;
 /// Failures after which a thread of a sweep stops: there is something to mend, and a bootloader that hangs takes

@@ -82,11 +82,6 @@ impl Depth {
         ways
     }
 
-    /// More torn draws of each kind where a slot is erased in a recovery.
-    pub(super) fn erases(&self) -> usize {
-        self.every.as_ref().map_or(MORE, |every| every.draws.min(MORE)).into()
-    }
-
     /// First cuts at one operation, the last words of records and option bytes aside.
     pub fn first_cuts(&self) -> u64 {
         2 + 3 * u64::from(self.seeds)
@@ -185,7 +180,6 @@ mod tests {
                 assert!(Places::of(&depth(1), kind, true, 7).has(operation, true), "{kind}");
             }
         }
-        assert_eq!([1, 4].map(|draws| depth(draws).erases()), [1, 4]);
     }
 
     #[test]

@@ -478,11 +478,7 @@ impl Recorded {
             }
             let random = of_the_place.as_mut().unwrap_or(&mut *random);
             let outdone = erases && State::may_be_outdone(fork, &self.bench.journal);
-            let torn = match erases {
-                true if outdone => OUTDONE,
-                true => depth.erases(),
-                false => 0,
-            };
+            let torn = if outdone { OUTDONE } else { 0 };
             let torn = std::iter::repeat_n([How::DRIFTING, How::RESTLESS], torn).flatten();
             for how in depth.second_ways(follows, random).into_iter().chain(torn) {
                 if figures.failed() >= depth.most_failures {

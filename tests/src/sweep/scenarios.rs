@@ -130,9 +130,8 @@ pub fn all() -> Vec<Scenario> {
         add(kind, false, SCRIPTS);
     }
     add(Kind::Ab, false, &[&APP_UPDATE]);
-    add(Kind::Signed, false, &[&UPDATE, &DOWNGRADE, &REVOKED]);
-    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &OVERRIDE]);
-    add(Kind::Signed, true, &[&FORGED]);
+    add(Kind::Signed, false, &[&UPDATE, &DOWNGRADE]);
+    add(Kind::Signed, true, &[&TRIAL_UNCONFIRMED, &OVERRIDE, &REVOKED, &FORGED]);
     add(Kind::SignedBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED, &FORGED]);
     add(Kind::Large, true, &[&UPDATE]);
     add(Kind::LargeBackup, true, &[&UPDATE, &TRIAL_UNCONFIRMED]);

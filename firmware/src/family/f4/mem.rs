@@ -57,8 +57,9 @@ core::arch::global_asm!(
     "push {{r4, lr}}",
     "2: subs r2, #1",
     "bcc 3f",
-    "ldrb r3, [r0, r2]",
-    "ldrb r4, [r1, r2]",
+    // From the start, where a slot and its copy differ: their ends are blank.
+    "ldrb r3, [r0], #1",
+    "ldrb r4, [r1], #1",
     "subs r3, r4",
     "beq 2b",
     "mov r0, r3",
