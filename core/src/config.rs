@@ -153,11 +153,7 @@ impl<'a> Config<'a> {
     ///
     /// `family` is the binary's own ([`BinaryHeader::family`]).
     pub fn parse(block: &'a [u8; BLOCK_LEN], family: u16) -> Result<Self, ConfigFault> {
-        let c = Self {
-            block,
-            #[cfg(feature = "failsafe")]
-            open: OWNER_SLOT0,
-        };
+        let c = Self::of(block);
         if c.u32(at::MAGIC) != BLOCK_MAGIC {
             return Err(ConfigFault::Missing);
         }
@@ -178,6 +174,15 @@ impl<'a> Config<'a> {
             return Err(ConfigFault::Field);
         }
         Ok(c)
+    }
+
+    /// Of a block that [`Config::parse`] has found good; by any other every accessor goes astray.
+    pub fn of(block: &'a [u8; BLOCK_LEN]) -> Self {
+        Self {
+            block,
+            #[cfg(feature = "failsafe")]
+            open: OWNER_SLOT0,
+        }
     }
 
     fn u16(&self, at: usize) -> u16 {

@@ -54,12 +54,16 @@ pub fn obeyed() -> *const u8 {
     (&raw const COPY).cast()
 }
 
+/// The copy, of zeros before the first one.
+pub fn block() -> &'static Block {
+    // SAFETY: one thread; to be called when `copy` is called no more.
+    unsafe { (&raw const COPY).as_ref_unchecked() }
+}
+
 /// The keys' places in the copy: a flags word, then the key.
 #[cfg(feature = "signature")]
 pub fn keys() -> &'static [[u8; 36]] {
-    // SAFETY: one thread; to be called when `copy` is called no more.
-    let block: &'static Block = unsafe { (&raw const COPY).as_ref_unchecked() };
-    block[config::at::KEYS..config::at::STRINGS].as_chunks().0
+    block()[config::at::KEYS..config::at::STRINGS].as_chunks().0
 }
 
 /// The block as it is in flash now (not the constant above, which the compiler would fold into the code), in
