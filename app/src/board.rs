@@ -42,7 +42,7 @@ impl Family {
     /// The way to the family's backup registers.
     pub const fn backup(self) -> Backup {
         match self {
-            // RM0090 Rev 19: table 1 (addresses), 7.3.13 RCC_APB1ENR PWREN, 5.4.1 PWR_CR DBP,
+            // RM0090 Rev 21: table 1 (addresses), 7.3.13 RCC_APB1ENR PWREN, 5.4.1 PWR_CR DBP,
             // 26.6.20 RTC_BKPxR.
             Self::F4 => Backup {
                 clock_enable: 0x4002_3840,

@@ -1,6 +1,6 @@
 //! The STM32F4's flash controller, driven by a program that runs from that very flash.
 //!
-//! RM0090 Rev 19, section 3. Erases and programs what the given configuration holds open, and proves
+//! RM0090 Rev 21, section 3. Erases and programs what the given configuration holds open, and proves
 //! both by reading back. Interrupts are off while the controller is unlocked. On a chip with one bank
 //! the core stands still for as long as an operation takes, whatever runs (3.4): about 16 us for each
 //! program operation, and for an erase the time that [`Sector::erase_ms`] says.
@@ -14,7 +14,7 @@ use crate::registers::{flash, modify, read, read_half, store, write};
 pub(crate) const BASE: u32 = 0x0800_0000;
 const MOST: u32 = 0x0020_0000;
 
-// RM0090, 3.9.1-3.9.5.
+// RM0090, 3.9.1-3.9.7.
 const ACR: u32 = 0x4002_3C00;
 const KEYR: u32 = 0x4002_3C04;
 const SR: u32 = 0x4002_3C0C;
@@ -116,7 +116,7 @@ fn unlocked(
             write(KEYR, KEYS[0]);
             write(KEYR, KEYS[1]);
         }
-        // Flags that stand from before are cleared by writing them (3.9.4).
+        // Flags that stand from before are cleared by writing them (3.9.5).
         write(SR, read(SR));
         // No interrupts: their bits only add OPERR, which goes with one of the other flags.
         write(CR, control | u32::from(config.psize()) << PSIZE_AT);

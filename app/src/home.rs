@@ -120,7 +120,7 @@ impl<'a> Home<'a> {
         self.slot.contains(table, 4) || ram.contains(table, 4)
     }
 
-    /// The chip's unique id (RM0090 Rev 19, 39.1).
+    /// The chip's unique id (RM0090 Rev 21, 39.1).
     pub(crate) fn device(&self) -> [u8; 12] {
         let mut id = [0; 12];
         for (word, at) in id.as_chunks_mut().0.iter_mut().zip((self.config.uid_address()..).step_by(4)) {

@@ -5,7 +5,7 @@
 
 use crate::registers::{modify, read, write};
 
-// RM0090 Rev 19, table 1 and 7.3.24: RCC; 3.9.2: FLASH_ACR; 9.2.1: SYSCFG_MEMRMP.
+// RM0090 Rev 21, table 1 and 7.3.24: RCC; 3.9.1: FLASH_ACR; 9.2.1: SYSCFG_MEMRMP.
 const RCC_CR: u32 = 0x4002_3800;
 const RCC_PLLCFGR: u32 = 0x4002_3804;
 const RCC_CFGR: u32 = 0x4002_3808;
@@ -25,7 +25,7 @@ const SYSCFGEN: u32 = 1 << 14;
 const MEM_MODE_SYSTEM_FLASH: u32 = 0b01;
 
 /// A bus: its clock enable register, that register's reset value, its reset register, and the bits
-/// which mean the same peripheral in both, over all F4 (RM0090 Rev 19, 7.3.5-7.3.14).
+/// which mean the same peripheral in both, over all F4 (RM0090 Rev 21, 7.3.5-7.3.14).
 static BUSES: [(u32, u32, u32, u32); 5] = [
     (0x4002_3830, 0x0010_0000, 0x4002_3810, 0x22E0_17FF),
     (0x4002_3834, 0, 0x4002_3814, 0x0000_00F1),

@@ -31,7 +31,7 @@ pub(crate) fn modify(address: u32, clear: u32, set: u32) {
 }
 
 /// Stores 1, 2, 4 or 8 bytes as one program operation of the flash wants them: in one access, eight
-/// as two words, the low one first (RM0090 Rev 19, 3.6.2).
+/// as two words, the low one first (RM0090 Rev 21, 3.6.2).
 pub(crate) fn store(address: u32, unit: &[u8]) {
     let at = address as usize;
     // SAFETY: flash that the caller's configuration holds open and that the controller is set up

@@ -33,7 +33,7 @@ pub fn reset() -> ! {
     cortex_m::peripheral::SCB::sys_reset()
 }
 
-/// RM0090 Rev 19, 5.1.2: PWR clock on, then DBP.
+/// RM0090 Rev 21, 5.1.2: PWR clock on, then DBP.
 fn open_backup_domain(backup: &Backup) {
     modify(backup.clock_enable, 0, backup.clock_bit);
     // A clock takes two bus cycles to arrive after its enable bit (ES0182 Rev 14, 2.1.13).

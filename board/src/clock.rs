@@ -1,6 +1,6 @@
 //! The clocks of an F4: PLL, bus prescalers, flash wait states and voltage scale.
 //!
-//! One solution gives SYSCLK as the board asks for it and exactly 48 MHz for USB (RM0090 Rev 19,
+//! One solution gives SYSCLK as the board asks for it and exactly 48 MHz for USB (RM0090 Rev 21,
 //! sections 7.3.2 and 6.3.2): from the crystal, and from HSI with the same result as a fall-back.
 //! Writing the registers is the firmware's work.
 

@@ -16,7 +16,7 @@ pub const FLAG_HSE_FAILED: u8 = 1 << 0;
 /// [`Info::flags`]: the chip's DEV_ID is not the one the block was sealed for.
 pub const FLAG_WRONG_CHIP: u8 = 1 << 1;
 
-/// OPTSTRT and OPTLOCK, which the answer may carry with the option bytes (RM0090, 3.9.10).
+/// OPTSTRT and OPTLOCK, which the answer may carry with the option bytes (RM0090, 3.9.9).
 const OPTCR_CONTROL: u32 = 0b11;
 
 /// [`Info::hse_ticks`] times the frequency of HSE in hertz: HSI's 16 MHz over eight edges of HSE / 31.
@@ -55,7 +55,7 @@ pub struct Info {
     pub slot_base: u32,
     /// Bytes of the slot.
     pub slot_length: u32,
-    /// The option bytes as the chip has loaded them, in the order of FLASH_OPTCR (RM0090, 3.9.10).
+    /// The option bytes as the chip has loaded them, in the order of FLASH_OPTCR (RM0090, 3.9.9).
     pub options: u32,
     /// The chip's 96-bit unique id, as its bytes stand in memory.
     pub unique_id: [u8; 12],

@@ -8,7 +8,7 @@ use core::hint::black_box;
 use crate::config::{Config, Sector};
 use crate::image::manifest;
 
-/// Why a flash operation failed, told apart as the F4's FLASH_SR tells them (RM0090 Rev 19, 3.9.4).
+/// Why a flash operation failed, told apart as the F4's FLASH_SR tells them (RM0090 Rev 21, 3.9.5).
 ///
 /// The numbers travel in [`crate::info::Info::last_fault`]; they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

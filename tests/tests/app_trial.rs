@@ -36,7 +36,7 @@ fn a_trial_application_sleeps_at_once_and_blinks_unless_it_hangs() {
 
 #[test]
 fn a_trial_application_that_hangs_lets_the_watchdog_starve_and_the_others_feed_it() {
-    // RM0090 Rev 19, 3.7: with WDG_SW = 0 the watchdog runs from the start; 21.4: half a second.
+    // RM0090 Rev 21, 3.7: with WDG_SW = 0 the watchdog runs from the start; 21.4: half a second.
     const WDG_SW: u32 = 1 << 5;
     for what in [Trial::Silent, Trial::Hangs] {
         let mut board = board(what);

@@ -105,7 +105,7 @@ fn what_is_not_erased_is_told_and_not_touched_and_the_same_again_is_fine() {
 #[test]
 fn a_sector_protected_by_its_option_bit_is_told_as_such() {
     let mut rig = Rig::new(F4_FULL, Policy::None).expect("the example board");
-    // nWRP of sector 4, the slot's first (RM0090, 3.9.6).
+    // nWRP of sector 4, the slot's first (RM0090, 3.9.9).
     let options = rig.board.option_bytes() & !(1 << (16 + 4));
     rig.board.set_option_bytes(options);
     let mut rig = on(rig);
@@ -145,7 +145,7 @@ fn erasing_everything_erases_the_slot_and_answers_in_between() {
 const OPEN: u32 = 0x0FFF_AAEC;
 const LEVEL_1: u32 = 0x0FFF_55EC;
 
-/// nWRP of a sector, low when it is protected (RM0090, 3.9.10).
+/// nWRP of a sector, low when it is protected (RM0090, 3.9.9).
 fn nwrp(sector: u32) -> u32 {
     1 << (16 + sector)
 }

@@ -14,7 +14,7 @@ use surefoot_sim::Nanos;
 use surefoot_tests::fixtures::{Trial, root, trial};
 use surefoot_tests::rig::{Found, Rig, example_key};
 
-/// OPTCR: nWRP of sector 0, low when it is protected (RM0090 Rev 19, 3.9.10).
+/// OPTCR: nWRP of sector 0, low when it is protected (RM0090 Rev 21, 3.9.9).
 const NWRP_0: u32 = 1 << 16;
 const FLASH: u32 = 0x0800_0000;
 

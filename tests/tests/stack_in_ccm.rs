@@ -1,6 +1,6 @@
 //! A stack in CCM, the RAM that only the core reaches: host and chip accept it, with exact limits.
 //!
-//! RM0090 Rev 19, 2.3.1: the F405/407 has 64 KB of it at 0x10000000.
+//! RM0090 Rev 21, 2.3.1: the F405/407 has 64 KB of it at 0x10000000.
 
 use surefoot_core::config::Policy;
 use surefoot_core::image::ImageFault;

@@ -80,7 +80,7 @@ fn a_trial_that_hangs_is_reset_in_time_whatever_the_board_file_says_of_the_watch
             assert!(rig.board.watchdog_running(), "{strategy}");
             let (from, resets) = (rig.board.now(), rig.board.resets());
             rig.board.run_until(|b| b.resets() != resets, Nanos::secs(60));
-            // RM0090 Rev 19, table 107: 4,096 steps of 256 LSI cycles, at the model's 32 kHz.
+            // RM0090 Rev 21, table 107: 4,096 steps of 256 LSI cycles, at the model's 32 kHz.
             let after = rig.board.now().since(from).0 / 1_000_000;
             assert!((32_500..=32_800).contains(&after), "{strategy}, watchdog = {watchdog}: {after} ms");
         }

@@ -5,7 +5,7 @@
 
 use crate::port::Crc32;
 
-/// Polynomial (RM0090 Rev 19, section 4.2).
+/// Polynomial (RM0090 Rev 21, section 4.2).
 const POLY: u32 = 0x04C1_1DB7;
 
 /// The software unit.

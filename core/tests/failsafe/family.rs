@@ -30,7 +30,7 @@ pub const FAMILIES: [Family; 8] = [
         layout: [&[16 * K], &[16 * K, 16 * K], &[16 * K, 64 * K], &[128 * K]],
         body: 256,
     },
-    // At a supply below 2.1 V an F4 programs bytes (RM0090 Rev 19, table 15).
+    // At a supply below 2.1 V an F4 programs bytes (RM0090 Rev 21, table 13).
     Family {
         name: "f4-bytes",
         unit: 1,

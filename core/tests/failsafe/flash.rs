@@ -16,7 +16,7 @@ pub const BASE: u32 = 0x0800_0000;
 /// What may be programmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cells {
-    /// Bits can be cleared at any time (F4: RM0090 Rev 19, 3.6.4).
+    /// Bits can be cleared at any time (F4: RM0090 Rev 21, 3.6.4).
     Bits,
     /// A half-word is written when it is erased, or to zero (F1: PM0075, 2.3.3).
     HalfWords,

@@ -159,7 +159,7 @@ impl Map {
         if self.family != Some(FAMILY_F4) {
             return Region::System;
         }
-        // RM0090 Rev 19, 3.4, tables 5 and 6; the option bytes of a second bank are at 0x1FFEC000.
+        // RM0090 Rev 21, 3.4, tables 5 and 6; the option bytes of a second bank are at 0x1FFEC000.
         match address {
             0x1FFF_7800..0x1FFF_7A10 => Region::Otp,
             0x1FFF_C000..0x1FFF_C010 | 0x1FFE_C000..0x1FFE_C010 => Region::OptionBytes,

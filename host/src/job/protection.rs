@@ -1,6 +1,6 @@
 //! What the option bytes protect, and what a change would make of them.
 //!
-//! The bootloader tells them as FLASH_OPTCR holds them (RM0090 Rev 19, 3.9.10). It refuses a change that
+//! The bootloader tells them as FLASH_OPTCR holds them (RM0090 Rev 21, 3.9.9). It refuses a change that
 //! takes protection away; here the same is refused before anything is sent.
 
 use super::Refusal;
@@ -32,7 +32,7 @@ pub enum Level {
     Locked = 2,
 }
 
-/// Brown-out reset (RM0090, 5.2.2 and 3.9.10): under this supply the chip is held in reset.
+/// Brown-out reset (RM0090, 5.2.2 and 3.9.9): under this supply the chip is held in reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BrownOut {
     /// Off: the power-on reset alone, at 1.8 V or below.
@@ -137,7 +137,7 @@ impl Protection {
 mod tests {
     use super::*;
 
-    /// As the chip is delivered (RM0090, 3.9.10).
+    /// As the chip is delivered (RM0090, 3.9.9).
     const NEW: Protection = Protection(0x0FFF_AAEC);
 
     #[test]

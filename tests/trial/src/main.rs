@@ -12,7 +12,7 @@
 
 use core::arch::asm;
 
-// RM0090 Rev 19: table 1; 7.3.10 RCC_AHB1ENR, 8.4 GPIO, 21.4.1 IWDG_KR. PM0214 Rev 10: 4.5.
+// RM0090 Rev 21: table 1; 7.3.10 RCC_AHB1ENR, 8.4 GPIO, 21.4.1 IWDG_KR. PM0214 Rev 10: 4.5.
 const RCC_AHB1ENR: *mut u32 = 0x4002_3830 as *mut u32;
 const GPIOD_MODER: *mut u32 = 0x4002_0C00 as *mut u32;
 const GPIOD_ODR: *mut u32 = 0x4002_0C14 as *mut u32;

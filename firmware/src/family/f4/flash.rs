@@ -22,14 +22,14 @@ const ERASE_LIMIT_MS: u32 = 8_000;
 const MASS_ERASE_LIMIT_MS: u32 = 64_000;
 /// The slowest program operation takes 100 us.
 const PROGRAM_LIMIT_MS: u32 = 2;
-/// CR: PG, SER, SNB, PSIZE, STRT, EOPIE, ERRIE, LOCK (RM0090, 3.9.5).
+/// CR: PG, SER, SNB, PSIZE, STRT, EOPIE, ERRIE, LOCK (RM0090, 3.9.7).
 const PG: u32 = 1 << 0;
 const SER: u32 = 1 << 1;
 const SNB_AT: u32 = 3;
 const PSIZE_AT: u32 = 8;
 const STRT: u32 = 1 << 16;
 /// OPTCR: OPTSTRT; RDP with its levels 0 and 2, every other value is level 1; nWRP of sector 0, low
-/// when it is protected; and of what may change BOR_LEV, WDG_SW, RDP and nWRP (RM0090, 3.9.10).
+/// when it is protected; and of what may change BOR_LEV, WDG_SW, RDP and nWRP (RM0090, 3.9.9).
 const OPTSTRT: u32 = 1 << 1;
 const RDP: u32 = 0xFF00;
 const RDP_LEVEL_0: u32 = 0xAA00;
@@ -47,7 +47,7 @@ const MAY_CHANGE: u32 = NWRP_0 | NWRP_OTHERS | RDP | BOR_LEV;
 /// End and errors as interrupts: they wake the core, and OPERR is only reported with ERRIE.
 const EOPIE_ERRIE: u32 = 0b11 << 24;
 const LOCK: u32 = 1 << 31;
-/// SR: RDERR (F42x), PGSERR, PGPERR, PGAERR, WRPERR, OPERR; BSY; the others are cleared by writing what was read (RM0090, 3.9.4).
+/// SR: RDERR (F42x), PGSERR, PGPERR, PGAERR, WRPERR, OPERR; BSY; the others are cleared by writing what was read (RM0090, 3.9.5).
 const ERRORS: u32 = 0x1F2;
 const BSY: u32 = 1 << 16;
 /// ACR: caches on, caches reset (RM0090, 3.9.1).
@@ -94,7 +94,7 @@ pub fn read_unprotect() -> Result<(), FlashFault> {
     program_options(old, old & !RDP | RDP_LEVEL_0)
 }
 
-/// The option bytes as FLASH_OPTCR shows them, its lock and start bits too (RM0090, 3.9.10).
+/// The option bytes as FLASH_OPTCR shows them, its lock and start bits too (RM0090, 3.9.9).
 pub fn optcr() -> u32 {
     FLASH.optcr().read().0
 }
@@ -126,7 +126,7 @@ pub fn set_options(config: Config, new: u32) -> Result<(), FlashFault> {
 /// bootloader's sector.
 ///
 /// A word in FLASH_OPTKEYR that is no key does that, and ends in a bus error (RM0402, 3.6.2; RM0090, 3.6.1
-/// and 3.9.10, OPTLOCK), which is ignored: a precise one at priority -1 with BFHFNMIGN, one that the write
+/// and 3.9.9, OPTLOCK), which is ignored: a precise one at priority -1 with BFHFNMIGN, one that the write
 /// buffer reports later pends as a BusFault, and its pending bit is cleared (PM0214, 4.4.7, 4.4.9 and 4.4.11).
 pub fn lock_options() {
     /// SHCSR: BUSFAULTENA, so that no late error becomes a HardFault.

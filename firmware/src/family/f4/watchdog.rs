@@ -12,7 +12,7 @@ const PVU: u32 = 1 << 0;
 /// Five periods of an LSI at its slowest, 17 kHz (DS8626), are 0.3 ms.
 const UPDATE_LIMIT_MS: u32 = 1;
 
-/// Gives a watchdog that runs since reset (option bit WDG_SW = 0, RM0090 3.9.6) its room, and starts
+/// Gives a watchdog that runs since reset (option bit WDG_SW = 0, RM0090 3.9.9) its room, and starts
 /// one when the board asks for it (`wanted`). The application inherits it and has to feed it.
 ///
 /// Waits until the prescaler has arrived, within five LSI periods, and reloads then: whoever comes next,

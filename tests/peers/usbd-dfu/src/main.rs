@@ -94,7 +94,7 @@ struct Otg {
     hclk: u32,
 }
 
-// SAFETY: the address and the figures are those of the STM32F407 (RM0090 Rev 19, table 1 and 34.4).
+// SAFETY: the address and the figures are those of the STM32F407 (RM0090 Rev 21, table 1 and 34.4).
 unsafe impl UsbPeripheral for Otg {
     const REGISTERS: *const () = pac::OTG_FS_GLOBAL::PTR.cast();
     const HIGH_SPEED: bool = false;
