@@ -11,7 +11,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod backup;
 pub mod bench;
 pub mod board;
 mod bus;
@@ -19,30 +18,21 @@ pub mod chip;
 mod clock;
 #[allow(unsafe_code)] // hands mapped memory to the core
 pub mod cpu;
-pub mod crc;
-pub mod debug;
 mod decode;
 pub mod device;
-pub mod exti;
 pub mod fault;
-pub mod flash;
-pub mod gpio;
-pub mod iwdg;
 #[allow(unsafe_code)] // the bytes that translated code reads and writes in place
 pub mod memory;
 mod models;
-pub mod otg;
+mod peripheral;
 mod polling;
-pub mod pwr;
 pub mod random;
-pub mod rcc;
-pub mod rng;
-mod rtc;
 pub mod time;
-pub mod timer;
-pub mod usart;
 pub mod usb;
 pub mod violation;
+
+use peripheral::rtc;
+pub use peripheral::{backup, crc, debug, exti, flash, gpio, iwdg, otg, pwr, rcc, rng, timer, usart};
 
 pub use board::{Board, BoardOptions, Faults, LoadError, Remains, Snapshot, Stop};
 pub use chip::ChipModel;

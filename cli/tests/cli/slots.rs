@@ -222,7 +222,7 @@ fn a_downgrade_is_refused_before_the_transfer_and_by_the_board_itself() {
     bench.fails(&format!("flash b-2.0.3.dfu {HELD} --dry-run"), 4, "image.downgrade");
     bench.fails(&format!("flash b-2.0.3.dfu {HELD} --unchecked"), 4, "image.downgrade");
 
-    // The virtual chip's own id (sim/src/chip.rs), and one bit beside it.
+    // The virtual chip's own id (sim/src/chip/mod.rs), and one bit beside it.
     sign(&bench, "2.0.4", "--counter 6 --allow-downgrade-on 250038000e47353139343731");
     bench.fails(&format!("flash b-2.0.4.dfu {HELD} --unchecked"), 4, "image.downgrade");
     sign(&bench, "2.0.5", "--counter 6 --allow-downgrade-on 250038000e47353139343730");
