@@ -10,8 +10,8 @@ pub fn untried(config: Config) -> Option<String> {
     let id = config.device_id();
     (!surefoot_chips::has_model(id)).then(|| {
         format!(
-            "the bootloader has not run on this chip (device id 0x{id:03X}): only STM32F405, F407, F415 and F417 have a \
-             model on the virtual board; try it with a debug probe at hand"
+            "the bootloader has not run on this chip (device id 0x{id:03X}): only STM32F405, F407, F411, F415, F417 \
+             and F446 have a model on the virtual board; try it with a debug probe at hand"
         )
     })
 }

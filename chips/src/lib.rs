@@ -20,8 +20,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     table::GROUPS.iter().flat_map(|g| g.chips.iter().map(|(name, _)| *name))
 }
 
-/// DEV_ID of the chips that the virtual board has a model of: STM32F405, F407, F415 and F417.
-const MODELLED: [u16; 1] = [0x413];
+/// DEV_ID of the chips that the virtual board has a model of: STM32F405, F407, F415, F417; F446; F411.
+const MODELLED: [u16; 3] = [0x413, 0x421, 0x431];
 
 /// True for a DEV_ID whose chips have a model on the virtual board. The bootloader has run on no others.
 pub fn has_model(device_id: u16) -> bool {

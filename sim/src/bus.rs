@@ -20,7 +20,7 @@ use crate::time::Nanos;
 use crate::violation::{Kind, Violation};
 
 /// Most interrupt lines of the chips modelled.
-pub(crate) const LINES: usize = 96;
+pub(crate) const LINES: usize = 97;
 
 /// Most instructions the core runs in one go, so that nothing is far from the board's loop.
 pub(crate) const STRETCH: u64 = 1 << 26;
@@ -220,8 +220,8 @@ impl Bus {
         }
         self.models.timers.clock_changed(&mut ctx!(self, now, None));
         self.models.backup.clock_changed(&mut ctx!(self, now, None));
-        let scale_1 = self.models.pwr.scale_1();
-        self.models.rcc.check_limits(&self.chip, scale_1, &mut ctx!(self, now, None));
+        let speeds = self.models.pwr.speeds();
+        self.models.rcc.check_limits(speeds, &mut ctx!(self, now, None));
         let chip = &self.chip;
         self.models.flash.check_latency(chip, &mut ctx!(self, now, None));
     }
@@ -378,7 +378,7 @@ impl Bus {
                 Some(lane(self.models.flash.option_word(offset & !3), offset, a.width))
             }
             (Place::BackupSram(offset), _) => Some(self.models.backup.sram(offset, a, &mut ctx)),
-            (Place::Unmodelled(name), _) => {
+            (Place::Unmodelled(name, _), _) => {
                 let what = format!("{name} is not modelled");
                 self.violation(now, Some(a.pc), Kind::Unmodelled, "surefoot-sim", what);
                 Some(0)
@@ -453,7 +453,7 @@ impl CpuBus for Bus {
         let now = self.clock.nanos(cycles);
         self.advance(now);
         let broken = self.effects.violations.all();
-        let place = decode(a.address);
+        let place = decode(a.address, self.chip.blocks.rcc);
         let on_the_bus = self.bus_cycles(place);
         let answer = self.dispatch(place, a, now, cycles);
         self.models.rcc.note_cycles(cycles + on_the_bus);

@@ -64,6 +64,8 @@ pub trait Peripheral {
 pub struct Clocks {
     /// System clock.
     pub sysclk: u32,
+    /// That is the PLL's output.
+    pub from_pll: bool,
     /// Core, AHB, memory.
     pub hclk: u32,
     /// APB1.

@@ -2,8 +2,9 @@
 //!
 //! [`Board`] is one board: a core ([`cpu`]), memories, and one model for each peripheral. Each
 //! model's file opens with what it covers and what it leaves out, and cites the manual: RM0090 is
-//! ST's reference manual of the STM32F4 (Rev 19), DS8626 the data sheet of the STM32F405/407,
-//! ES0182 its errata sheet.
+//! ST's reference manual of the STM32F405/407 (Rev 19), DS8626 their data sheet, ES0182 their errata sheet; RM0383 (Rev 3)
+//! and DS10314 are those of the STM32F411, RM0390 (Rev 6) and DS10693 of the STM32F446. What all of them have in common
+//! is cited from RM0090. [`chip`] has a table for each line.
 //!
 //! The models are stricter than silicon: what the manual forbids is recorded as a [`Violation`].
 //!

@@ -39,10 +39,10 @@ pub(crate) struct Models {
 impl Models {
     pub(crate) fn new(chip: &ChipModel, fitted: Oscillators) -> Self {
         Self {
-            rcc: Rcc::new(fitted),
-            pwr: Pwr::new(),
+            rcc: Rcc::new(chip.blocks.rcc, fitted),
+            pwr: Pwr::new(chip),
             backup: Backup::new(),
-            flash: FlashInterface::new(),
+            flash: FlashInterface::new(chip.blocks.flash),
             gpio: Gpio::new(),
             exti: Exti::new(),
             syscfg: Syscfg::new(),
@@ -51,7 +51,7 @@ impl Models {
             usarts: Usarts::new(),
             timers: Timers::new(),
             debug: Debug::new(chip),
-            otg: OtgFs::new(),
+            otg: OtgFs::new(chip.blocks.otg),
             rng: Rng::new(),
         }
     }

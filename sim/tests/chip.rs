@@ -12,12 +12,16 @@ fn both() -> Vec<(Chip, ChipModel)> {
 }
 
 #[test]
-fn the_f405_and_f407_lines_have_models() {
-    assert!(both().len() >= 10, "{}", both().len());
-    for refused in ["STM32F427VG", "STM32F103RC", "STM32F407", "STM32F407VX", "stm32"] {
+fn the_f405_f411_and_f446_lines_have_models() {
+    for line in ["STM32F405", "STM32F407", "STM32F411", "STM32F446"] {
+        let chips = both().iter().filter(|(chip, _)| chip.name.starts_with(line)).count();
+        assert!(chips >= 4, "{line}: {chips}");
+    }
+    for refused in ["STM32F427VG", "STM32F103RC", "STM32F407", "STM32F407VX", "STM32F411CG", "stm32"] {
         assert!(ChipModel::find(refused).is_none(), "{refused}");
     }
     assert_eq!(ChipModel::find("stm32f407vgt6").unwrap().name, "STM32F407VG");
+    assert_eq!(ChipModel::find("STM32F411CEU6").unwrap().name, "STM32F411CE");
 }
 
 #[test]
@@ -52,10 +56,16 @@ fn memories_and_identity_agree() {
 fn clock_limits_agree() {
     for (chip, model) in both() {
         let clock = chip.clock.unwrap();
-        assert_eq!(model.hclk_max, clock.max_mhz * 1_000_000);
-        assert_eq!(model.pclk1_max, clock.apb1_mhz * 1_000_000);
-        assert_eq!(model.pclk2_max, clock.apb2_mhz * 1_000_000);
-        assert_eq!(model.hclk_max_scale_2, clock.scales[0].max_mhz * 1_000_000);
+        // The bootloader does not use over-drive.
+        let scales: Vec<(u32, u32)> =
+            model.scales.iter().map(|s| (s.vos, s.speeds.hclk / 1_000_000)).collect();
+        let known: Vec<(u32, u32)> = clock.scales.iter().map(|s| (s.pwr_cr, s.max_mhz)).collect();
+        assert_eq!(scales, known, "{}", chip.name);
+        assert_eq!(scales.last().unwrap().1, clock.max_mhz, "{}", chip.name);
+        for scale in model.scales {
+            let buses = (scale.speeds.pclk1 / 1_000_000, scale.speeds.pclk2 / 1_000_000);
+            assert_eq!(buses, (clock.apb1_mhz, clock.apb2_mhz), "{}", chip.name);
+        }
         assert_eq!(model.wait_state_hz, clock.wait_mhz.last().unwrap() * 1_000_000);
     }
 }

@@ -232,7 +232,7 @@ impl Explain for LinkError {
             Self::Unkept(_) => "What a command changes on a virtual board is written into its file.".into(),
             Self::Locked(_) => "Another command works with it and would lose its changes.".into(),
             Self::Ended(_) => "A virtual board ends as a real one whose plug is pulled.".into(),
-            Self::NoModel(_) => "There are models of STM32F405, F407, F415 and F417.".into(),
+            Self::NoModel(_) => "There are models of STM32F405, F407, F411, F415, F417 and F446.".into(),
             Self::Lockup { .. } => {
                 "A fault came while the core handled a fault, or the vector table has no handler for it."
                     .into()

@@ -1,9 +1,15 @@
-//! What a chip is to the virtual board: memories, identity, limits.
+//! What a chip is to the virtual board: memories, identity, limits, and which versions of the blocks it has.
 //!
-//! Only the STM32F405/407 register models exist so far; the limits and sizes that differ between
-//! parts are here, so that a part with the same registers is one more name in [`ChipModel::find`].
-//! The numbers are the simulator's own reading of the manuals; a test holds them against
+//! One file for each line of chips, which is a table: a chip with blocks that have a model is one more of them.
+//! Which peripherals there are follows from the clock enables in its version of the RCC
+//! ([`crate::decode`]). The numbers are the simulator's own reading of the manuals; a test holds them against
 //! `surefoot-chips`, so that one mistake does not pass on both sides.
+
+mod f405;
+mod f411;
+mod f446;
+
+use crate::peripheral::{flash, otg, pwr, rcc};
 
 /// A run of equal sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +29,42 @@ pub struct RamModel {
     pub length: u32,
 }
 
+/// Fastest clocks in hertz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speeds {
+    /// HCLK.
+    pub hclk: u32,
+    /// APB1.
+    pub pclk1: u32,
+    /// APB2.
+    pub pclk2: u32,
+}
+
+/// The same in megahertz.
+const fn mhz(hclk: u32, pclk1: u32, pclk2: u32) -> Speeds {
+    Speeds { hclk: hclk * 1_000_000, pclk1: pclk1 * 1_000_000, pclk2: pclk2 * 1_000_000 }
+}
+
+/// A voltage scale of the regulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// PWR_CR's field VOS, in its place.
+    pub vos: u32,
+    /// What it is enough for.
+    pub speeds: Speeds,
+    /// The same in over-drive mode, where the chip has one.
+    pub over_drive: Option<Speeds>,
+}
+
+/// A version of each block that has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    pub(crate) rcc: &'static rcc::Version,
+    pub(crate) pwr: &'static pwr::Version,
+    pub(crate) flash: &'static flash::Version,
+    pub(crate) otg: &'static otg::Version,
+}
+
 /// A chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChipModel {
@@ -34,75 +76,70 @@ pub struct ChipModel {
     pub revision: u16,
     /// The flash map in ascending order.
     pub sectors: Vec<Sectors>,
-    /// SRAM first; adjacent blocks are one. Then core-coupled memory.
+    /// SRAM first; adjacent blocks are one. Then core-coupled memory, if there is any.
     pub rams: Vec<RamModel>,
     /// The 96-bit unique id (RM0090 section 39.1).
     pub unique_id: [u32; 3],
-    /// Interrupt lines (RM0090 table 61).
+    /// Interrupt lines.
     pub interrupts: u32,
-    /// Fastest HCLK in hertz (DS8626 table 14).
-    pub hclk_max: u32,
-    /// Fastest HCLK at voltage scale 2 (RM0090 section 5.1.3).
-    pub hclk_max_scale_2: u32,
-    /// Fastest APB1 clock.
-    pub pclk1_max: u32,
-    /// Fastest APB2 clock.
-    pub pclk2_max: u32,
-    /// Hertz of HCLK that each flash wait state buys at 2.7-3.6 V (RM0090 table 10).
+    /// The voltage scales and what each allows, the slowest first.
+    pub scales: &'static [Scale],
+    /// Hertz of HCLK that each flash wait state buys at 2.7-3.6 V.
     pub wait_state_hz: u32,
     /// First word of the ROM stub's vector table.
     pub rom_stack: u32,
+    pub(crate) blocks: Blocks,
 }
 
+/// A line of chips with one reference manual.
+struct Line {
+    /// What its names begin with.
+    names: &'static [&'static str],
+    /// The letters of its packages.
+    packages: &'static str,
+    /// The letters of its sizes, and how many sectors of 128 KB each has.
+    sizes: &'static [(char, u8)],
+    /// Its largest chip.
+    chip: fn() -> ChipModel,
+}
+
+const LINES: [Line; 3] = [f405::LINE, f411::LINE, f446::LINE];
+
+/// Four sectors of 16 KB, one of 64 KB, then so many of 128 KB: every F4 with one bank (RM0090 table 5, RM0383
+/// table 4, RM0390 table 4).
+fn sectors(large: u8) -> Vec<Sectors> {
+    vec![
+        Sectors { size: 16 << 10, count: 4 },
+        Sectors { size: 64 << 10, count: 1 },
+        Sectors { size: 128 << 10, count: large },
+    ]
+}
+
+/// The unique id of every virtual chip.
+const UNIQUE_ID: [u32; 3] = [0x0038_0025, 0x3135_470E, 0x3037_3439];
+
 impl ChipModel {
-    /// The model of a part by its name: F405, F407, F415 and F417 with 512 KB (E) or 1 MB (G) of
-    /// flash (DS8626 table 96 has the order codes). The crypto units of the F415 and F417 are
-    /// left out, as is what a package does not bond out.
+    /// The model of a part by its name: F405, F407, F415 and F417 with 512 KB (E) or 1 MB (G) of flash (DS8626
+    /// table 96 has the order codes), F411 and F446 with 256 KB (C) or 512 KB (E). The crypto units of the F415
+    /// and F417 are left out, as is what a package does not bond out.
     pub fn find(name: &str) -> Option<Self> {
-        let rest = name.to_ascii_uppercase();
-        let code = ["STM32F405", "STM32F407", "STM32F415", "STM32F417"]
-            .iter()
-            .find_map(|line| rest.strip_prefix(line))?;
-        let mut code = code.chars();
-        let package = code.next()?;
-        let large = match code.next()? {
-            'E' => 3,
-            'G' => 7,
-            _ => return None,
-        };
-        if !"ORVZI".contains(package) {
-            return None;
-        }
-        let mut chip = Self::stm32f407vg();
-        chip.name = rest[..11].to_owned();
-        chip.sectors[2].count = large;
-        Some(chip)
+        let name = name.to_ascii_uppercase();
+        LINES.iter().find_map(|line| {
+            let code = line.names.iter().find_map(|n| name.strip_prefix(n))?;
+            let mut code = code.chars();
+            let package = code.next()?;
+            let size = code.next()?;
+            let &(_, large) = line.sizes.iter().find(|s| s.0 == size)?;
+            line.packages.contains(package).then(|| {
+                let name = name[..name.len() - code.as_str().len()].to_owned();
+                Self { name, sectors: sectors(large), ..(line.chip)() }
+            })
+        })
     }
 
-    /// STM32F407 with 1 MB of flash (RM0090 section 3.4, table 5).
+    /// STM32F407 with 1 MB of flash.
     pub fn stm32f407vg() -> Self {
-        Self {
-            name: "STM32F407VG".to_owned(),
-            device_id: 0x413,
-            revision: 0x100F,
-            sectors: vec![
-                Sectors { size: 16 << 10, count: 4 },
-                Sectors { size: 64 << 10, count: 1 },
-                Sectors { size: 128 << 10, count: 7 },
-            ],
-            rams: vec![
-                RamModel { base: 0x2000_0000, length: 128 << 10 },
-                RamModel { base: 0x1000_0000, length: 64 << 10 },
-            ],
-            unique_id: [0x0038_0025, 0x3135_470E, 0x3037_3439],
-            interrupts: 82,
-            hclk_max: 168_000_000,
-            hclk_max_scale_2: 144_000_000,
-            pclk1_max: 42_000_000,
-            pclk2_max: 84_000_000,
-            wait_state_hz: 30_000_000,
-            rom_stack: 0x2000_2D40,
-        }
+        f405::chip()
     }
 
     /// A word of the factory's information block, which begins at 0x1FFF7A10 with the unique id (RM0090 sections

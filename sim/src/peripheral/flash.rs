@@ -1,4 +1,5 @@
-//! The flash interface of the STM32F405/407 (RM0090 chapter 3, the F405/407 variants).
+//! The flash interface of F4 chips with one bank (RM0090 chapter 3, the F405/407 variants; RM0383 and RM0390
+//! chapter 3).
 //!
 //! Covers: unlock sequences with the bus error and lock-up that follow a wrong key (3.6.1, 3.7.2),
 //! PG/SER/MER/SNB/STRT/PSIZE (3.6.2-3.6.4), every error flag (3.9.5), EOP and OPERR with their
@@ -8,7 +9,7 @@
 //! wait states against HCLK (table 10), the rules of the cache resets (3.9.1). Programming over
 //! bits that are not erased is done as the array does it, and is a violation.
 //!
-//! Leaves out: the caches and the prefetch themselves, 64-bit parallelism (it needs an external
+//! Leaves out: proprietary code read-out protection (SPRMOD of the F411 and F446, which is told), the caches and the prefetch themselves, 64-bit parallelism (it needs an external
 //! voltage that a board in use does not have), what a debugger may read under protection. Code in
 //! RAM that reads flash during an operation sees the old contents at once instead of stalling.
 //! Typical times only; option byte writes are taken to last as long as a 16 KB erase, for which
@@ -58,11 +59,44 @@ const ICEN: u32 = 1 << 9;
 const DCEN: u32 = 1 << 10;
 const ICRST: u32 = 1 << 11;
 const DCRST: u32 = 1 << 12;
-const ACR_KNOWN: u32 = 0x1F07;
+const ACR_KNOWN: u32 = 0x1F00;
+/// nWRP and what else fills the upper half of OPTCR but SPRMOD.
+const OPTIONS_HIGH: u32 = 0x0FFF_0000;
+const SPRMOD: u32 = 1 << 31;
+
+/// A version of the block.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Where its registers are described.
+    manual: &'static str,
+    /// FLASH_ACR's field LATENCY.
+    latency: u32,
+    /// Flags in FLASH_SR beside those that all have.
+    more_flags: u32,
+    /// OPTCR's field nWRP, a bit for each sector.
+    nwrp: u32,
+    /// OPTCR has SPRMOD.
+    sprmod: bool,
+}
+
+/// STM32F405/407 (RM0090 section 3.9): twelve sectors.
+pub(crate) static F405: Version =
+    Version { manual: "RM0090 3.9", latency: 7, more_flags: 0, nwrp: 0x0FFF_0000, sprmod: false };
+
+/// STM32F411 (RM0383 section 3.8): eight sectors, RDERR in FLASH_SR.
+///
+/// Doubtful: that the reserved bits 24-27 of OPTCR read as ones.
+pub(crate) static F411: Version =
+    Version { manual: "RM0383 3.8", latency: 15, more_flags: 1 << 8, nwrp: 0x00FF_0000, sprmod: true };
+
+/// STM32F446 (RM0390 section 3.8): as the F411's, with the same doubt.
+pub(crate) static F446: Version =
+    Version { manual: "RM0390 3.8", latency: 15, more_flags: 1 << 8, nwrp: 0x00FF_0000, sprmod: true };
 
 /// The model.
 #[derive(Clone, Debug)]
 pub struct FlashInterface {
+    version: &'static Version,
     acr: u32,
     sr: u32,
     cr: u32,
@@ -82,8 +116,9 @@ pub struct FlashInterface {
 }
 
 impl FlashInterface {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(version: &'static Version) -> Self {
         Self {
+            version,
             acr: 0,
             sr: 0,
             cr: 0,
@@ -185,14 +220,14 @@ impl FlashInterface {
 
     /// Too few wait states for HCLK (RM0090 table 10), told once per frequency and latency.
     pub(crate) fn check_latency(&mut self, chip: &ChipModel, ctx: &mut Ctx) {
-        let (latency, hclk) = (self.acr & 7, ctx.clocks.hclk);
+        let (latency, hclk) = (self.acr & self.version.latency, ctx.clocks.hclk);
         let needed = hclk.div_ceil(chip.wait_state_hz).saturating_sub(1);
         if latency >= needed {
             self.latency_told = 0;
         } else if self.latency_told != hclk {
             self.latency_told = hclk;
             let what = format!("HCLK {hclk} Hz needs {needed} wait states, there are {latency}");
-            ctx.violation(Kind::Range, "RM0090 3.5.1 table 10", what);
+            ctx.violation(Kind::Range, "RM0090 table 10, RM0383 table 5, RM0390 table 5", what);
         }
     }
 
@@ -291,13 +326,14 @@ impl FlashInterface {
 
     fn write_acr(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 3.9.1";
-        ctx.reserved(value, ACR_KNOWN, SECTION, "FLASH_ACR");
+        let known = ACR_KNOWN | self.version.latency;
+        ctx.reserved(value, known, SECTION, "FLASH_ACR");
         for (reset, enable, name) in [(ICRST, ICEN, "ICRST"), (DCRST, DCEN, "DCRST")] {
             if value & reset != 0 && self.acr & enable != 0 {
                 ctx.violation(Kind::Sequence, SECTION, format!("{name} set while the cache is on"));
             }
         }
-        self.acr = value & ACR_KNOWN & !ICRST;
+        self.acr = value & known & !ICRST;
         // Hertz per wait state are the chip's; the bus checks with them.
         self.latency_told = 0;
     }
@@ -372,7 +408,12 @@ impl FlashInterface {
             }
             return;
         }
-        ctx.reserved(value, OPTIONS | OPTSTRT | OPTLOCK, SECTION, "FLASH_OPTCR");
+        let Version { manual, nwrp, sprmod, .. } = *self.version;
+        let known = OPTIONS & !OPTIONS_HIGH | nwrp | OPTSTRT | OPTLOCK | if sprmod { SPRMOD } else { 0 };
+        ctx.reserved_kept(value, OPTIONS_HIGH & !nwrp, known, manual, "FLASH_OPTCR");
+        if sprmod && value & SPRMOD != 0 {
+            ctx.unmodelled(manual, "proprietary code read-out protection (SPRMOD)");
+        }
         self.option_register = value & OPTIONS;
         if value & OPTLOCK != 0 {
             self.option_lock = Lock::Locked(0);
@@ -412,7 +453,8 @@ impl FlashInterface {
             0x08 => self.write_option_key(value, ctx),
             0x0C => {
                 let value = merged(0, offset, width, value);
-                ctx.reserved(value, SR_CLEARABLE | BSY, "RM0090 3.9.5", "FLASH_SR");
+                let Version { manual, more_flags, .. } = *self.version;
+                ctx.reserved(value, SR_CLEARABLE | more_flags | BSY, manual, "FLASH_SR");
                 self.sr &= !(value & SR_CLEARABLE);
                 self.interrupt(ctx);
             }
@@ -451,7 +493,7 @@ impl FlashInterface {
     pub(crate) fn reset(&mut self, ctx: &mut Ctx) {
         let (options, cells) = (self.options, self.cells);
         let defects = std::mem::take(&mut self.defects);
-        *self = Self { options, option_register: options, cells, defects, ..Self::new() };
+        *self = Self { options, option_register: options, cells, defects, ..Self::new(self.version) };
         ctx.irq(4, false);
     }
 }

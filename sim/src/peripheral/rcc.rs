@@ -1,4 +1,4 @@
-//! Reset and clock control of the STM32F405/407 (RM0090 chapter 7).
+//! Reset and clock control (RM0090 chapter 7, RM0383 and RM0390 chapter 6; what differs is in `version`).
 //!
 //! Covers: oscillators and PLL with their start-up times (7.2.1-7.2.6), a crystal that is missing
 //! or dead, switch status, prescalers, limits of the PLL's factors and of every bus clock (7.3.2,
@@ -6,14 +6,17 @@
 //! control (7.3.20), reset flags (7.3.21), interrupts of the ready flags (7.3.4).
 //!
 //! Leaves out: the clock security system, the PLLI2S but for its ready flag, spread spectrum and the clock
-//! outputs (their registers are stored), low-power clock enables (stored), drift and jitter.
+//! outputs (their registers are stored), low-power clock enables (stored), drift and jitter; the PLLSAI and dedicated
+//! clocks of the F411 and F446, which are told.
 
 mod tree;
+mod version;
 
 use crate::decode::Enable;
 use crate::device::{Ctx, Peripheral, ResetCause, Width, lane, merged};
 use crate::time::Nanos;
 use crate::violation::Kind;
+pub(crate) use version::{F405, F411, F446, Version};
 
 /// What is soldered to the OSC_IN/OSC_OUT pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +70,10 @@ const PLLI2SON: u32 = 1 << 26;
 /// the model's.
 const CR_RESET: u32 = 0x0000_7880;
 const CR_WRITABLE: u32 = 0xF8 | HSION | HSEON | HSEBYP | CSSON | PLLON | PLLI2SON;
-const CR_KNOWN: u32 = 0x0F0F_FFFB;
+/// PLLSAION of the F446.
+const PLLSAION: u32 = 1 << 28;
 const PLLCFGR_RESET: u32 = 0x2400_3010;
-const PLLCFGR_KNOWN: u32 = 0x0F43_7FFF;
 const PLLSRC_HSE: u32 = 1 << 22;
-const CFGR_KNOWN: u32 = 0xFFFF_FCFF;
 const LSION: u32 = 1 << 0;
 const LSIRDY: u32 = 1 << 1;
 const RMVF: u32 = 1 << 24;
@@ -80,10 +82,6 @@ const RESET_FLAGS: u32 = 0xFE00_0000;
 /// Enable, reset and low-power registers: offsets from 0x10, 0x30 and 0x50 in steps of 4. Index 2
 /// is AHB3, 3 and 4 are APB1 and APB2 after a gap.
 const GATES: [(u32, usize); 5] = [(0x00, 0), (0x04, 1), (0x08, 2), (0x10, 3), (0x14, 4)];
-const ENABLE_KNOWN: [u32; 5] = [0x7E74_11FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5F33];
-const RESET_KNOWN: [u32; 5] = [0x2260_11FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5933];
-const LOW_POWER_RESET: [u32; 5] = [0x7E67_91FF, 0x0000_00F1, 0x0000_0001, 0x36FE_C9FF, 0x0007_5F33];
-const ENABLE_RESET: [u32; 5] = [0x0010_0000, 0, 0, 0, 0];
 
 /// An oscillator or PLL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +132,7 @@ impl Source {
 /// The model.
 #[derive(Clone, Debug)]
 pub struct Rcc {
+    version: &'static Version,
     fitted: Oscillators,
     hsi: Source,
     hse: Source,
@@ -166,8 +165,9 @@ pub struct Rcc {
 
 impl Rcc {
     /// After power-on with these oscillators fitted.
-    pub(crate) fn new(fitted: Oscillators) -> Self {
+    pub(crate) fn new(version: &'static Version, fitted: Oscillators) -> Self {
         Self {
+            version,
             fitted,
             hsi: Source::Ready,
             hse: Source::Off,
@@ -181,11 +181,11 @@ impl Rcc {
             running: 0,
             cir: 0,
             resets: [0; 5],
-            enables: ENABLE_RESET,
-            low_power: LOW_POWER_RESET,
+            enables: version.enables_reset,
+            low_power: version.low_power,
             bdcr: 0,
             csr: 0,
-            others: [0, 0x2000_3000],
+            others: [0, version.plli2s],
             lsi_forced: false,
             since: [[0; 32]; 5],
             new_enables: [0; 5],
@@ -276,6 +276,12 @@ impl Rcc {
         }
     }
 
+    /// The bus of a register at an offset among those that begin at `base`.
+    fn gate(&self, offset: u32, base: u32) -> Option<usize> {
+        let bus = GATES.iter().find(|g| g.0 + base == offset)?.1;
+        (self.version.enables[bus] != 0).then_some(bus)
+    }
+
     fn register(&self, offset: u32) -> Option<u32> {
         Some(match offset {
             0x00 => {
@@ -293,8 +299,10 @@ impl Rcc {
             0x80 => self.others[0],
             0x84 => self.others[1],
             _ => {
-                let gate = |base: u32| GATES.iter().find(|g| g.0 + base == offset).map(|g| g.1);
-                match (gate(0x10), gate(0x30), gate(0x50)) {
+                if let Some(&(_, reset)) = self.version.more.iter().find(|m| m.0 == offset) {
+                    return Some(reset);
+                }
+                match (self.gate(offset, 0x10), self.gate(offset, 0x30), self.gate(offset, 0x50)) {
                     (Some(bus), _, _) => self.resets[bus],
                     (_, Some(bus), _) => self.enables[bus],
                     (_, _, Some(bus)) => self.low_power[bus],
@@ -306,7 +314,10 @@ impl Rcc {
 
     fn write_cr(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 7.3.1";
-        ctx.reserved(value, CR_KNOWN, SECTION, "RCC_CR");
+        ctx.reserved(value, self.version.cr, self.version.manual, "RCC_CR");
+        if value & self.version.cr & PLLSAION != 0 {
+            ctx.unmodelled(self.version.manual, "the PLLSAI (PLLSAION)");
+        }
         let byp_changed = (value ^ self.cr) & HSEBYP != 0;
         if byp_changed && self.hse != Source::Off {
             ctx.violation(Kind::Sequence, SECTION, "HSEBYP changed while the HSE is on");
@@ -379,11 +390,14 @@ impl Rcc {
 
     fn write_cfgr(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 7.3.3";
-        ctx.reserved(value, CFGR_KNOWN, SECTION, "RCC_CFGR");
-        if value & 3 == 3 {
-            ctx.violation(Kind::Range, SECTION, "SW is 3");
+        let Version { manual, cfgr, pll_r, .. } = *self.version;
+        ctx.reserved(value, cfgr, manual, "RCC_CFGR");
+        match (value & 3, pll_r) {
+            (3, true) => ctx.unmodelled(manual, "the PLL's output R as the system clock (SW is 3)"),
+            (3, false) => ctx.violation(Kind::Range, SECTION, "SW is 3"),
+            _ => {}
         }
-        self.cfgr = value & CFGR_KNOWN;
+        self.cfgr = value & cfgr;
         self.try_switch();
         self.changed = true;
     }
@@ -403,17 +417,20 @@ impl Rcc {
     }
 
     fn write_gate(&mut self, offset: u32, value: u32, ctx: &mut Ctx) -> bool {
-        let gate = |base: u32| GATES.iter().find(|g| g.0 + base == offset).map(|g| g.1);
-        if let Some(bus) = gate(0x10) {
-            ctx.reserved(value, RESET_KNOWN[bus], "RM0090 7.3.5-7.3.9", "RCC reset register");
+        let Version { manual, enables, resets, low_power, more, .. } = *self.version;
+        if let Some(bus) = self.gate(offset, 0x10) {
+            ctx.reserved(value, resets[bus], manual, "RCC reset register");
+            let value = value & resets[bus];
             self.new_resets[bus] |= value & !self.resets[bus];
-            self.resets[bus] = value & RESET_KNOWN[bus];
-        } else if let Some(bus) = gate(0x30) {
-            ctx.reserved(value, ENABLE_KNOWN[bus], "RM0090 7.3.10-7.3.14", "RCC enable register");
+            self.resets[bus] = value;
+        } else if let Some(bus) = self.gate(offset, 0x30) {
+            ctx.reserved(value, enables[bus], manual, "RCC enable register");
             self.new_enables[bus] |= value & !self.enables[bus];
-            self.enables[bus] = value & ENABLE_KNOWN[bus];
-        } else if let Some(bus) = gate(0x50) {
-            self.low_power[bus] = value & LOW_POWER_RESET[bus];
+            self.enables[bus] = value & enables[bus];
+        } else if let Some(bus) = self.gate(offset, 0x50) {
+            self.low_power[bus] = value & low_power[bus];
+        } else if more.iter().any(|m| m.0 == offset && m.1 != value) {
+            ctx.unmodelled(manual, format!("the clock choice of the RCC register at offset {offset:#x}"));
         } else {
             return false;
         }
@@ -427,7 +444,7 @@ impl Rcc {
             let what = "RCC_BDCR written while PWR_CR.DBP is clear";
             return ctx.violation(Kind::Protected, SECTION, what);
         }
-        ctx.reserved(value, 0x0001_8307, SECTION, "RCC_BDCR");
+        ctx.reserved(value, self.version.bdcr, self.version.manual, "RCC_BDCR");
         if value & 1 << 16 != 0 {
             (self.bdcr, self.lse, self.backup_reset) = (1 << 16, Source::Off, true);
             self.changed = true;
@@ -494,16 +511,17 @@ impl Peripheral for Rcc {
             0x00 => self.write_cr(value, ctx),
             0x04 => {
                 const SECTION: &str = "RM0090 7.3.2";
-                ctx.reserved_kept(value, PLLCFGR_RESET, PLLCFGR_KNOWN, SECTION, "RCC_PLLCFGR");
+                let Version { manual, pllcfgr: known, .. } = *self.version;
+                ctx.reserved_kept(value, PLLCFGR_RESET, known, manual, "RCC_PLLCFGR");
                 if self.pll != Source::Off {
                     ctx.violation(Kind::Sequence, SECTION, "RCC_PLLCFGR written while the PLL is on");
                 } else {
-                    self.pllcfgr = value & PLLCFGR_KNOWN | PLLCFGR_RESET & !PLLCFGR_KNOWN;
+                    self.pllcfgr = value & known | PLLCFGR_RESET & !known;
                 }
             }
             0x08 => self.write_cfgr(value, ctx),
             0x0C => {
-                ctx.reserved(value, 0x00BF_3FBF, "RM0090 7.3.4", "RCC_CIR");
+                ctx.reserved(value, self.version.cir, self.version.manual, "RCC_CIR");
                 self.cir = self.cir & !(value >> 16) & 0xBF | value & 0x3F00;
                 self.interrupt(ctx);
             }
@@ -542,7 +560,7 @@ impl Peripheral for Rcc {
 
     fn reset(&mut self, ctx: &mut Ctx) {
         let (bdcr, lse, csr) = (self.bdcr, self.lse, self.csr & RESET_FLAGS);
-        *self = Self::new(self.fitted);
+        *self = Self::new(self.version, self.fitted);
         (self.bdcr, self.lse, self.csr) = (bdcr, lse, csr);
         ctx.irq(5, false);
     }

@@ -9,7 +9,7 @@
 //! 3.4.2), and boards in the field came back with all ones. Here it loads either what is stored or
 //! all ones, and not the same each time.
 //!
-//! Leaves out: code read-out protection (PCROP), which the F405/407 does not have. On parts that do,
+//! Leaves out: code read-out protection (PCROP), which the F405/407 does not have. On parts that do (F411, F446),
 //! all ones take the flash away from the core: no bootloader survives that.
 
 use super::OPTIONS;

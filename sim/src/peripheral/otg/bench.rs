@@ -52,6 +52,7 @@ impl Bench {
     pub fn new() -> Self {
         let clocks = Clocks {
             sysclk: 168_000_000,
+            from_pll: true,
             hclk: 168_000_000,
             pclk1: 42_000_000,
             pclk2: 84_000_000,
@@ -69,7 +70,7 @@ impl Bench {
         }
         let (effects, device) =
             (Effects::default(), Device { latency: Nanos::micros(2), ..Device::default() });
-        Self { otg: OtgFs::new(), now: Nanos(0), clocks, pins, effects, line: false, device }
+        Self { otg: OtgFs::new(&super::V1), now: Nanos(0), clocks, pins, effects, line: false, device }
     }
 
     pub fn with<R>(&mut self, act: impl FnOnce(&mut OtgFs, &mut Ctx) -> R) -> R {

@@ -1,4 +1,5 @@
-//! OTG_FS, device side: the Synopsys core of STM32F4 as RM0090 Rev 19 chapter 34 describes it.
+//! OTG_FS, device side: the Synopsys core of STM32F4 as RM0090 Rev 19 chapter 34 describes it, and its later version
+//! in the F446 (RM0390 chapter 31; what differs is in `version`).
 //!
 //! Stands between the firmware's register accesses ([`Peripheral`]) and a host end ([`Wire`]).
 //!
@@ -9,7 +10,7 @@
 //! and EXTI line 18. Stricter than silicon: sequences that the manual forbids are recorded, and the pins, the 48 MHz
 //! clock, the turnaround time and the FIFO layout are checked when the firmware relies on them.
 //!
-//! Leaves out: host role, OTG role change, SRP and HNP, isochronous transfers (refused), test modes, the end of
+//! Leaves out: endpoints 4 and 5 of the later version and its link power management, host role, OTG role change, SRP and HNP, isochronous transfers (refused), test modes, the end of
 //! periodic frame interrupt, DCFG.NZLSOHSK, direct access to the FIFO RAM.
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod registers;
 mod regs;
 #[cfg(test)]
 mod tests;
+mod version;
 mod wire;
 
 use crate::device::{Ctx, Function, Peripheral, Pin, Width};
@@ -30,6 +32,7 @@ use crate::violation::Kind;
 use endpoint::{Endpoint, fifo_of};
 use fifo::{Entry, RxFifo, TxFifo};
 use regs::*;
+pub(crate) use version::{V1, V2, Version};
 
 /// Interrupt line of OTG_FS (RM0090 table 62).
 pub const IRQ: u16 = 67;
@@ -73,6 +76,7 @@ struct Bus {
 /// The model. Made once per board; `reset` is the chip's reset, the cable stays.
 #[derive(Clone, Debug)]
 pub struct OtgFs {
+    version: &'static Version,
     gotgctl: u32,
     gotgint: u32,
     gahbcfg: u32,
@@ -122,16 +126,11 @@ pub struct OtgFs {
     changes: u64,
 }
 
-impl Default for OtgFs {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl OtgFs {
-    /// The block after power-on, no cable plugged in. Core version 1.2, as in F405/F407 and F42x.
-    pub fn new() -> Self {
+    /// The block after power-on, no cable plugged in.
+    pub(crate) fn new(version: &'static Version) -> Self {
         let mut otg = Self {
+            version,
             gotgctl: 0,
             gotgint: 0,
             gahbcfg: 0,
@@ -171,8 +170,7 @@ impl OtgFs {
             changes: 0,
         };
         otg.reset_registers();
-        otg.gccfg = 0;
-        otg.cid = 0x0000_1200;
+        otg.cid = version.cid;
         otg
     }
 
@@ -181,14 +179,14 @@ impl OtgFs {
         self.gotgctl = 0;
         self.gotgint = 0;
         self.gahbcfg = 0;
-        self.gusbcfg = gusbcfg::RESET;
+        self.gusbcfg = self.version.gusbcfg_reset;
         self.grstctl = 0;
         self.gintsts = 0;
         self.gintmsk = 0;
         self.grxfsiz = 0x200;
         self.dieptxf = [0x0200_0200, 0x0200_0400, 0x0200_0400, 0x0200_0400];
         self.dcfg = dcfg::RESET;
-        self.dctl = 0;
+        self.dctl = self.version.dctl_reset;
         self.diepmsk = 0;
         self.doepmsk = 0;
         self.daintmsk = 0;
@@ -281,8 +279,15 @@ impl OtgFs {
         self.bus.vbus
     }
 
-    /// A session is valid: VBUS sensed on PA9, or sensing switched off (34.16.2, GCCFG).
+    /// A session is valid: VBUS sensed on PA9, or sensing switched off (34.16.2, GCCFG); or what software says in
+    /// its place (RM0390 section 31.15, GOTGCTL).
     fn session(&self) -> bool {
+        if self.version.overrides {
+            return match self.gotgctl & gotgctl::BVALOEN {
+                0 => self.gccfg & gccfg::VBDEN != 0 && self.bus.vbus,
+                _ => self.gotgctl & gotgctl::BVALOVAL != 0,
+            };
+        }
         let sensed = self.gccfg & gccfg::VBUSBSEN != 0 && self.bus.vbus;
         sensed || self.gccfg & gccfg::NOVBUSSENS != 0
     }
@@ -450,7 +455,7 @@ impl Peripheral for OtgFs {
     fn reset(&mut self, ctx: &mut Ctx) {
         self.reset_registers();
         self.gccfg = 0;
-        self.cid = 0x0000_1200;
+        self.cid = self.version.cid;
         self.settle(ctx);
     }
 }

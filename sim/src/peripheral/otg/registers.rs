@@ -3,7 +3,7 @@
 //! Endpoint registers are in `endpoint.rs`, the FIFOs' windows in `buffers.rs`.
 
 use super::regs::*;
-use super::{ENDPOINTS, Entry, OtgFs, fifo_of};
+use super::{ENDPOINTS, Entry, OtgFs, fifo_of, split};
 use crate::device::Ctx;
 use crate::violation::Kind;
 
@@ -29,7 +29,7 @@ impl OtgFs {
             GCCFG => self.gccfg,
             CID => self.cid,
             offset if HWCFG.contains(&offset) => {
-                IDENTITY.get(((offset - HWCFG.start()) / 4) as usize).copied().unwrap_or(0)
+                self.version.identity.get(((offset - HWCFG.start()) / 4) as usize).copied().unwrap_or(0)
             }
             HPTXFSIZ => 0x0200_0600,
             DIEPTXF1..=DIEPTXF3 => self.dieptxf[1 + ((offset - DIEPTXF1) / 4) as usize],
@@ -63,6 +63,15 @@ impl OtgFs {
             );
             return 0;
         }
+        let endpoint = match offset {
+            DIEPTXF1..=0x11C => 1 + (offset - DIEPTXF1) as usize / 4,
+            o if IN_ENDPOINTS.contains(&o) || OUT_ENDPOINTS.contains(&o) => split(o - 0x900).0,
+            _ => self.version.endpoints,
+        };
+        if endpoint < self.version.endpoints {
+            ctx.unmodelled(self.version.manual, format!("endpoint {endpoint}"));
+            return 0;
+        }
         ctx.nothing("OTG_FS", offset, "RM0090 34.16.6")
     }
 
@@ -72,8 +81,10 @@ impl OtgFs {
         const DEVICE: &str = "RM0090 34.16.4";
         match offset {
             GOTGCTL => {
-                ctx.reserved(value, gotgctl::DEFINED, GLOBAL, "GOTGCTL");
-                self.gotgctl = value & gotgctl::WRITABLE;
+                ctx.reserved(value, self.version.gotgctl, self.version.manual, "GOTGCTL");
+                let was = self.session();
+                self.gotgctl = value & self.version.gotgctl_written;
+                self.settle_session(was);
             }
             GOTGINT => self.gotgint &= !value,
             GAHBCFG => {
@@ -84,8 +95,8 @@ impl OtgFs {
             GRSTCTL => self.write_grstctl(value, ctx),
             GINTSTS => self.gintsts &= !(value & gint::CLEARED_BY_ONE),
             GINTMSK => {
-                ctx.reserved(value, gint::MASK_DEFINED, GLOBAL, "GINTMSK");
-                self.gintmsk = value & gint::MASK_DEFINED;
+                ctx.reserved(value, self.version.gintmsk, GLOBAL, "GINTMSK");
+                self.gintmsk = value & self.version.gintmsk;
             }
             GRXFSIZ => {
                 ctx.reserved(value, 0xFFFF, GLOBAL, "GRXFSIZ");
@@ -202,21 +213,22 @@ impl OtgFs {
 
     pub(super) fn write_gusbcfg(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 34.16.2 GUSBCFG";
-        ctx.reserved(value, gusbcfg::DEFINED, SECTION, "GUSBCFG");
+        let defined = self.version.gusbcfg;
+        ctx.reserved(value, defined, self.version.manual, "GUSBCFG");
         if value & gusbcfg::FHMOD != 0 {
             ctx.violation(Kind::Unmodelled, SECTION, "host mode forced: the host role is not modelled");
         }
-        if value & gusbcfg::CTXPKT != 0 {
+        if value & defined & gusbcfg::CTXPKT != 0 {
             ctx.violation(Kind::Range, SECTION, "CTXPKT is for debugging and must never be set");
         }
-        self.gusbcfg = value & gusbcfg::DEFINED & !gusbcfg::PHYSEL;
+        self.gusbcfg = value & defined & !gusbcfg::PHYSEL;
     }
 
     pub(super) fn write_gccfg(&mut self, value: u32, ctx: &mut Ctx) {
         const SECTION: &str = "RM0090 34.16.2 GCCFG";
-        ctx.reserved(value, gccfg::DEFINED, SECTION, "GCCFG");
+        ctx.reserved(value, self.version.gccfg, self.version.manual, "GCCFG");
         let was = self.session();
-        self.gccfg = value & gccfg::DEFINED;
+        self.gccfg = value & self.version.gccfg;
         self.settle_session(was);
         if self.gccfg & gccfg::VBUSASEN != 0 {
             ctx.violation(

@@ -1,4 +1,5 @@
-//! Register offsets, bits and reset values of OTG_FS as the model uses them (RM0090 Rev 19, 34.16).
+//! Register offsets, bits and reset values of OTG_FS as the model uses them (RM0090 Rev 19, 34.16); what differs is
+//! put together in `version`.
 //!
 //! Only the device side and the global registers: host registers (offset 0x400) do not exist for the model.
 
@@ -19,8 +20,6 @@ pub const CID: u32 = 0x03C;
 /// The core's own identification, which the manual leaves out and drivers for several versions of the core read.
 /// First and last word of the block.
 pub const HWCFG: std::ops::RangeInclusive<u32> = 0x040..=0x0FC;
-/// GSNPSID and GHWCFG1 to GHWCFG4 as read out of F405/F407 parts (TinyUSB's table of DWC2 cores).
-pub const IDENTITY: [u32; 5] = [0x4F54_281A, 0, 0x229D_CD20, 0x0200_01E8, 0x0FF0_8030];
 pub const HPTXFSIZ: u32 = 0x100;
 pub const DIEPTXF1: u32 = 0x104;
 pub const DIEPTXF3: u32 = 0x10C;
@@ -53,7 +52,6 @@ pub mod gahbcfg {
 }
 
 pub mod gusbcfg {
-    pub const RESET: u32 = 0x0000_0A00;
     pub const PHYSEL: u32 = 1 << 6;
     pub const FHMOD: u32 = 1 << 29;
     pub const FDMOD: u32 = 1 << 30;
@@ -126,14 +124,24 @@ pub mod gccfg {
     pub const VBUSBSEN: u32 = 1 << 19;
     pub const SOFOUTEN: u32 = 1 << 20;
     pub const NOVBUSSENS: u32 = 1 << 21;
-    pub const DEFINED: u32 = PWRDWN | VBUSASEN | VBUSBSEN | SOFOUTEN | NOVBUSSENS;
+    /// Core 2.0 and later: VBUS is sensed.
+    pub const VBDEN: u32 = 1 << 21;
+    pub const DEFINED_V1: u32 = PWRDWN | VBUSASEN | VBUSBSEN | SOFOUTEN | NOVBUSSENS;
+    pub const DEFINED_V2: u32 = PWRDWN | VBDEN;
 }
 
 pub mod gotgctl {
     pub const CIDSTS: u32 = 1 << 16;
     pub const BSVLD: u32 = 1 << 19;
-    pub const WRITABLE: u32 = 1 << 1 | 1 << 9 | 1 << 10 | 1 << 11;
-    pub const DEFINED: u32 = WRITABLE | 1 << 0 | 1 << 8 | 0xF << 16;
+    /// Core 2.0 and later: software says whether the session of a B device is valid, and which way.
+    pub const BVALOEN: u32 = 1 << 6;
+    pub const BVALOVAL: u32 = 1 << 7;
+    pub const WRITABLE_V1: u32 = 1 << 1 | 1 << 9 | 1 << 10 | 1 << 11;
+    pub const DEFINED_V1: u32 = WRITABLE_V1 | 1 << 0 | 1 << 8 | 0xF << 16;
+    /// VBVALOEN to BVALOVAL, EHEN, OTGVER too.
+    pub const WRITABLE_V2: u32 = WRITABLE_V1 | 0xFC | 1 << 12 | 1 << 20;
+    /// CURMOD too.
+    pub const DEFINED_V2: u32 = DEFINED_V1 | WRITABLE_V2 | 1 << 21;
 }
 
 pub mod gotgint {

@@ -1,7 +1,7 @@
 //! The clock tree: what the registers add up to in hertz, and the limits it must keep.
 
 use super::{HSI_HZ, Hse, LSE_HZ, PLLSRC_HSE, Rcc, Source};
-use crate::chip::ChipModel;
+use crate::chip::Speeds;
 use crate::device::{Clocks, Ctx};
 use crate::violation::Kind;
 
@@ -33,6 +33,7 @@ impl Rcc {
         };
         Clocks {
             sysclk,
+            from_pll: self.running == 2,
             hclk,
             pclk1: hclk >> s1,
             pclk2: hclk >> s2,
@@ -48,17 +49,16 @@ impl Rcc {
     }
 
     /// Clocks above their limits; called after each change.
-    pub(crate) fn check_limits(&self, chip: &ChipModel, scale_1: bool, ctx: &mut Ctx) {
+    pub(crate) fn check_limits(&self, speeds: Speeds, ctx: &mut Ctx) {
         let c = *ctx.clocks;
-        let hclk_max = if scale_1 { chip.hclk_max } else { chip.hclk_max_scale_2 };
         for (name, hz, most) in [
-            ("HCLK", c.hclk, hclk_max),
-            ("PCLK1", c.pclk1, chip.pclk1_max),
-            ("PCLK2", c.pclk2, chip.pclk2_max),
+            ("HCLK", c.hclk, speeds.hclk),
+            ("PCLK1", c.pclk1, speeds.pclk1),
+            ("PCLK2", c.pclk2, speeds.pclk2),
         ] {
             if hz > most {
                 let what = format!("{name} is {hz} Hz, above {most} Hz");
-                ctx.violation(Kind::Range, "DS8626 table 14, RM0090 5.1.3", what);
+                ctx.violation(Kind::Range, "DS8626 table 14, RM0090 5.1.3, RM0383 5.1.3, RM0390 5.1.3", what);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Rcc {
         }
         range("the VCO's input in Hz", self.pll_input() / m.max(1), 950_000, 2_100_000);
         range("the VCO's output in Hz", self.vco_hz(), 100_000_000, 432_000_000);
-        range("the PLL's output in Hz", self.vco_hz() / self.pll_p(), 24_000_000, 168_000_000);
+        range("the PLL's output in Hz", self.vco_hz() / self.pll_p(), 24_000_000, self.version.pll_max);
     }
 }
 
