@@ -160,7 +160,7 @@ fn sweep_all(args: &Args) -> Result<(Vec<Part>, usize)> {
         shards,
         thread: (thread, threads),
         seeds: 1,
-        last_words: 2,
+        last_words: if args.full { 3 } else { 2 },
         effort: match args.full {
             true => Effort::Every(args.cuts.unwrap_or(SAMPLED_CUTS)),
             false => Effort::Spread(args.cuts.unwrap_or(CUTS)),
