@@ -38,6 +38,9 @@ pub struct Args {
     /// Only the instruction at this address
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     address: Option<u32>,
+    /// Only functions whose names contain this; may be given several times
+    #[arg(long, value_name = "NAME")]
+    function: Vec<String>,
     /// The refusals
     #[arg(long)]
     list: bool,
@@ -70,6 +73,7 @@ impl Args {
             refusal: None,
             always: false,
             address: None,
+            function: Vec::new(),
             list: false,
             firmware: None,
             crc: false,
@@ -91,6 +95,7 @@ impl Args {
             share: if self.is_sample() && !self.list { SHARE } else { 1 },
             always: self.always,
             addresses: self.address.map(|at| at..at + 1),
+            functions: self.function.clone(),
             firmware: firmware(self)?,
             until_failure: self.until_failure,
             each: EACH,
@@ -112,7 +117,12 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let parts = tried(args, &options)?;
     let all = glitch::sum(&parts);
-    if args.is_sample() && !args.always && args.address.is_none() && args.seed == SEED {
+    if args.is_sample()
+        && !args.always
+        && args.address.is_none()
+        && args.function.is_empty()
+        && args.seed == SEED
+    {
         kept::write(BOOTED, all.booted)?;
     }
     report(args, &parts, &all, start);

@@ -4,16 +4,20 @@
 //! blocks) stays as it is. It counts as booted when the core runs anything but the bootloader: an image's
 //! code, or bytes in RAM. What hangs, faults, resets or comes to update mode has not booted; but where the
 //! flash was operated otherwise than in the clean run, or the chip was reset, the board is switched off and on,
-//! and that start counts too.
+//! and that start counts too. So does a state with a lower floor, or without a revoked key: the next start would take what
+//! this one refuses.
 
 use super::refusals::{Refusal, Scene, Way, Wrong};
+use super::session::{self, Watch};
 use super::thumb::{self, Instruction};
+use crate::sweep::checks::journal_sectors;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
 use std::collections::BTreeMap;
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
 use surefoot_sim::usb::Wire;
+use surefoot_sim::usb::host::UsbHost;
 use surefoot_sim::{Board, Nanos, Snapshot, Stop};
 
 /// Executions of an address that are known one by one, where nothing else is asked for.
@@ -50,6 +54,8 @@ pub enum Glitch {
     Once(u64, u32),
     /// Right before one execution: this register, this bit.
     Flip(u64, u32, u8, u8),
+    /// One execution is while the host tries to erase the journal: which one, and its address.
+    Session(u64, u32),
 }
 
 impl std::fmt::Display for Glitch {
@@ -57,6 +63,7 @@ impl std::fmt::Display for Glitch {
         match self {
             Self::Always(pc) => write!(f, "always 0x{pc:08x}"),
             Self::Once(number, pc) => write!(f, "once 0x{pc:08x} at {number}"),
+            Self::Session(number, pc) => write!(f, "once 0x{pc:08x}, execution {number} of a session"),
             Self::Flip(number, pc, register, bit) => {
                 write!(f, "bit {bit} of r{register} before 0x{pc:08x} at {number}")
             }
@@ -69,10 +76,19 @@ impl std::fmt::Display for Glitch {
 pub enum Outcome {
     /// Something else than the bootloader ran.
     Booted,
+    /// The state allows more than before.
+    Lowered,
     /// It waits for an update.
     UpdateMode,
     /// Neither, within the time that it has.
     Nothing,
+}
+
+impl Outcome {
+    /// True where the policy is broken, now or at the next start.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Booted | Self::Lowered)
+    }
 }
 
 /// The executions of one address.
@@ -96,8 +112,15 @@ pub struct Engine {
     began: Nanos,
     span: Nanos,
     resets: u64,
-    /// Flash operations of the clean run.
+    /// Flash operations of the clean run, and the journal behind it.
     operations: u64,
+    journal: Vec<u8>,
+    /// The journal's sectors.
+    sectors: Vec<(u32, u32)>,
+    /// Where a session begins.
+    session: Option<(Snapshot, UsbHost)>,
+    /// What it executed, by address, and how often.
+    pub in_session: BTreeMap<u32, (Instruction, u64)>,
     /// What it executed, by address.
     pub executed: BTreeMap<u32, Executed>,
     fault_handler: u32,
@@ -125,7 +148,8 @@ impl Engine {
         let start = scene.rig.board.snapshot();
         let began = scene.rig.board.now();
         let (resets, operations) = (scene.rig.board.resets(), scene.rig.board.operations());
-        let span = if refusal.way == Way::Boot { Nanos::secs(3) } else { WATCHED };
+        let sectors = journal_sectors(scene.rig.config());
+        let span = if refusal.way.is_start() { Nanos::secs(3) } else { WATCHED };
         let mut engine = Self {
             refusal,
             scene,
@@ -134,18 +158,32 @@ impl Engine {
             span,
             resets,
             operations,
+            journal: Vec::new(),
+            sectors,
+            session: None,
+            in_session: BTreeMap::new(),
             executed: BTreeMap::new(),
             fault_handler,
             made: Made::Nothing,
         };
         engine.trace(seed, each)?;
-        if refusal.way == Way::Boot {
+        if refusal.way.is_start() {
             engine.span = engine.board().now().since(began);
         }
         engine.operations = engine.board().operations();
+        engine.journal = engine.record();
         engine.begin()?;
         let clean = engine.finish();
         ensure!(clean == Outcome::UpdateMode, "{}: the clean run ends in {clean:?}", refusal.name());
+        if refusal.way == Way::Erase {
+            let host = session::attach(engine.board())?;
+            engine.session = Some((engine.board().snapshot(), host));
+            let mut seen = BTreeMap::new();
+            engine.erase(Watch::Count(&mut seen))?;
+            engine.in_session = seen;
+            ensure!(engine.record() == engine.journal, "{}: the host may erase the journal", refusal.name());
+        }
+        ensure!(!refusal.is_lower(&mut engine.scene.rig), "{}: the floor is not kept", refusal.name());
         let image = firmware.unwrap_or(refusal.build());
         engine.made = match refusal.wrong {
             Wrong::Made => Made::Signature(computed(image)?),
@@ -181,7 +219,7 @@ impl Engine {
         let mut executed = BTreeMap::<u32, Executed>::new();
         while self.board().now() < end {
             ensure!(number < MOST, "the clean run comes to no end");
-            if self.refusal.way == Way::Boot && self.board().usb_ref().pulled_up() {
+            if self.refusal.way.is_start() && self.board().usb_ref().pulled_up() {
                 break;
             }
             // Of a core that sleeps this is where it goes on.
@@ -224,8 +262,33 @@ impl Engine {
         }
     }
 
-    /// True when this boots the image.
-    pub fn boots(&mut self, glitch: Glitch) -> Result<bool> {
+    /// The bytes of the journal.
+    fn record(&mut self) -> Vec<u8> {
+        let board = &self.scene.rig.board;
+        let bytes =
+            |&(base, length): &(u32, u32)| board.read_memory(base, length as usize).unwrap_or_default();
+        self.sectors.iter().flat_map(bytes).copied().collect()
+    }
+
+    /// A host that tries to erase the journal, from the begin of the session.
+    fn erase(&mut self, watch: Watch) -> Result<()> {
+        let (start, mut host) = self.session.clone().context("no session")?;
+        self.board().restore(&start);
+        self.tries_to_erase(&mut host, watch);
+        Ok(())
+    }
+
+    fn tries_to_erase(&mut self, host: &mut UsbHost, watch: Watch) {
+        let sectors: Vec<u32> = self.sectors.iter().map(|sector| sector.0).collect();
+        let stops = [self.fault_handler, self.scene.entry];
+        let stop = if let Watch::Skip(pc, ..) = watch { vec![pc] } else { Vec::new() };
+        self.board().stop_at(&stop);
+        session::erase(self.board(), host, &sectors, watch);
+        self.board().stop_at(&stops);
+    }
+
+    /// What this comes to.
+    pub fn boots(&mut self, glitch: Glitch) -> Result<Outcome> {
         match &self.made {
             Made::Nothing => self.tries(glitch),
             &Made::Signature(computed) => self.tries_signatures(glitch, computed),
@@ -233,23 +296,24 @@ impl Engine {
                 for frame in frames.clone() {
                     let image = self.refusal.image(&self.scene.rig.file, self.scene.slot, &frame)?;
                     self.scene.replace(image)?;
-                    if self.tries(glitch)? {
-                        return Ok(true);
+                    let outcome = self.tries(glitch)?;
+                    if outcome.is_failure() {
+                        return Ok(outcome);
                     }
                 }
-                Ok(false)
+                Ok(Outcome::Nothing)
             }
         }
     }
 
-    fn tries_signatures(&mut self, glitch: Glitch, computed: u32) -> Result<bool> {
+    fn tries_signatures(&mut self, glitch: Glitch, computed: u32) -> Result<Outcome> {
         let mut boots = self.tries(glitch)?;
         // What the chip came to with the glitch becomes the signature's R; it fits if the chip comes to it again.
         let first = self.scene.r();
         for _ in 0..MADE {
             let r = self.board().read_memory(computed, 32).and_then(|r| r.first_chunk().copied());
             let r = r.context("no RAM")?;
-            if boots || r == self.scene.r() {
+            if boots.is_failure() || r == self.scene.r() {
                 break;
             }
             self.scene.sign(&r)?;
@@ -259,19 +323,25 @@ impl Engine {
         Ok(boots)
     }
 
-    fn tries(&mut self, glitch: Glitch) -> Result<bool> {
+    fn tries(&mut self, glitch: Glitch) -> Result<Outcome> {
         match glitch {
             Glitch::Always(pc) => {
                 self.begin()?;
-                let nop = self.executed.get(&pc).context("never executed")?.instruction.nop();
+                let here = self.executed.get(&pc).map(|executed| executed.instruction);
+                let here = here.or_else(|| self.in_session.get(&pc).map(|seen| seen.0));
+                let nop = here.context("never executed")?.nop();
                 let kept = self.board().read_memory(pc, nop.len()).context("no code")?.to_vec();
                 self.board().write_flash(pc, nop);
-                let mut outcome = self.finish();
+                let outcome = self.finish();
                 if outcome != Outcome::Booted {
                     self.board().write_flash(pc, &kept);
-                    outcome = self.afterwards();
                 }
-                Ok(outcome == Outcome::Booted)
+                Ok(self.judged(outcome))
+            }
+            Glitch::Session(number, pc) => {
+                let instruction = self.in_session.get(&pc).context("never executed")?.0;
+                self.erase(Watch::Skip(pc, number, instruction))?;
+                Ok(self.judged(Outcome::UpdateMode))
             }
             Glitch::Once(..) | Glitch::Flip(..) => {
                 self.begin()?;
@@ -286,7 +356,7 @@ impl Engine {
     pub fn all_once(
         &mut self,
         glitches: &[Glitch],
-        each: &mut dyn FnMut(Glitch, bool) -> bool,
+        each: &mut dyn FnMut(Glitch, Outcome) -> bool,
     ) -> Result<()> {
         if !matches!(self.made, Made::Nothing) {
             for &glitch in glitches {
@@ -330,38 +400,48 @@ impl Engine {
         Ok(())
     }
 
-    fn once(&mut self, glitch: Glitch) -> Result<bool> {
+    fn once(&mut self, glitch: Glitch) -> Result<Outcome> {
         match glitch {
             Glitch::Once(_, pc) => {
                 let nop = self.executed.get(&pc).context("never executed")?.instruction.nop();
-                let kept = self.board().read_memory(pc, nop.len()).context("no code")?.to_vec();
-                self.board().write_flash(pc, nop);
-                self.board().run_instructions(1, Nanos::millis(5));
-                self.board().write_flash(pc, &kept);
+                session::skip(self.board(), pc, nop);
             }
             Glitch::Flip(_, _, register, bit) => {
                 let value = self.board().register(register.into());
                 self.board().set_register(register.into(), value ^ 1 << bit);
             }
-            Glitch::Always(_) => {}
+            Glitch::Always(_) | Glitch::Session(..) => {}
         }
-        let mut outcome = self.finish();
-        if outcome != Outcome::Booted {
-            outcome = self.afterwards();
-        }
-        Ok(outcome == Outcome::Booted)
+        let outcome = self.finish();
+        Ok(self.judged(outcome))
+    }
+
+    /// What a run comes to that ended like this, with all that is behind it.
+    fn judged(&mut self, outcome: Outcome) -> Outcome {
+        let outcome = if outcome == Outcome::Booted { outcome } else { self.afterwards() };
+        let lower = outcome != Outcome::Booted && self.refusal.is_lower(&mut self.scene.rig);
+        if lower { Outcome::Lowered } else { outcome }
     }
 
     /// On to what comes of it.
     fn finish(&mut self) -> Outcome {
         let end = self.began + self.span + MORE;
-        self.run(end, self.refusal.way == Way::Boot)
+        let outcome = self.run(end, self.refusal.way.is_start());
+        if self.refusal.way == Way::Erase && self.session.is_some() && outcome == Outcome::UpdateMode {
+            // Without an answer there is nothing to be had from the board.
+            if let Ok(mut host) = session::attach(self.board()) {
+                self.tries_to_erase(&mut host, Watch::Nothing);
+            }
+        }
+        outcome
     }
 
     /// Runs up to an instant, or until something else than the bootloader runs; where `decides`, also until the
     /// board waits for an update.
     fn run(&mut self, end: Nanos, decides: bool) -> Outcome {
-        let (most, slot) = (self.resets + 4, self.scene.slot);
+        let most = self.resets + 4;
+        let slots = [Some(self.scene.slot), self.scene.decoy.as_ref().map(|decoy| decoy.0)];
+        let inside = move |pc| slots.iter().flatten().any(|slot| slot.contains(pc, 2));
         let (mut registers, mut before, mut still) = ([0; 17], 0, 0);
         loop {
             let left = end.since(self.board().now()).min(SLICE);
@@ -371,7 +451,7 @@ impl Engine {
             let seen = |board: &Board| {
                 decides && board.usb_ref().pulled_up()
                     || board.resets() > most
-                    || slot.contains(board.pc(), 2)
+                    || inside(board.pc())
                     || in_ram(board.pc())
             };
             let stop = self.board().run_until(seen, left);
@@ -379,7 +459,7 @@ impl Engine {
                 return Outcome::Booted;
             }
             // Another image, and a good one.
-            if slot.contains(self.board().pc(), 2) {
+            if inside(self.board().pc()) {
                 return Outcome::Nothing;
             }
             if decides && self.board().usb_ref().pulled_up() {
@@ -414,12 +494,12 @@ impl Engine {
             }
             pc = word(24) & !1;
         }
-        let slot = self.scene.slot;
-        if slot.contains(pc, 2) {
+        let scene = &self.scene;
+        let decoy = scene.decoy.as_ref().map(|(slot, image)| (*slot, image));
+        let mut refused = [Some((scene.slot, &scene.image)), decoy].into_iter().flatten();
+        if let Some((slot, image)) = refused.find(|(slot, _)| slot.contains(pc, 2)) {
             // What was copied back is another image, and a good one.
-            let (base, length) = (slot.base, self.scene.image.len());
-            let refused = self.scene.image.clone();
-            return self.board().read_memory(base, length).is_some_and(|bytes| bytes == refused);
+            return scene.rig.board.read_memory(slot.base, image.len()).is_some_and(|bytes| bytes == image);
         }
         in_ram(pc)
     }
@@ -427,7 +507,8 @@ impl Engine {
     /// What a clean start finds after all that.
     fn afterwards(&mut self) -> Outcome {
         let (operations, resets) = (self.operations, self.resets);
-        if self.board().operations() == operations && self.board().resets() == resets {
+        let same = self.record() == self.journal;
+        if same && self.board().operations() == operations && self.board().resets() == resets {
             return Outcome::Nothing;
         }
         self.board().power_off();

@@ -6,19 +6,24 @@
 //! the verification. What is not tried: two faults in one run, faults of the memories, of the clock and of the
 //! supply (the sweep has those), and faults on silicon, which do more than skip.
 
+mod crafted;
 pub mod engine;
 pub mod refusals;
+mod session;
 mod thumb;
 
 use anyhow::{Context, Result};
-use engine::{EACH, Engine, Glitch};
+use engine::{EACH, Engine, Glitch, Outcome};
 use object::{Object, ObjectSymbol};
-use refusals::Refusal;
+use refusals::{Refusal, Wrong};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use surefoot_images::Image;
 use surefoot_sim::random::Random;
+
+/// Executions of an address in a session that are tried one by one.
+const SESSIONS: u64 = 4;
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub struct Options {
     pub always: bool,
     /// Only instructions at these addresses.
     pub addresses: Option<Range<u32>>,
+    /// Only functions whose names contain one of these.
+    pub functions: Vec<String>,
     /// Another build than the shipped one: the full one, and the one without signatures.
     pub firmware: Option<Image>,
     /// Stop at the first that boots.
@@ -62,6 +69,7 @@ impl Options {
             share: 1,
             always: false,
             addresses: None,
+            functions: Vec::new(),
             firmware: None,
             until_failure: false,
             each: EACH,
@@ -76,7 +84,7 @@ pub struct Figures {
     pub skips: u64,
     /// Bits flipped.
     pub flips: u64,
-    /// How many of both booted what is refused.
+    /// How many of both booted what is refused, or made the state allow it.
     pub booted: u64,
     /// Those, in words that say how to do it again.
     pub failures: Vec<String>,
@@ -171,23 +179,25 @@ fn one(refusal: Refusal, options: &Options, each: &(dyn Fn(News) + Sync)) -> Res
     let mut engine = Engine::new(refusal, options.firmware, options.seed, options.each)?;
     let (always, once) = glitches(&engine, options)?;
     let mut figures = Figures::default();
-    let mut tell = |glitch: Glitch, boots: bool| {
+    let mut tell = |glitch: Glitch, outcome: Outcome| {
+        let fails = outcome.is_failure();
         match glitch {
             Glitch::Flip(..) => figures.flips += 1,
             _ => figures.skips += 1,
         }
-        if boots {
+        if fails {
             figures.booted += 1;
-            let failure = format!("{}: {glitch}", refusal.name());
+            let lowered = if outcome == Outcome::Lowered { ", which lowers the floor" } else { "" };
+            let failure = format!("{}: {glitch}{lowered}", refusal.name());
             each(News::Booted(&failure));
             figures.failures.push(failure);
         }
         each(News::Tried);
-        !(options.until_failure && boots)
+        !(options.until_failure && fails)
     };
     for glitch in always {
-        let boots = engine.boots(glitch)?;
-        if !tell(glitch, boots) {
+        let outcome = engine.boots(glitch)?;
+        if !tell(glitch, outcome) {
             break;
         }
     }
@@ -202,29 +212,50 @@ fn glitches(engine: &Engine, options: &Options) -> Result<(Vec<Glitch>, Vec<Glit
     let mut random = Random::new(options.seed ^ 0x5EED);
     let verification = verification(options.firmware.unwrap_or(engine.refusal.build()))?;
     let (mut always, mut once) = (Vec::new(), Vec::new());
-    let here = |pc: &u32| options.addresses.as_ref().is_none_or(|only| only.contains(pc));
+    let named = |name: &str| options.functions.iter().any(|part| name.contains(part));
+    let code = functions(options.firmware.unwrap_or(engine.refusal.build()), named)?;
+    let here = |pc: &u32| {
+        options.addresses.as_ref().is_none_or(|only| only.contains(pc))
+            && (options.functions.is_empty() || code.iter().any(|range| range.contains(pc)))
+    };
+    // Copies are where some bits of an address lead to them.
+    let bits: Range<u8> =
+        if matches!(engine.refusal.wrong, Wrong::Copies | Wrong::CopyAtId) { 10..14 } else { 0..32 };
     for (&pc, executed) in engine.executed.iter().filter(|(pc, _)| here(pc)) {
         always.push(Glitch::Always(pc));
         once.extend(executed.at.iter().map(|&number| Glitch::Once(number, pc)));
         if executed.instruction.conditional && verification.iter().any(|range| range.contains(&pc)) {
             let drawn = executed.at[random.below(executed.at.len() as u64) as usize];
             for (register, number) in (0..13).flat_map(|r| [(r, executed.at[0]), (r, drawn)]) {
-                once.push(Glitch::Flip(number, pc, register, random.below(32) as u8));
+                let bit = bits.start + random.below((bits.end - bits.start).into()) as u8;
+                once.push(Glitch::Flip(number, pc, register, bit));
             }
         }
     }
+    let mut sessions = Vec::new();
+    for (&pc, &(_, count)) in engine.in_session.iter().filter(|(pc, _)| here(pc)) {
+        if !engine.executed.contains_key(&pc) {
+            always.push(Glitch::Always(pc));
+        }
+        sessions.extend((0..count.min(SESSIONS)).map(|number| Glitch::Session(number, pc)));
+    }
     if options.always {
         once.clear();
+        sessions.clear();
     }
     if let Effort::Sample(count) = options.effort {
         let count = count.div_ceil(engine.images());
         draw(&mut always, count * 2 / 3, &mut random);
-        draw(&mut once, count / 3, &mut random);
+        let count = if sessions.is_empty() { count / 3 } else { count / 6 };
+        draw(&mut once, count, &mut random);
+        draw(&mut sessions, count, &mut random);
     }
     once.sort_by_key(|glitch| match *glitch {
         Glitch::Once(number, _) | Glitch::Flip(number, ..) => number,
-        Glitch::Always(_) => 0,
+        Glitch::Always(_) | Glitch::Session(..) => 0,
     });
+    // They are no part of the clean run.
+    always.extend(sessions);
     Ok((always, once))
 }
 

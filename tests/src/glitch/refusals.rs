@@ -3,6 +3,7 @@
 //! Each [`Refusal`] is a board, a fault of the image, and a way to the decision. What it makes is where
 //! [`super::engine`] starts from. Whether the board refuses as expected is seen there, by its first run.
 
+use super::crafted::{self, Crafted};
 use crate::fixtures;
 use crate::rig::{Rig, example_key};
 use crate::sweep::bench::{self, Cells};
@@ -28,13 +29,17 @@ const TRAP: [u8; 2] = [0xFE, 0xE7];
 /// `nop`
 const NOP: [u8; 2] = [0x00, 0xBF];
 /// Bytes of an image.
-const BODY: usize = 0x200;
+pub(super) const BODY: usize = 0x200;
 /// Where it starts.
-const ENTRY: u32 = 0x100;
+pub(super) const ENTRY: u32 = 0x100;
 /// The security counter that the boards have confirmed.
-const FLOOR: u32 = 7;
+pub(super) const FLOOR: u32 = 7;
 /// The shortest time-out that a board file may have.
 const TIMEOUT: Nanos = Nanos::secs(5);
+
+/// The RAM.
+const RAM: u32 = 0x2000_0000;
+const RAM_LENGTH: usize = 0x2_0000;
 
 /// How long before its end the way through it begins: the board counts from a little before it is seen.
 const BEFORE: Nanos = Nanos::millis(80);
@@ -44,6 +49,8 @@ const BEFORE: Nanos = Nanos::millis(80);
 pub enum Kind {
     /// One slot, no journal.
     Plain,
+    /// One slot that takes all of the flash.
+    Big,
     /// One slot and a journal.
     Single,
     /// Two slots that run in turn.
@@ -105,6 +112,22 @@ pub enum Wrong {
     StackPointer,
     /// The reset vector is in the slot, behind what is proved.
     Reset,
+    /// Other code in the body; whole copies of the image that was signed are elsewhere in the slot.
+    Copies,
+    /// A stranger's image whose id is the address of such a copy.
+    CopyAtId,
+    /// The signature would fit if the key were its own R.
+    KeyIsR,
+    /// Other code in the body; the one that was signed is in the other slot, in an image with the same id.
+    DecoyBody,
+    /// Other vectors; those that were signed are in the other slot, in an image with the same id.
+    DecoyHead,
+    /// Other vectors; those that were signed are where flash is mapped at 0, at the length of what is behind them.
+    Mapped,
+    /// The same at the length of the slot.
+    MappedHead,
+    /// No image, but a configuration block with policy `none`, whose address is all that RAM holds.
+    OwnBlock,
 }
 
 /// The way to the decision.
@@ -116,6 +139,17 @@ pub enum Way {
     Leave,
     /// The board is in update mode, and no host is there.
     Silence,
+    /// The supply comes on, and the state says that the image is on trial.
+    Trial,
+    /// The supply comes on, and a host tries to erase the journal.
+    Erase,
+}
+
+impl Way {
+    /// True when it is the start that decides.
+    pub fn is_start(self) -> bool {
+        matches!(self, Self::Boot | Self::Trial | Self::Erase)
+    }
 }
 
 /// A board with an image that it refuses.
@@ -171,7 +205,11 @@ pub fn all() -> Vec<Refusal> {
     for kind in [Single, Ab, Backup] {
         let forged = [Body, SealedRevoked, Revoked, Counter];
         all.extend(forged.map(|wrong| Refusal { kind, wrong, way: Boot, forged: true }));
+        for way in [Trial, Erase] {
+            all.extend([Revoked, Counter].map(|wrong| Refusal { kind, wrong, way, forged: false }));
+        }
     }
+    all.extend(crafted::all().map(|(kind, wrong, forged)| Refusal { kind, wrong, way: Boot, forged }));
     all
 }
 
@@ -185,6 +223,8 @@ pub struct Scene {
     pub image: Vec<u8>,
     /// Its first instruction.
     pub entry: u32,
+    /// An image in the other slot that is refused, too.
+    pub decoy: Option<(Slot, Vec<u8>)>,
 }
 
 impl Refusal {
@@ -202,14 +242,26 @@ impl Refusal {
         let file = self.file()?;
         let slot = *file.running_slots().last().context("a slot")?;
         let mut rig = Rig::on(bench::parts(), firmware.unwrap_or(self.build()), file)?;
-        let image = self.image(&rig.file, slot, &[0])?;
-        self.record(&mut rig, &image)?;
-        let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY };
+        let made = match self.crafted(&rig.file)? {
+            Some(made) => made,
+            None => Crafted::only(self.image(&rig.file, slot, &[0])?),
+        };
+        self.record(&mut rig, &made)?;
+        let Crafted { image, around, decoy, ram, .. } = made;
+        let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY, decoy };
         match self.way {
-            Way::Boot => {
+            Way::Boot | Way::Trial | Way::Erase => {
                 scene.put()?;
+                let decoy = scene.decoy.iter().map(|(slot, image)| (slot.base, image.clone()));
+                for (at, bytes) in decoy.chain(around).collect::<Vec<_>>() {
+                    ensure!(scene.rig.board.write_flash(at, &bytes), "0x{at:08x} is not in flash");
+                }
                 scene.trap_ram();
                 scene.rig.board.power_on();
+                // Zeros are what a record of stale bytes would take for the lowest floor.
+                if let Some(word) = ram.or((self.way == Way::Trial).then_some(0)) {
+                    scene.rig.board.write_memory(RAM, &word.to_le_bytes().repeat(RAM_LENGTH / 4));
+                }
             }
             Way::Silence => {
                 scene.put()?;
@@ -232,6 +284,7 @@ impl Refusal {
     /// The example board with small slots.
     fn file(&self) -> Result<BoardFile> {
         let layout = match self.kind {
+            Kind::Big => "application = \"0x08004000 + 1008K\"",
             Kind::Plain | Kind::Crc => "application = \"0x0800C000 + 16K\"",
             Kind::Single | Kind::CrcJournal => "journal = \"0x08004000\"\napplication = \"0x0800C000 + 16K\"",
             Kind::Backup => {
@@ -243,7 +296,17 @@ impl Refusal {
                  application-b = \"0x08010000 + 64K\""
             }
         };
-        let trials = if matches!(self.kind, Kind::Plain | Kind::Crc) { "" } else { "trial-boots = 2\n" };
+        self.file_with(layout, self.has_journal())
+    }
+
+    /// True when the board has a state.
+    pub fn has_journal(&self) -> bool {
+        !matches!(self.kind, Kind::Plain | Kind::Big | Kind::Crc)
+    }
+
+    /// The same with another layout.
+    pub(super) fn file_with(&self, layout: &str, trials: bool) -> Result<BoardFile> {
+        let trials = if trials { "trial-boots = 2\n" } else { "" };
         let policy = if matches!(self.kind, Kind::Crc | Kind::CrcJournal) { "crc" } else { "signature" };
         let second = hex(&second_key());
         let (keys, revoked) = match self.wrong {
@@ -355,47 +418,68 @@ impl Refusal {
     }
 
     /// What the board remembers: a floor, and a key that was revoked; and the image as the confirmed one.
-    fn record(&self, rig: &mut Rig, image: &[u8]) -> Result<()> {
-        if matches!(self.kind, Kind::Plain | Kind::Crc) {
+    fn record(&self, rig: &mut Rig, made: &Crafted) -> Result<()> {
+        if !self.has_journal() {
             return Ok(());
         }
-        let id = match manifest::View::check(&image[BODY..]) {
-            Ok(manifest) if self.forged => manifest.id(),
+        let manifest = made.image.len().checked_sub(manifest::LEN).map(|at| &made.image[at..]);
+        let own = manifest.and_then(|bytes| manifest::View::check(bytes).ok()).map(|manifest| manifest.id());
+        let id = match made.id.or(own.filter(|_| self.forged)) {
+            Some(id) => id,
+            // An image that is not the confirmed one is looked at where the state knows none.
+            None if matches!(self.way, Way::Boot | Way::Erase) => 0,
             // Something that is not there any more.
-            _ => 0x1234_5678,
+            None => 0x1234_5678,
         };
-        // An image that is not the confirmed one is looked at where the state knows none.
-        let id = if self.forged || self.way != Way::Boot { id } else { 0 };
         let block = rig.file.block();
         let config = surefoot_core::config::Config::parse(&block, FAMILY_F4)
             .map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
         let mut cells = Cells(&mut rig.board);
         let mut journal = Journal::load(config, &cells);
-        let revokes = if self.wrong == Wrong::Revoked { 0b10 } else { 0 };
-        journal.state.set_confirmed(id, FLOOR, revokes);
+        journal.state.set_confirmed(id, FLOOR, self.revokes());
+        if self.way == Way::Trial {
+            journal.state.set_candidate(own.context("an image with an id")?);
+        }
         // The cause of a start after the supply came on, so that no record of it is due.
         journal.state.set_cause(0b111);
-        let done = journal.commit(&mut cells, Event::Confirmed, 0);
+        let event = if self.way == Way::Trial { Event::Installed } else { Event::Confirmed };
+        let done = journal.commit(&mut cells, event, 0);
         ensure!(done.is_ok(), "the journal takes no record: {done:?}");
         Ok(())
+    }
+
+    /// The keys that the state has as revoked.
+    fn revokes(&self) -> u8 {
+        if self.wrong == Wrong::Revoked { 0b10 } else { 0 }
+    }
+
+    /// True when the board's state has a lower floor than at the start, or lacks a revoked key.
+    pub fn is_lower(&self, rig: &mut Rig) -> bool {
+        let block = rig.file.block();
+        let Ok(config) = surefoot_core::config::Config::parse(&block, FAMILY_F4) else { return true };
+        let state = Journal::load(config, &Cells(&mut rig.board)).state;
+        self.has_journal() && (state.floor() < FLOOR || self.revokes() & !state.revoked() != 0)
     }
 
     /// The fault that the board finds, where it is the only one that it can be told.
     pub fn fault(&self) -> ImageFault {
         match self.wrong {
-            Wrong::Signature | Wrong::Made | Wrong::Order | Wrong::FrameInBody => ImageFault::Signature,
+            Wrong::Signature | Wrong::Made | Wrong::Order | Wrong::FrameInBody | Wrong::KeyIsR => {
+                ImageFault::Signature
+            }
+            Wrong::Copies | Wrong::DecoyBody => ImageFault::Hash,
             Wrong::Body | Wrong::Rounds | Wrong::Word | Wrong::Vector | Wrong::Tail => ImageFault::Hash,
             Wrong::Unsigned => ImageFault::NotSigned,
-            Wrong::UnknownKey => ImageFault::UnknownKey,
+            Wrong::UnknownKey | Wrong::CopyAtId => ImageFault::UnknownKey,
             Wrong::SealedRevoked | Wrong::Revoked => ImageFault::RevokedKey,
             Wrong::Counter => ImageFault::Downgrade,
             Wrong::Chip => ImageFault::Chip,
             Wrong::Board => ImageFault::Board,
             Wrong::LoadAddress => ImageFault::LoadAddress,
-            Wrong::NoManifest | Wrong::Frame => ImageFault::NoManifest,
+            Wrong::NoManifest | Wrong::Frame | Wrong::OwnBlock => ImageFault::NoManifest,
             Wrong::Crc | Wrong::LastWord => ImageFault::Crc,
             Wrong::StackPointer => ImageFault::StackPointer,
-            Wrong::Reset => ImageFault::ResetOutside,
+            Wrong::Reset | Wrong::DecoyHead | Wrong::Mapped | Wrong::MappedHead => ImageFault::ResetOutside,
         }
     }
 }
@@ -477,7 +561,7 @@ impl Scene {
 }
 
 /// Instructions that stop whoever runs any of them, none of whose blocks of 64 bytes is like another.
-fn traps(length: usize) -> Vec<u8> {
+pub(super) fn traps(length: usize) -> Vec<u8> {
     let word = |at: usize| if ((at / 64) >> (at / 4 % 16)) & 1 == 0 { [TRAP, TRAP] } else { [NOP, TRAP] };
     (0..length).step_by(4).flat_map(word).flatten().take(length).collect()
 }
