@@ -423,13 +423,16 @@ impl<'a> Config<'a> {
     /// The first open sector that ends behind `from`.
     #[inline(never)]
     pub fn sector_from(&self, from: u32) -> Option<Sector> {
+        let open = self.open();
+        // For a processor that skips one comparison: the other one is not known to be the same.
+        let again = if cfg!(feature = "failsafe") { core::hint::black_box(open) } else { open };
         for region in self.regions() {
             let mut base = region.base;
             for number in 0..region.count {
                 let end = base.wrapping_add(region.sector_size);
                 // The smallest build has one owner. Nobody's sectors are open to nobody.
                 let is_open = if cfg!(feature = "failsafe") {
-                    region.owner == self.open() && region.owner != 0
+                    region.owner == open && region.owner & again != 0
                 } else {
                     region.owner != 0
                 };

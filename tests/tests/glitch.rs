@@ -221,6 +221,46 @@ fn without_a_second_look_a_byte_that_is_not_copied_to_where_it_is_hashed_boots_a
     }
 }
 
+/// Each instruction of a function, skipped for the whole run.
+fn always(refusal: &str, function: &str, firmware: Option<Image>) -> glitch::Figures {
+    let functions = vec![function.to_owned()];
+    let options =
+        Options { effort: Effort::Full, always: true, functions, firmware, ..Options::sample(0, refusal) };
+    glitch::sum(&glitch::run(&options, 1, &|_| {}).expect("runs"))
+}
+
+/// Images that somebody made for a skip, and the functions in which there was one for them.
+const CRAFTED: [(&str, &str); 4] = [
+    ("plain-copyatid-boot", "5slots5prove"),
+    ("plain-keyisr-boot", "6crypto8expected"),
+    ("ab-mapped-boot", "6sha2564hash"),
+    ("big-mappedhead-boot", "5slots5prove"),
+];
+
+#[test]
+fn images_that_were_made_for_a_skip_of_what_is_read_boot_nothing() {
+    for (refusal, function) in CRAFTED {
+        let all = always(refusal, function, None);
+        assert!(all.skips >= 20, "{refusal}: {} skips", all.skips);
+        assert_eq!(all.booted, 0, "{:?}", all.failures);
+    }
+}
+
+#[test]
+fn without_a_second_look_images_that_were_made_for_a_skip_boot_and_are_seen() {
+    for (refusal, function) in CRAFTED {
+        let all = always(refusal, function, Some(weakened()));
+        assert!(all.booted > 0, "{refusal}: none of {} skips boots", all.skips);
+    }
+}
+
+#[test]
+fn no_skip_of_what_finds_a_sector_opens_the_journal_to_a_host() {
+    let all = always("single-counter-erase", "6Config11sector_from", None);
+    assert!(all.skips >= 20, "{} skips", all.skips);
+    assert_eq!(all.booted, 0, "{:?}", all.failures);
+}
+
 #[test]
 fn each_refusal_has_a_name_of_its_own() {
     let mut names: Vec<String> = glitch::refusals::all().iter().map(|refusal| refusal.name()).collect();

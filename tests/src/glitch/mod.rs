@@ -9,6 +9,7 @@
 mod crafted;
 pub mod engine;
 pub mod refusals;
+mod scene;
 mod session;
 mod thumb;
 
