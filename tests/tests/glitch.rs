@@ -248,7 +248,8 @@ fn images_that_were_made_for_a_skip_of_what_is_read_boot_nothing() {
 
 #[test]
 fn without_a_second_look_images_that_were_made_for_a_skip_boot_and_are_seen() {
-    for (refusal, function) in CRAFTED {
+    // For the others the first look has no such skip any more.
+    for (refusal, function) in &CRAFTED[..2] {
         let all = always(refusal, function, Some(weakened()));
         assert!(all.booted > 0, "{refusal}: none of {} skips boots", all.skips);
     }
