@@ -58,6 +58,9 @@ pub struct Options {
     pub until_failure: bool,
     /// So many executions of each instruction one by one.
     pub each: usize,
+    /// A state that allows more afterwards counts as a failure, too, and what is about nothing else is tried: some of
+    /// these skips are known and open.
+    pub floor: bool,
 }
 
 impl Options {
@@ -74,6 +77,7 @@ impl Options {
             firmware: None,
             until_failure: false,
             each: EACH,
+            floor: true,
         }
     }
 }
@@ -85,8 +89,10 @@ pub struct Figures {
     pub skips: u64,
     /// Bits flipped.
     pub flips: u64,
-    /// How many of both booted what is refused, or made the state allow it.
+    /// How many of both booted what is refused, or made the state allow it where that is asked for.
     pub booted: u64,
+    /// How many made the state allow more, where that is not asked for.
+    pub lowered: u64,
     /// Those, in words that say how to do it again.
     pub failures: Vec<String>,
 }
@@ -96,6 +102,7 @@ impl Figures {
         self.skips += other.skips;
         self.flips += other.flips;
         self.booted += other.booted;
+        self.lowered += other.lowered;
         self.failures.extend(other.failures);
     }
 }
@@ -120,7 +127,9 @@ pub fn chosen(options: &Options) -> Vec<Refusal> {
     let named = |refusal: &Refusal| options.only.as_ref().is_none_or(|only| refusal.name().contains(only));
     // A build from outside is the full one or the other, as its name says.
     let built = |refusal: &Refusal| options.firmware.is_none_or(|image| image.name == refusal.build().name);
-    let mut all: Vec<Refusal> = refusals::all().into_iter().filter(named).filter(built).collect();
+    let wanted = |refusal: &Refusal| options.floor || !refusal.way.is_about_the_state();
+    let mut all: Vec<Refusal> =
+        refusals::all().into_iter().filter(named).filter(built).filter(wanted).collect();
     let count = all.len().div_ceil(options.share);
     draw(&mut all, count, &mut Random::new(options.seed));
     all
@@ -181,14 +190,16 @@ fn one(refusal: Refusal, options: &Options, each: &(dyn Fn(News) + Sync)) -> Res
     let (always, once) = glitches(&engine, options)?;
     let mut figures = Figures::default();
     let mut tell = |glitch: Glitch, outcome: Outcome| {
-        let fails = outcome.is_failure();
+        let lowered = outcome == Outcome::Lowered;
+        let fails = outcome == Outcome::Booted || lowered && options.floor;
+        figures.lowered += u64::from(lowered && !options.floor);
         match glitch {
             Glitch::Flip(..) => figures.flips += 1,
             _ => figures.skips += 1,
         }
         if fails {
             figures.booted += 1;
-            let lowered = if outcome == Outcome::Lowered { ", which lowers the floor" } else { "" };
+            let lowered = if lowered { ", which lowers the floor" } else { "" };
             let failure = format!("{}: {glitch}{lowered}", refusal.name());
             each(News::Booted(&failure));
             figures.failures.push(failure);

@@ -147,6 +147,11 @@ impl Way {
     pub fn is_start(self) -> bool {
         matches!(self, Self::Boot | Self::Trial | Self::Erase)
     }
+
+    /// True where what matters is what the journal says afterwards.
+    pub fn is_about_the_state(self) -> bool {
+        matches!(self, Self::Trial | Self::Erase)
+    }
 }
 
 /// A board with an image that it refuses.
