@@ -1,6 +1,7 @@
 //! A checked board: everything a bootloader, a linker script or a document needs to know of it.
 
 use crate::clock::Clocks;
+use crate::disk::{self, Files, Folder};
 use crate::error::BoardError;
 use crate::file;
 use crate::layout::{Layout, Use};
@@ -98,12 +99,17 @@ pub enum OptionBytes {
 impl Board {
     /// Reads and checks the board file at `path`; names of key files are relative to it.
     pub fn load(path: &Path) -> Result<Self, BoardError> {
-        file::load(path)
+        disk::load(path)
     }
 
     /// Checks the text of a board file; names of key files are relative to `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, BoardError> {
-        file::parse(text, folder)
+        file::parse(text, &Folder(folder))
+    }
+
+    /// Checks the text of a board file whose key files are among `files`; opens none itself.
+    pub fn parse_with(text: &str, files: &dyn Files) -> Result<Self, BoardError> {
+        file::parse(text, files)
     }
 
     /// The application's slot, the first of two where there are two.

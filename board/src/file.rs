@@ -13,12 +13,12 @@
 
 use crate::board::{Board, Boot, OptionBytes, Usb};
 use crate::clock;
+use crate::disk::Files;
 use crate::error::{BoardError, Fault};
 use crate::keeps::{does_not_keep, untried};
 use crate::layout::Use;
 use crate::read::{Item, Section, Source};
-use crate::{keys, pin, text, units};
-use std::path::Path;
+use crate::{keys, pin, units};
 use surefoot_chips::{Chip, Supply};
 use surefoot_core::config::{Config, Key, MAX_KEYS, MAX_TRIAL_BOOTS, Pin, Policy};
 use surefoot_core::handoff::DEFAULT_MAGIC_WORD;
@@ -28,20 +28,7 @@ mod layout;
 
 type Result<T> = std::result::Result<T, BoardError>;
 
-pub fn load(path: &Path) -> Result<Board> {
-    let in_file = |e: BoardError| BoardError { file: Some(path.to_path_buf()), ..e };
-    let text = text::read(path).map_err(|why| {
-        in_file(BoardError {
-            file: None,
-            place: None,
-            key: String::new(),
-            fault: Box::new(Fault::Unreadable(why)),
-        })
-    })?;
-    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(in_file)
-}
-
-pub fn parse(text: &str, folder: &Path) -> Result<Board> {
+pub fn parse(text: &str, files: &dyn Files) -> Result<Board> {
     let source = Source { text };
     let table = source.table()?;
     let mut file = Section::root(&source, &table);
@@ -64,7 +51,7 @@ pub fn parse(text: &str, folder: &Path) -> Result<Board> {
         ));
     }
     let boot = boot(&mut file, journal)?;
-    let (policy, keys) = validation(&mut file, folder, journal)?;
+    let (policy, keys) = validation(&mut file, files, journal)?;
     if keys.iter().any(|k| k.bytes == keys::EXAMPLE && !k.revoked) {
         warnings
             .push("the example key is in the list, whose private half is published: anybody can sign".into());
@@ -374,7 +361,7 @@ fn time(item: &Item, most: u32, example: &'static str) -> Result<u32> {
     Ok(ms)
 }
 
-fn validation(file: &mut Section, folder: &Path, journal: bool) -> Result<(Policy, Vec<Key>)> {
+fn validation(file: &mut Section, files: &dyn Files, journal: bool) -> Result<(Policy, Vec<Key>)> {
     let mut section =
         need_section(file, "validation", "[validation] with `policy = \"signature\"` and `keys`")?;
     let item = section.need("policy", "policy = \"signature\"")?;
@@ -391,7 +378,7 @@ fn validation(file: &mut Section, folder: &Path, journal: bool) -> Result<(Polic
         let Some(list) = section.get(name) else { continue };
         for entry in list.list("a list of files or of 64 hex digits each")? {
             let text = entry.text("a file's name in quotes or 64 hex digits")?;
-            let bytes = keys::read(text, folder).map_err(|(what, remedy)| entry.value_fault(what, remedy))?;
+            let bytes = keys::read(text, files).map_err(|(what, remedy)| entry.value_fault(what, remedy))?;
             if keys.iter().any(|k| k.bytes == bytes) {
                 return Err(entry.value_fault("this key is in the list already", "name each key once"));
             }

@@ -1,9 +1,9 @@
 //! Public keys of a board file: PEM files (SubjectPublicKeyInfo, RFC 8410) or 64 hex digits.
 
+use crate::disk::Files;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::pkcs8::DecodePublicKey;
 use sha2::{Digest, Sha256};
-use std::path::Path;
 
 /// boards/keys/example.pub.pem: its private half is published with the source.
 pub const EXAMPLE: [u8; 32] = [
@@ -17,14 +17,14 @@ pub fn id(public: &[u8; 32]) -> [u8; 4] {
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
-/// Reads one key. A name that is not 64 hex digits is a file, relative to `folder`.
+/// Reads one key. A name that is not 64 hex digits is one of `files`.
 /// The error is a sentence and a remedy.
-pub fn read(text: &str, folder: &Path) -> Result<[u8; 32], (String, String)> {
+pub fn read(text: &str, files: &dyn Files) -> Result<[u8; 32], (String, String)> {
     let key = match from_hex(text) {
         Some(bytes) => VerifyingKey::from_bytes(&bytes).map_err(|_| {
             (format!("{text} is no point of the curve"), "check that the key was copied whole".to_string())
         })?,
-        None => from_file(&folder.join(text), text)?,
+        None => from_file(files, text)?,
     };
     // A key of small order would accept signatures that nobody made.
     if key.is_weak() {
@@ -33,12 +33,10 @@ pub fn read(text: &str, folder: &Path) -> Result<[u8; 32], (String, String)> {
     Ok(key.to_bytes())
 }
 
-fn from_file(path: &Path, text: &str) -> Result<VerifyingKey, (String, String)> {
-    let pem = crate::text::read(path).map_err(|e| {
-        (
-            format!("{} cannot be read: {e}", path.display()),
-            "name a file relative to the board file, or make a key with `surefoot image keygen`".to_string(),
-        )
+fn from_file(files: &dyn Files, text: &str) -> Result<VerifyingKey, (String, String)> {
+    let pem = files.text(text).map_err(|what| {
+        let remedy = "name a file relative to the board file, or make a key with `surefoot image keygen`";
+        (what, remedy.to_string())
     })?;
     if pem.contains("PRIVATE KEY") {
         return Err((

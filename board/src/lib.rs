@@ -4,12 +4,14 @@
 //! (`surefoot-chips`), checks the flash layout ([`layout`]), solves the clocks ([`clock`]) and
 //! gives a [`Board`], in which nothing is illegal any more. From it come the configuration block
 //! and the sealed bootloader ([`mod@seal`]), the DfuSe memory string, linker scripts and the
-//! memory map. [`mod@solve`] goes the other way: from an application's size to the best layout. No hardware and no USB here; errors carry line, column and remedy.
+//! memory map. [`mod@solve`] goes the other way: from an application's size to the best layout. No hardware and no USB
+//! here, and a disk only in `disk`: [`Board::parse_with`] needs none. Errors carry line, column and remedy.
 #![forbid(unsafe_code)]
 
 mod block;
 mod board;
 pub mod clock;
+mod disk;
 mod error;
 mod file;
 mod keeps;
@@ -21,10 +23,10 @@ mod pin;
 mod read;
 pub mod seal;
 pub mod solve;
-mod text;
 pub mod units;
 
 pub use board::{Board, Boot, OptionBytes, Usb};
+pub use disk::{Files, Folder};
 pub use error::{BoardError, Fault, Place};
 pub use keeps::{does_not_keep, untried};
 pub use keys::EXAMPLE as PUBLISHED_KEY;

@@ -78,3 +78,19 @@ fn a_pipe_and_a_device_that_never_end_are_not_opened() {
         assert!(said.ends_with("it is a folder, a device or a pipe, not a regular file"), "{said}");
     }
 }
+
+#[test]
+fn a_board_file_and_its_keys_need_no_disk() {
+    let boards = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
+    let read = |name: &str| std::fs::read_to_string(boards.join(name)).expect(name);
+    let (text, key) = (read("f4-discovery.toml"), read("keys/example.pub.pem"));
+    let files = |name: &str| match name {
+        "keys/example.pub.pem" => Ok(key.clone()),
+        other => Err(format!("{other} cannot be read: it was not given")),
+    };
+    let board = Board::parse_with(&text, &files).expect("a good board");
+    assert_eq!(board.block(), Board::load(&boards.join("f4-discovery.toml")).expect("the same").block());
+    let other = text.replace("keys/example.pub.pem", "mine.pem");
+    let said = Board::parse_with(&other, &files).expect_err("no key").to_string();
+    assert!(said.contains("mine.pem cannot be read: it was not given; name a file relative to"), "{said}");
+}
