@@ -105,6 +105,17 @@ fn steps() -> Vec<Step> {
             "cargo clippy --package surefoot --no-default-features --locked -- -D warnings",
             &[],
         ),
+        // What a page in a browser builds on: files, images, plans, protocols and texts.
+        Step::host(
+            "host library for wasm32",
+            "cargo clippy --package surefoot-host --no-default-features --target wasm32-unknown-unknown --locked -- -D warnings",
+            &[],
+        ),
+        Step::host(
+            "board library for wasm32",
+            "cargo clippy --package surefoot-board --target wasm32-unknown-unknown --locked -- -D warnings",
+            &[],
+        ),
         Step::host("dist", "cargo xtask dist --debug --install --packages", PACKAGING),
         // The budgets have a figure of each of the two before them.
         Step::host("sweep", "cargo xtask sweep", &[]),
@@ -122,6 +133,7 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.no_install {
         tools::install_packages(steps.iter().flat_map(|s| s.packages.iter().chain(s.partly)).copied())?;
     }
+    tools::toolchain_of("")?;
     tools::toolchain_of("firmware")?;
     let (mut passed, mut failed, mut skipped, mut in_part) = (0, Vec::new(), 0, Vec::new());
     for step in &steps {

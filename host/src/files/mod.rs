@@ -12,6 +12,7 @@ mod magic;
 mod segments;
 mod srec;
 mod uf2;
+#[cfg(feature = "system")]
 mod write;
 
 use std::fmt;
@@ -25,7 +26,9 @@ pub use magic::Foreign;
 pub use segments::{Part, Place, Segment, SegmentError, Segments};
 pub use srec::SrecError;
 pub use uf2::{Family, Uf2Error};
+#[cfg(feature = "system")]
 pub(crate) use write::folder_of;
+#[cfg(feature = "system")]
 pub use write::{check_writable, not_over, write_bytes};
 
 /// Most bytes of a file that is read. The largest STM32 has 4 MiB of flash; an ELF with debug
@@ -336,6 +339,7 @@ pub fn parse(format: Format, bytes: &[u8], address: Option<u32>) -> Result<Loade
 ///
 /// # Errors
 /// [`FileError::UnknownFormat`] for what is only read.
+#[cfg(feature = "system")]
 pub fn write(path: &Path, segments: &Segments, ids: Ids) -> Result<Format, FileError> {
     let format = Format::by_name(path).filter(|f| f.is_written());
     let format = format.ok_or_else(|| FileError::UnknownFormat { path: path.to_owned() })?;

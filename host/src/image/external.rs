@@ -5,6 +5,7 @@
 //! but no shell runs. What it says on standard error goes to ours, and its terminal is ours too, so
 //! that it can ask for a PIN. Whatever it answers is proved with the public key before it is used.
 
+use crate::explain::Explain;
 use crate::files::FileError;
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -99,6 +100,56 @@ pub enum ExternalError {
     /// The files for it could not be made.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+impl Explain for ExternalError {
+    fn code(&self) -> String {
+        let name = match self {
+            Self::File(e) => return e.code(),
+            Self::Words(_) => "words",
+            Self::Start { .. } => "start",
+            Self::Failed { .. } => "failed",
+            Self::Timeout { .. } => "timeout",
+            Self::NoFile { .. } => "no-file",
+            Self::Form { .. } => "form",
+            Self::Wrong { .. } => "wrong-signature",
+        };
+        format!("signer.{name}")
+    }
+
+    fn why(&self) -> String {
+        match self {
+            Self::File(e) => e.why(),
+            Self::Words(_) => "It is empty, or a quotation mark in it is not closed.".into(),
+            Self::Start { source, .. } => format!("The system says: {source}."),
+            Self::Failed { .. } => "Its messages on standard error are above.".into(),
+            Self::Timeout { .. } => "It may wait for a server, for a touch or for a PIN; it was ended.".into(),
+            Self::NoFile { .. } => "It ended well, but the file named by {signature} is not there.".into(),
+            Self::Form { .. } => {
+                "A signature is 64 bytes, or the same as 128 hexadecimal digits or in base64.".into()
+            }
+            Self::Wrong { .. } => {
+                "It used another key than --public-key names, or it signed something else: Ed25519 takes the 96 bytes themselves, not a digest of them."
+                    .into()
+            }
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::File(e) => e.remedy(),
+            Self::Words(_) => "Write it as on a POSIX shell's line, with words quoted where they hold blanks.".into(),
+            Self::Start { .. } => {
+                "Name a program, with its path or from PATH; for pipes and variables name a script or `sh -c '...'`."
+                    .into()
+            }
+            Self::Failed { .. } => "Run it by hand with 96 bytes on standard input, and correct what it says.".into(),
+            Self::Timeout { .. } => "Answer it sooner, or give it longer with --sign-timeout 5min.".into(),
+            Self::NoFile { .. } => "Give {signature} to the option that names its output file, or let it write to standard output.".into(),
+            Self::Form { .. } => "Let it write the signature to standard output and everything else to standard error.".into(),
+            Self::Wrong { .. } => "Name the public key that goes with its private key; see \"Signing by a command\" in docs/command.md.".into(),
+        }
+    }
 }
 
 fn answer(bytes: usize) -> String {

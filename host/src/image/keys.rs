@@ -1,10 +1,11 @@
 //! Ed25519 keys: PEM files, PKCS#8 for the private and SPKI for the public one.
 
+#[cfg(feature = "system")]
+pub use super::keypair::{check_free, generate, write_pair};
+use super::locked::LABEL;
 pub use super::locked::Locked;
-use super::locked::{LABEL, lock, without_public_half};
-use crate::files::{FileError, folder_of, write_bytes};
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
+use crate::files::FileError;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey};
 pub use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -86,68 +87,7 @@ pub fn id(public: &[u8; 32]) -> [u8; 4] {
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
-/// A new private key from the system's random numbers.
-///
-/// # Errors
-/// [`KeyError::Random`].
-pub fn generate() -> Result<SigningKey, KeyError> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|e| KeyError::Random(e.to_string()))?;
-    Ok(SigningKey::from_bytes(&seed))
-}
-
-/// Writes both halves, the private one readable for its owner only and under `password` when there
-/// is one. Neither may exist; when one cannot be written, the other is not left behind.
-///
-/// # Errors
-/// [`KeyError::Exists`], [`KeyError::File`], [`KeyError::Random`].
-pub fn write_pair(
-    key: &SigningKey,
-    private: &Path,
-    public: &Path,
-    password: Option<&str>,
-) -> Result<(), KeyError> {
-    check_free(private, public)?;
-    let encode = |e: &dyn std::fmt::Display| KeyError::Encode(e.to_string());
-    let secret = match password {
-        Some(password) => lock(key, password)?,
-        None => without_public_half(key).to_pkcs8_pem(LineEnding::LF).map_err(|e| encode(&e))?,
-    };
-    let open = key.verifying_key().to_public_key_pem(LineEnding::LF).map_err(|e| encode(&e))?;
-    write_secret(private, secret.as_bytes())?;
-    write_bytes(public, open.as_bytes()).map_err(|error| {
-        let _ = std::fs::remove_file(private);
-        error.into()
-    })
-}
-
-/// Finds out whether [`write_pair`] would write over something.
-///
-/// # Errors
-/// [`KeyError::Exists`].
-pub fn check_free(private: &Path, public: &Path) -> Result<(), KeyError> {
-    match [private, public].into_iter().find(|path| path.exists()) {
-        Some(path) => Err(KeyError::Exists(path.to_owned())),
-        None => Ok(()),
-    }
-}
-
-/// Writes a neighbour that nobody else can read, and gives it the name when it is whole.
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
-    use std::io::Write;
-    let failed = |source: std::io::Error| FileError::Write { path: path.to_owned(), source };
-    let folder = folder_of(path, path)?;
-    // Made with mode 0600, and removed again when it is not kept.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist_noclobber(path).map_err(|e| match e.error.kind() {
-        std::io::ErrorKind::AlreadyExists => KeyError::Exists(path.to_owned()),
-        _ => failed(e.error).into(),
-    })?;
-    Ok(())
-}
-
-/// Reads a private key that is not under a password, as [`write_pair`] or
+/// Reads a private key that is not under a password, as `surefoot image keygen` or
 /// `openssl genpkey -algorithm ed25519` write it.
 ///
 /// # Errors

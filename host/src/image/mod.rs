@@ -1,6 +1,6 @@
 //! Images: a file's segments made into what a slot takes, signed or with a CRC, and checked.
 //!
-//! [`flat`] lays segments out for a slot, [`sign`] adds the manifest ([`External`] asks a command of
+//! [`flat`] lays segments out for a slot, [`sign`] adds the manifest (`External` asks a command of
 //! the user's own for the signature), [`with_crc`] a bare CRC-32, [`check`] holds the result against
 //! a board with the very code that the board runs, and [`inspect`] shows what is in it. Only keys are
 //! read from files; nothing here knows links.
@@ -8,9 +8,12 @@
 mod check;
 mod convention;
 mod crc;
+#[cfg(feature = "system")]
 mod external;
 mod hole;
 mod inspect;
+#[cfg(feature = "system")]
+mod keypair;
 pub mod keys;
 mod locked;
 mod place;
@@ -21,6 +24,7 @@ mod trust;
 pub use check::{HostCrypto, Refused, SlotMemory, check, check_for, check_vectors, linked_for};
 pub use convention::Convention;
 pub use crc::{CrcPlace, with_crc};
+#[cfg(feature = "system")]
 pub use external::{External, ExternalError, Input};
 pub use hole::{Hole, Sector, hole};
 pub use inspect::{Inspection, LastWord, ManifestView, inspect};

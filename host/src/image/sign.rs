@@ -1,7 +1,7 @@
 //! Adding a manifest: reserved vectors, CRC-32, SHA-256, signature.
 //!
 //! [`prepare`] does all but the signature, which a key in memory ([`sign`]) or a command of the
-//! user's own ([`super::External`]) makes.
+//! user's own (`external`) makes.
 
 use super::{ImageError, keys};
 use ed25519_dalek::{Signer, SigningKey};

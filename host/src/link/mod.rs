@@ -7,6 +7,7 @@ pub mod descriptors;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod trace;
+#[cfg(feature = "usb")]
 pub mod usb;
 
 pub use trace::Trace;
