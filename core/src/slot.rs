@@ -279,7 +279,7 @@ pub fn open(journal: &mut Journal, machine: &mut impl Machine) -> Result<u8, Fla
             // all the confirmed image.
             for look in 0..if confirmed == 0 { 0 } else { LOOKS + PROOFS } {
                 for (slot, other) in [(0, OWNER_SLOT1), (1, OWNER_SLOT0)] {
-                    if (ids[slot] == confirmed || look >= LOOKS) && proves(journal, machine, slot) {
+                    if (ids[slot & 1] == confirmed || look >= LOOKS) && proves(journal, machine, slot) {
                         return Ok(other);
                     }
                 }

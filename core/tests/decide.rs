@@ -20,7 +20,7 @@ fn what_asks_for_update_mode_is_the_reason_and_no_image_is_looked_at() {
         assert_eq!(looked, asked.is_none(), "an image is looked at only when nothing asks");
         match (decision, asked) {
             (Decision::Update(reason, None), Some(asked)) => assert_eq!(reason, asked),
-            (Decision::Boot(image), None) => assert_eq!(image.base(), SLOT.base),
+            (Decision::Boot(_), None) => {}
             (decision, _) => panic!("{asked:?}: {decision:?}"),
         }
     }

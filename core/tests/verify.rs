@@ -67,10 +67,17 @@ fn the_crc_policy_reads_a_manifest_and_both_placements_of_a_plain_crc() {
 
 #[test]
 fn a_signed_image_is_accepted_and_says_where_it_starts() {
-    let image = check(Policy::Signature, &[public(1)], sealed(BODY, Some(1), |_| ())).expect("good image");
-    assert_eq!(image.base(), SLOT.base);
-    assert_eq!(image.stack_pointer(), 0x2002_0000);
-    assert_eq!(image.reset_vector(), SLOT.base + 0x189);
+    let mut kept = Kept::new();
+    let image = sealed(BODY, Some(1), |_| ());
+    check_into(&mut kept, Policy::Signature, &[public(1)], image.clone()).expect("good image");
+    assert_eq!(kept.base, SLOT.base);
+    assert_eq!(kept.head[..4], 0x2002_0000_u32.to_le_bytes());
+    assert_eq!(kept.head[4..8], (SLOT.base + 0x189).to_le_bytes());
+    // What is refused next is not what was proved before.
+    let mut changed = image;
+    changed[0x80] ^= 1;
+    assert_eq!(check_into(&mut kept, Policy::Signature, &[public(1)], changed), Err(ImageFault::Hash),);
+    assert_eq!(kept.base, 0);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn main() -> ! {
             (image, reason as u8)
         }
     };
-    let slot = image.base();
+    let slot = slots::proved();
     Record { version: sealed::VERSION, reset_cause, reason, slot }.write(record);
     if !config.is_some_and(|c| c.options_open()) {
         flash::lock_options();

@@ -3,17 +3,18 @@
 //! The decisions are [`surefoot_core::slot`]'s; here they meet the flash driver, the verifier and the
 //! watchdog. Without the feature `failsafe` there is one slot and no state.
 
-#[cfg(feature = "signature")]
-use crate::family::f4::crypto;
 use crate::family::f4::{boot, clock, crc, flash, mem, memory, watchdog};
 #[cfg(feature = "failsafe")]
 use crate::family::f4::{chip, second};
+#[cfg(feature = "signature")]
+use crate::family::f4::{crypto, sha256};
 use surefoot_core::config::{Config, Policy, Sector, Slot};
 use surefoot_core::image::verify::Kept;
 use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 use surefoot_core::port::FlashFault;
 #[cfg(feature = "failsafe")]
 use surefoot_core::{
+    config::{OWNER_SLOT0, OWNER_SLOT1},
     image::manifest,
     journal::{Journal, Record},
     port::{Flash, Memory},
@@ -26,6 +27,18 @@ const STACK: usize = 0x2000_2000;
 /// What the last proof has read, for the second look.
 pub static mut KEPT: Kept = Kept::new();
 
+/// Nothing is proved any more: the flash is about to change.
+pub fn forget() {
+    // SAFETY: one thread, and nothing refers to it now.
+    unsafe { (&raw mut KEPT.base).write_volatile(0) };
+}
+
+/// Where the image begins that was proved.
+pub fn proved() -> u32 {
+    // SAFETY: one thread, and nothing refers to it now.
+    unsafe { (&raw const KEPT.base).read_volatile() }
+}
+
 /// Proves the image in `slot`, at full speed where there is something to compute.
 #[cfg_attr(feature = "failsafe", inline(never))]
 fn prove(
@@ -34,6 +47,12 @@ fn prove(
     #[cfg(feature = "failsafe")] state: &Record,
 ) -> Result<VerifiedImage, ImageFault> {
     watchdog::feed();
+    // SAFETY: one thread, and nobody hashes now.
+    #[cfg(feature = "signature")]
+    unsafe {
+        // Where a core skips what computes the hash, it is not an earlier one's that the second look finds.
+        (&raw mut (*sha256::work()).state.walked).write_volatile(0);
+    }
     let demand = Demand {
         #[cfg(feature = "failsafe")]
         floor: state.floor(),
@@ -115,7 +134,8 @@ impl Slots {
     /// Opens to the host what it may write, for a session: nothing after a fault.
     pub fn open(&mut self) -> Result<(), FlashFault> {
         let open = slot::open(&mut self.journal, &mut Board);
-        self.config = self.config.with_open(open.unwrap_or(0));
+        // Where a skipped instruction names another owner, the journal is none that a host writes.
+        self.config = self.config.with_open(open.unwrap_or(0) & (OWNER_SLOT0 | OWNER_SLOT1));
         self.erased = Erased::none(self.config.target_slot());
         open.map(drop)
     }
@@ -143,7 +163,7 @@ impl Slots {
 
     /// Erases a sector of the open slot.
     pub fn erase(&mut self, sector: &Sector) -> Result<(), FlashFault> {
-        self.begin()?;
+        self.begin(sector.base, sector.size)?;
         let result = flash::erase(self.config, sector);
         if result.is_ok() {
             self.erased.add(sector);
@@ -153,12 +173,17 @@ impl Slots {
 
     /// Programs a block of the open slot.
     pub fn program(&mut self, address: u32, data: &[u8]) -> Result<(), FlashFault> {
-        self.begin()?;
+        self.begin(address, data.len() as u32)?;
         let result = flash::program(self.config, address, data);
         self.note(result)
     }
 
-    fn begin(&mut self) -> Result<(), FlashFault> {
+    /// The slot's bounds are looked at besides what is open in the flash map: what asks that is one function, for the
+    /// engine and for the driver, and a core may skip one of its instructions each time.
+    fn begin(&mut self, address: u32, length: u32) -> Result<(), FlashFault> {
+        if !self.config.target_slot().contains(address, length) {
+            return Err(FlashFault::WriteProtected);
+        }
         if !self.begun {
             slot::begin(&mut self.journal, &mut Board)?;
             (self.begun, self.failures) = (true, 0);

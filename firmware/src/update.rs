@@ -6,7 +6,7 @@
 use crate::family::f4::usb::{Event, Usb};
 use crate::family::f4::{chip, clock, flash, gpio::Led, memory::Flash, time, watchdog};
 use crate::sealed;
-use crate::slots::Slots;
+use crate::slots::{self, Slots};
 use surefoot_core::config::ConfigFault;
 use surefoot_core::decide::Reason;
 use surefoot_core::dfu::device::{Job, PADDING};
@@ -173,6 +173,7 @@ impl Session<'_, '_> {
 
     /// A flash job. Without a configuration the engine gives out none.
     fn work(&mut self, job: Job) -> Result<(), FlashFault> {
+        slots::forget();
         let slots = self.status.slots.as_mut().ok_or(FlashFault::WriteProtected)?;
         match job {
             Job::Erase(sector) => slots.erase(&sector),

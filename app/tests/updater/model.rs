@@ -204,11 +204,11 @@ impl Model {
     pub fn boot(&mut self, block: &[u8; BLOCK_LEN]) -> Result<u8, ImageFault> {
         let config = Config::parse(block, FAMILY_F4).expect("encoded");
         (self.off, self.trouble) = (false, None);
-        let mut bootloader = Bootloader(self);
+        let mut bootloader = Bootloader(self, Kept::new());
         let mut journal = Journal::load(config, &bootloader);
         let _ = journal.settle(&mut bootloader);
         let image = slot::boot(&mut journal, &mut bootloader, POWER_ON);
-        image.map(|image| if image.base() == A.base { SLOT_A } else { SLOT_B })
+        image.map(|_| if bootloader.1.base == A.base { SLOT_A } else { SLOT_B })
     }
 
     /// The state on record.
@@ -263,7 +263,7 @@ impl Flash for &mut Model {
 }
 
 /// Who proves by CRC-32.
-struct Bootloader<'a>(&'a mut Model);
+struct Bootloader<'a>(&'a mut Model, Kept);
 
 impl Memory for Bootloader<'_> {
     fn bytes(&self, address: u32, length: u32) -> Option<&[u8]> {
@@ -283,7 +283,7 @@ impl Flash for Bootloader<'_> {
 impl Machine for Bootloader<'_> {
     fn prove(&mut self, config: Config, slot: Slot, state: &Record) -> Result<VerifiedImage, ImageFault> {
         let demand = Demand { config, slot, floor: state.floor(), revoked: state.revoked(), device: &DEVICE };
-        verify(demand, &*self.0, &mut SoftCrc32::default(), &mut NoCrypto, &mut Kept::new())
+        verify(demand, &*self.0, &mut SoftCrc32::default(), &mut NoCrypto, &mut self.1)
     }
     fn watch(&mut self) {}
 }

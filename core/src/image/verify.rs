@@ -108,29 +108,10 @@ impl Crypto for NoCrypto {
     }
 }
 
-/// The proof that an image may run: only [`verify`] makes one.
+/// The proof that an image may run: only [`verify`] makes one. Which one it is, with which stack and where it
+/// starts is in [`Kept`].
 #[derive(Debug, PartialEq, Eq)]
-pub struct VerifiedImage {
-    stack_pointer: u32,
-    /// Without the thumb bit, so that it is no return address.
-    reset_vector: u32,
-    base: u32,
-}
-
-impl VerifiedImage {
-    /// Initial MSP.
-    pub fn stack_pointer(&self) -> u32 {
-        self.stack_pointer
-    }
-    /// Address of the first instruction, thumb bit set.
-    pub fn reset_vector(&self) -> u32 {
-        self.reset_vector | 1
-    }
-    /// Where its vector table is.
-    pub fn base(&self) -> u32 {
-        self.base
-    }
-}
+pub struct VerifiedImage(());
 
 /// An image's first bytes, a block of SHA-256: the vectors of the system exceptions (ARMv7-M, B1.5.2).
 const HEAD_LEN: usize = 64;
@@ -145,12 +126,14 @@ pub struct Kept {
     pub head: Head,
     /// Its manifest, if it has one.
     pub manifest: [u8; manifest::LEN],
+    /// Where it begins, if it was proved; else 0.
+    pub base: u32,
 }
 
 impl Kept {
     /// Nothing.
     pub const fn new() -> Self {
-        Self { head: [0; _], manifest: [0; _] }
+        Self { head: [0; _], manifest: [0; _], base: 0 }
     }
 }
 
@@ -169,16 +152,30 @@ pub fn verify<C: Crypto>(
     crypto: &mut C,
     kept: &mut Kept,
 ) -> Result<VerifiedImage, ImageFault> {
-    let Demand { config, slot, .. } = demand;
+    judge(&demand, memory, crc, crypto, kept)?;
+    kept.base = demand.slot.base;
+    Ok(VerifiedImage(()))
+}
+
+#[inline(always)]
+fn judge<C: Crypto>(
+    demand: &Demand,
+    memory: &impl Memory,
+    crc: &mut impl Crc32,
+    crypto: &mut C,
+    kept: &mut Kept,
+) -> Result<(), ImageFault> {
+    let Demand { config, slot, .. } = *demand;
+    kept.base = 0;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
     let first: &Head = bytes.first_chunk().ok_or(ImageFault::Length)?;
     kept.head.copy_from_slice(first);
     let kept = black_box(kept);
     let head = &kept.head;
-    let image = vector_table(head, &config, slot)?;
+    let entry = vector_table(head, &config, slot)?;
     let policy = config.policy();
     if policy == Policy::None {
-        return Ok(image);
+        return Ok(());
     }
     if policy == Policy::Signature && !C::AVAILABLE {
         return Err(ImageFault::NoVerifier);
@@ -189,7 +186,7 @@ pub fn verify<C: Crypto>(
             let first: &[u8; manifest::LEN] = rest.first_chunk().ok_or(ImageFault::NoManifest)?;
             kept.manifest.copy_from_slice(first);
             let manifest = manifest_in(black_box(&kept.manifest), offset)?;
-            identity(manifest, &demand)?;
+            identity(manifest, demand)?;
             (body, manifest.crc(), Some(manifest))
         }
         None if policy == Policy::Signature || config.has_journal() => return Err(ImageFault::NoManifest),
@@ -199,13 +196,13 @@ pub fn verify<C: Crypto>(
         }
     };
     // What runs first must be among the bytes that are proved: the rest of the slot is anybody's.
-    if (image.reset_vector - slot.base) as usize >= body.len() {
+    if entry as usize >= body.len() {
         return Err(ImageFault::ResetOutside);
     }
     let rest = body.get(HEAD_LEN..).ok_or(ImageFault::Length)?;
     match manifest {
         Some(manifest) if policy == Policy::Signature => {
-            signature(head, rest, manifest, &demand, crypto)?;
+            signature(head, rest, manifest, demand, crypto)?;
         }
         _ => {
             crc.start();
@@ -216,7 +213,7 @@ pub fn verify<C: Crypto>(
             }
         }
     }
-    Ok(image)
+    Ok(())
 }
 
 /// As far as an image can be judged without cryptography: made for this board and this slot, and whole
@@ -224,12 +221,12 @@ pub fn verify<C: Crypto>(
 pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Result<u32, ImageFault> {
     let Demand { config, slot, .. } = demand;
     let bytes = memory.bytes(slot.base, slot.length).ok_or(ImageFault::Unreadable)?;
-    let image = vector_table(bytes.first_chunk().ok_or(ImageFault::Length)?, &config, slot)?;
+    let entry = vector_table(bytes.first_chunk().ok_or(ImageFault::Length)?, &config, slot)?;
     let offset = manifest::offset(bytes).ok_or(ImageFault::NoManifest)?;
     let (body, rest) = bytes.split_at_checked(offset as usize).ok_or(ImageFault::Length)?;
     let manifest = manifest_in(rest, offset)?;
     identity(manifest, &demand)?;
-    if (image.reset_vector - slot.base) as usize >= body.len() {
+    if entry as usize >= body.len() {
         return Err(ImageFault::ResetOutside);
     }
     if config.policy() == Policy::Signature && manifest.algorithm() != Algorithm::Ed25519 {
@@ -241,8 +238,8 @@ pub fn whole(demand: Demand, memory: &impl Memory, crc: &mut impl Crc32) -> Resu
 }
 
 /// What the vector table has to be: MSP in this chip's RAM (its top is legal) and 8-byte aligned, reset
-/// vector inside the slot with the thumb bit.
-fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImage, ImageFault> {
+/// vector inside the slot with the thumb bit. Gives out the offset of the first instruction, and the thumb bit.
+fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<u32, ImageFault> {
     let [both, ..] = head.as_chunks().0 else { return Err(ImageFault::Length) };
     let both = u64::from_le_bytes(*both);
     let (stack_pointer, reset_vector) = (both as u32, (both >> 32) as u32);
@@ -253,13 +250,14 @@ fn vector_table(head: &Head, config: &Config, slot: Slot) -> Result<VerifiedImag
         return Err(ImageFault::StackPointer);
     }
     // Slots are whole sectors, so an instruction that begins inside ends there.
-    if reset_vector.wrapping_sub(slot.base) >= slot.length {
+    let entry = reset_vector.wrapping_sub(slot.base);
+    if entry >= slot.length {
         return Err(ImageFault::ResetOutside);
     }
     if reset_vector & 1 == 0 {
         return Err(ImageFault::ResetThumb);
     }
-    Ok(VerifiedImage { stack_pointer, reset_vector: reset_vector & !1, base: slot.base })
+    Ok(entry)
 }
 
 /// The manifest of an image of this length.

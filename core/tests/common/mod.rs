@@ -160,7 +160,17 @@ impl Crypto for Host {
 }
 
 pub fn check(policy: Policy, keys: &[Key], slot: Vec<u8>) -> Result<VerifiedImage, ImageFault> {
+    check_into(&mut Kept::new(), policy, keys, slot)
+}
+
+/// The same, with what is kept of it.
+pub fn check_into(
+    kept: &mut Kept,
+    policy: Policy,
+    keys: &[Key],
+    slot: Vec<u8>,
+) -> Result<VerifiedImage, ImageFault> {
     let block = block(&fields(policy, keys));
     let config = Config::parse(&block, FAMILY_F4).expect("sealed above");
-    verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut Host, &mut Kept::new())
+    verify(Demand::new(config, SLOT), &Flash(slot), &mut SoftCrc32::default(), &mut Host, kept)
 }

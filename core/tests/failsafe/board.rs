@@ -98,6 +98,7 @@ pub struct Board {
     pub known: Known,
     /// Slot and number of the images that were proved since the reset.
     proved: Vec<(u32, usize)>,
+    kept: Kept,
     /// Number of the record that the core goes by: the one it found, or wrote since.
     belief: u32,
     /// A watchdog runs since the reset.
@@ -122,7 +123,16 @@ impl Board {
             faulty: false,
         };
         let flash = Flash::new(family.size(), family.unit, family.cells);
-        Self { kind, flash, known, proved: Vec::new(), belief: 0, watched: false, broken: Vec::new() }
+        Self {
+            kind,
+            flash,
+            known,
+            proved: Vec::new(),
+            kept: Kept::new(),
+            belief: 0,
+            watched: false,
+            broken: Vec::new(),
+        }
     }
 
     pub fn breaks(&mut self, what: impl Into<String>) {
@@ -225,8 +235,9 @@ impl Board {
         }
         self.act(journal);
         match result {
-            Ok(image) => {
-                let proved = self.proved.iter().rev().find(|(base, _)| *base == image.base());
+            Ok(_) => {
+                let base = self.kept.base;
+                let proved = self.proved.iter().rev().find(|(proved, _)| *proved == base);
                 let Some(&(_, number)) = proved else {
                     self.breaks("an image runs that is none of ours");
                     return Started::Update(ImageFault::Erased);
@@ -496,7 +507,7 @@ impl Machine for Board {
             device: &DEVICE,
             ..Demand::new(config, slot)
         };
-        let image = verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn, &mut Kept::new())?;
+        let image = verify(demand, &self.flash, &mut SoftCrc32::default(), &mut StandIn, &mut self.kept)?;
         let bytes = |length: usize| self.flash.held(slot.base, length as u32);
         match self.kind.images.iter().position(|i| bytes(i.bytes.len()) == Some(&i.bytes)) {
             Some(number) => self.proved.push((slot.base, number)),

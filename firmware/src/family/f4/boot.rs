@@ -11,18 +11,17 @@ const PEND_CLEAR: u32 = 1 << 25 | 1 << 27;
 
 /// Starts `image`, the proof that it may run, as if it came straight from reset; unless
 /// a second look stops it.
-pub fn jump(image: VerifiedImage) -> ! {
-    start(image.base())
+pub fn jump(_: VerifiedImage) -> ! {
+    start()
 }
 
 /// The second look is taken here, so that no way leads past it.
 #[inline(never)]
-fn start(base: u32) -> ! {
-    let vector = |number: usize| {
-        let head = apart(&raw const slots::KEPT).cast::<u32>();
-        // SAFETY: one thread, and nothing refers to it now.
-        unsafe { head.add(number).read_volatile() }
-    };
+fn start() -> ! {
+    let kept = apart(&raw const slots::KEPT);
+    // SAFETY: one thread, and nothing refers to it now.
+    let vector = |number: usize| unsafe { kept.cast::<u32>().add(number).read_volatile() };
+    let base = slots::proved();
     if second::stops(vector(0), vector(1), base) {
         reset();
     }

@@ -3,6 +3,7 @@
 //! RM0090, section 3. Only sectors that the block marks writable are touched, whatever was asked:
 //! checked here once more (DESIGN, promise 4). Times: data sheet DS8626, "Flash memory programming".
 
+use super::mem::apart;
 use super::memory::Flash;
 use super::time;
 use cortex_m::peripheral::SCB;
@@ -26,6 +27,7 @@ const PROGRAM_LIMIT_MS: u32 = 2;
 const PG: u32 = 1 << 0;
 const SER: u32 = 1 << 1;
 const SNB_AT: u32 = 3;
+const SNB: u32 = 0x1F;
 const PSIZE_AT: u32 = 8;
 const STRT: u32 = 1 << 16;
 /// OPTCR: OPTSTRT; RDP with its levels 0 and 2, every other value is level 1; nWRP of sector 0, low
@@ -59,9 +61,17 @@ const FLASH_INTERRUPT: u8 = 4;
 /// Erases `sector` and checks that it is blank.
 pub fn erase(config: Config, sector: &Sector) -> Result<(), FlashFault> {
     open(config, sector.base, sector.size, SER | u32::from(sector.number) << SNB_AT)?;
-    // RM0090, 3.6.3: SER and SNB stand, then STRT.
-    FLASH.cr().modify(|w| w.0 |= STRT);
-    let result = finish(ERASE_LIMIT_MS);
+    // RM0090, 3.6.3: SER and SNB first, then STRT. The number is read once more: where a core skipped the first
+    // load of it, another sector would be erased than the one that was checked.
+    let set_up = FLASH.cr().read().0;
+    // SAFETY: a reference's.
+    let number = unsafe { apart(&raw const sector.number).read() };
+    let result = if set_up >> SNB_AT & SNB == number.into() {
+        FLASH.cr().write_value(regs::Cr(set_up | STRT));
+        finish(ERASE_LIMIT_MS)
+    } else {
+        Err(FlashFault::Sequence)
+    };
     close(config);
     result?;
     if is_blank(stored(sector.base, sector.size)) { Ok(()) } else { Err(FlashFault::NotErased) }

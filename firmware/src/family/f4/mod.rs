@@ -18,7 +18,7 @@ pub mod memory;
 pub mod mpu;
 pub mod second;
 #[cfg(feature = "signature")]
-mod sha256;
+pub mod sha256;
 pub mod time;
 pub mod usb;
 pub mod watchdog;

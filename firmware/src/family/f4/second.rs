@@ -17,6 +17,7 @@ use core::mem::offset_of;
 #[cfg(feature = "failsafe")]
 use surefoot_core::config::OWNER_JOURNAL;
 use surefoot_core::config::{Policy, at};
+use surefoot_core::image::manifest;
 #[cfg(feature = "signature")]
 use surefoot_core::image::manifest::SIGNED_LEN;
 use surefoot_core::image::verify::Kept;
@@ -64,14 +65,15 @@ pub fn stops(stack: u32, reset: u32, base: u32) -> bool {
         };
         let manifest = kept(offset_of!(Kept, manifest));
         let length = word(manifest + 0x08);
-        if word(kept(0x28)) != !word(kept(0x24)) {
+        let offset = word(kept(0x24));
+        if word(kept(0x20)) != manifest::VECTOR_MAGIC || word(kept(0x28)) != !offset {
             #[cfg(feature = "failsafe")]
             if sequence >= 0 {
                 return true;
             }
             return policy != Policy::Crc as u8 || last_word(base) != crc::proved();
         }
-        if reset.wrapping_sub(base) >= length || word(manifest + 0x0C) != base {
+        if reset.wrapping_sub(base) >= length || word(manifest + 0x0C) != base || length != offset {
             return true;
         }
         let device = word(manifest + 0x14) >> 16;
