@@ -37,12 +37,14 @@ pub struct Crafted {
     pub id: Option<u32>,
     /// All that RAM holds.
     pub ram: Option<u32>,
+    /// What the host sends before, and the board accepts.
+    pub before: Option<Vec<u8>>,
 }
 
 impl Crafted {
     /// An image, and nothing else.
     pub(super) fn only(image: Vec<u8>) -> Self {
-        Self { image, around: Vec::new(), decoy: None, id: None, ram: None }
+        Self { image, around: Vec::new(), decoy: None, id: None, ram: None, before: None }
     }
 }
 
@@ -62,6 +64,13 @@ impl Genuine {
 
     fn id(&self) -> u32 {
         u32::from_le_bytes([0, 1, 2, 3].map(|at| self.manifest[ID + at]))
+    }
+
+    /// Takes the signature away.
+    fn unsign(&mut self) {
+        let mut manifest = Manifest::decode(&self.manifest).expect("made here");
+        (manifest.algorithm, manifest.signature) = (Algorithm::None, [0; 64]);
+        self.manifest = manifest.encode();
     }
 
     /// It with another head, or its own.
@@ -133,6 +142,19 @@ impl Refusal {
                 let around = vec![(FLASH + slot.length, genuine.body[..64].to_vec())];
                 Crafted { around, ..only(genuine.with(&outside)) }
             }
+            Wrong::Overwritten => {
+                let mut genuine = genuine(BODY)?;
+                if self.kind == Kind::Crc {
+                    genuine.unsign();
+                }
+                let before = Some(genuine.with(&genuine.body[..64]));
+                let mut image = genuine.changed();
+                // Not on the CRC-32's own board, where it is what is refused.
+                if self.kind != Kind::Crc {
+                    meet(&mut image[..BODY], FREE, crc32(&genuine.body));
+                }
+                Crafted { before, ..only(image) }
+            }
             Wrong::OwnBlock => {
                 let mut image = traps(COPY);
                 image[..64].copy_from_slice(&head(slot.base + ENTRY, BODY));
@@ -200,18 +222,26 @@ fn signed(file: &BoardFile, slot: Slot, body: &[u8], key: &SigningKey) -> Manife
     manifest
 }
 
+/// A word of a body that nothing is known of.
+const FREE: usize = 64;
 /// Where a manifest has its CRC-32, which is the image's id, and the last word in front of it.
 const ID: usize = 0xA0;
 const LAST: usize = 0x9C;
 
-/// Changes the last word of the signature so that the id is this one. A CRC-32 is linear: each bit of the word turns
-/// the same bits of it, whatever the others are.
+/// Changes the last word of the signature so that the id is this one.
 fn forge(manifest: &mut [u8], id: u32) {
+    meet(&mut manifest[..ID], LAST, id);
+    manifest[ID..][..4].copy_from_slice(&id.to_le_bytes());
+}
+
+/// Changes the word at `at` so that the CRC-32 is this one. A CRC-32 is linear: each bit of the word turns the same
+/// bits of it, whatever the others are.
+fn meet(bytes: &mut [u8], at: usize, crc: u32) {
     let mut with = |word: u32| {
-        manifest[LAST..ID].copy_from_slice(&word.to_le_bytes());
-        crc32(&manifest[..ID])
+        bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        crc32(bytes)
     };
-    let (mut word, mut left) = (0, with(0) ^ id);
+    let (mut word, mut left) = (0, with(0) ^ crc);
     let mut rows: Vec<(u32, u32)> = (0..32).map(|bit| (with(1 << bit) ^ with(0), 1 << bit)).collect();
     for bit in 0..32 {
         let has = |row: u32| row >> bit & 1 != 0;
@@ -224,8 +254,7 @@ fn forge(manifest: &mut [u8], id: u32) {
             (left, word) = (left ^ one.0, word ^ one.1);
         }
     }
-    assert_eq!(with(word), id);
-    manifest[ID..][..4].copy_from_slice(&id.to_le_bytes());
+    assert_eq!(with(word), crc);
 }
 
 /// Those that are made by hand, with the boards that they are for, and whether the state names them as confirmed.

@@ -109,6 +109,13 @@ pub enum Wrong {
     StackPointer,
     /// The reset vector is in the slot, behind what is proved.
     Reset,
+    /// There is no magic in front of the manifest's offset.
+    Magic,
+    /// The manifest says another length than its offset.
+    Length,
+    /// Other code in the body, and the CRC-32 to match; the host has overwritten the image that was signed, after the
+    /// board had proved it.
+    Overwritten,
     /// Other code in the body; whole copies of the image that was signed are elsewhere in the slot.
     Copies,
     /// A stranger's image whose id is the address of such a copy.
@@ -183,18 +190,18 @@ pub fn all() -> Vec<Refusal> {
         all.extend(wrongs.iter().map(|&wrong| Refusal { kind, wrong, way, forged: false }));
     };
     let signed = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Chip, Board, LoadAddress, NoManifest];
-    let vectors = [StackPointer, Reset];
+    let vectors = [StackPointer, Reset, Magic, Length];
     add(Plain, Boot, &signed);
     add(Plain, Boot, &vectors);
     add(Plain, Boot, &[Made, Order, Rounds, Word, Vector, Tail, Frame, FrameInBody]);
     add(Single, Boot, &[Frame, FrameInBody]);
     add(Ab, Boot, &[Made]);
-    add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked]);
+    add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked, Overwritten]);
     add(Plain, Silence, &[Signature, Body, SealedRevoked]);
     let counted = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Revoked, Counter, Board, NoManifest];
     for kind in [Single, Ab, Backup] {
         add(kind, Boot, &counted);
-        add(kind, Leave, &[Body, SealedRevoked, Revoked, Counter]);
+        add(kind, Leave, &[Body, SealedRevoked, Revoked, Counter, Overwritten]);
     }
     add(Ab, Leave, &[Signature]);
     add(Ab, Silence, &[Body, Revoked, Counter]);
@@ -202,7 +209,7 @@ pub fn all() -> Vec<Refusal> {
     let plain = [Wrong::Crc, LastWord, Chip, Board, LoadAddress];
     add(Kind::Crc, Boot, &plain);
     add(Kind::Crc, Boot, &vectors);
-    add(Kind::Crc, Leave, &[Wrong::Crc, LastWord]);
+    add(Kind::Crc, Leave, &[Wrong::Crc, LastWord, Overwritten]);
     add(Kind::Crc, Silence, &[Wrong::Crc]);
     for kind in [Single, Ab, Backup] {
         let forged = [Body, SealedRevoked, Revoked, Counter];
@@ -249,7 +256,7 @@ impl Refusal {
             None => Crafted::only(self.image(&rig.file, slot, &[0])?),
         };
         self.record(&mut rig, &made)?;
-        let Crafted { image, around, decoy, ram, .. } = made;
+        let Crafted { image, around, decoy, ram, before, .. } = made;
         let mut scene = Scene { rig, slot, image, entry: slot.base + ENTRY, decoy };
         match self.way {
             Way::Boot | Way::Trial | Way::Erase => {
@@ -277,7 +284,15 @@ impl Refusal {
                 scene.rig.board.power_on();
                 scene.rig.attach()?;
                 scene.trap_ram();
+                if let Some(before) = before {
+                    let image = std::mem::replace(&mut scene.image, before);
+                    scene.send()?;
+                    let info = scene.rig.info()?;
+                    ensure!(info.image_fault == 0, "what was signed is refused: {info:?}");
+                    scene.image = image;
+                }
                 scene.send()?;
+                scene.leave()?;
             }
         }
         Ok(scene)
@@ -350,6 +365,9 @@ impl Refusal {
             return Ok(body);
         }
         body[manifest::VECTOR_OFFSET..][..12].copy_from_slice(&manifest::vectors(length as u32));
+        if self.wrong == Wrong::Magic {
+            body[manifest::VECTOR_OFFSET] ^= 1;
+        }
         match self.wrong {
             Wrong::Word => body.copy_within(WORD_AT - 32..WORD_AT - 28, WORD_AT),
             Wrong::Vector => body[VECTOR_AT] = 0,
@@ -369,7 +387,7 @@ impl Refusal {
         let signs = !matches!(self.wrong, Wrong::Unsigned | Wrong::Crc)
             && !matches!(self.kind, Kind::Crc | Kind::CrcJournal);
         let mut manifest = Manifest {
-            image_length: length as u32,
+            image_length: length as u32 ^ if self.wrong == Wrong::Length { 0x40 } else { 0 },
             load_address: slot.base ^ if self.wrong == Wrong::LoadAddress { 0x4000 } else { 0 },
             version: Version { major: 1, minor: 0, patch: 0 },
             device_id: file.device_id() ^ u16::from(self.wrong == Wrong::Chip),
@@ -469,7 +487,11 @@ impl Refusal {
             Wrong::Signature | Wrong::Made | Wrong::Order | Wrong::FrameInBody | Wrong::KeyIsR => {
                 ImageFault::Signature
             }
-            Wrong::Copies | Wrong::DecoyBody => ImageFault::Hash,
+            Wrong::Overwritten if self.kind == Kind::Crc => ImageFault::Crc,
+            Wrong::Copies | Wrong::DecoyBody | Wrong::Overwritten => ImageFault::Hash,
+            Wrong::Magic if self.kind == Kind::Crc => ImageFault::Crc,
+            Wrong::Magic => ImageFault::NoManifest,
+            Wrong::Length => ImageFault::Length,
             Wrong::Body | Wrong::Rounds | Wrong::Word | Wrong::Vector | Wrong::Tail => ImageFault::Hash,
             Wrong::Unsigned => ImageFault::NotSigned,
             Wrong::UnknownKey | Wrong::CopyAtId => ImageFault::UnknownKey,

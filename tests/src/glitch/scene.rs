@@ -54,7 +54,7 @@ impl Scene {
         self.rig.board.write_memory(FREE, &traps((END - FREE) as usize));
     }
 
-    /// The host sends the image and leaves, up to the answer before the board goes.
+    /// The host sends the image.
     pub(super) fn send(&mut self) -> Result<()> {
         let owner = if self.slot == self.rig.slot() { OWNER_SLOT0 } else { OWNER_SLOT0 << 1 };
         let config = self.rig.config().with_open(owner);
@@ -65,6 +65,11 @@ impl Scene {
         for (number, data) in (2..).zip(self.image.clone().chunks(size)) {
             self.takes(number, data)?;
         }
+        Ok(())
+    }
+
+    /// It leaves, up to the answer before the board goes.
+    pub(super) fn leave(&mut self) -> Result<()> {
         let second = Duration::from_secs(1);
         self.rig.control_out([request::OUT, request::DNLOAD, 0, 0, 0, 0, 0, 0], &[], second)?;
         let asked = [request::IN, request::GETSTATUS, 0, 0, 0, 0, 6, 0];
