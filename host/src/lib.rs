@@ -1,6 +1,6 @@
 //! Links, files and the flash job on the host side.
 //!
-//! The way of a byte: [`files`] -> [`image`] -> job -> link -> the board. Everything that can be
+//! The way of a byte: [`files`] -> [`image`] -> [`job`] -> [`protocol`] -> [`link`] -> the board. Everything that can be
 //! checked is checked before the first erase. Board files and layouts are `surefoot-board`'s; what
 //! the user sees is the command line's, but every error says here what happened, why, and what
 //! to do ([`explain`]).
@@ -11,4 +11,5 @@ pub mod files;
 pub mod image;
 pub mod job;
 pub mod link;
+pub mod protocol;
 pub mod texts;

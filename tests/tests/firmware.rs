@@ -10,7 +10,7 @@ use surefoot_core::image::{ImageFault, Version, crc32, manifest};
 use surefoot_core::info::FLAG_HSE_FAILED;
 use surefoot_host::files::Segments;
 use surefoot_host::image::Identity;
-use surefoot_host::job::{Finish, JobError, Target};
+use surefoot_host::job::{Finish, JobError, Session};
 use surefoot_host::link::{LinkError, Usb};
 use surefoot_images::{F4_CRC, F4_FULL, Image};
 use surefoot_sim::{Board, Hse, Nanos, ResetCause};
@@ -248,7 +248,7 @@ fn the_application_starts_as_if_from_reset() {
     for through_update_mode in [false, true] {
         if through_update_mode {
             rig.into_update_mode().expect("the button is held");
-            Target::read(&mut rig).expect("answers");
+            Session::open(&mut rig, false).expect("answers");
             let _ = rig.control_out([0x21, 1, 0, 0, 0, 0, 0, 0], &[], Duration::from_secs(1));
             let mut status = [0; 6];
             rig.control_in([0xA1, 3, 0, 0, 0, 0, 6, 0], &mut status, Duration::from_secs(1))

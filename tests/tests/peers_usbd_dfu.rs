@@ -89,12 +89,13 @@ fn it_enumerates_with_its_strings() {
     let mut desk = desk();
     let session = Session::open(&mut desk, false).unwrap();
     let target = session.target();
-    assert_eq!(target.kind, Who::Rom, "not one of ours, and it says so by a stall");
-    assert_eq!((target.descriptors.vid, target.descriptors.pid), (0x0483, 0xDF11));
-    assert_eq!(target.descriptors.product, "usbd-dfu");
-    assert_eq!(target.descriptors.transfer_size, 256);
-    assert_eq!(target.sectors.len(), 12);
-    assert!(!target.sectors[3].changeable() && target.sectors[4].changeable());
+    assert_eq!(target.device.kind, Who::Rom, "not one of ours, and it says so by a stall");
+    let usb = target.device.usb.as_ref().expect("a USB device");
+    assert_eq!((usb.vid, usb.pid), (0x0483, 0xDF11));
+    assert_eq!(usb.product, "usbd-dfu");
+    assert_eq!(target.device.block, 256);
+    assert_eq!(target.device.sectors.len(), 12);
+    assert!(!target.device.sectors[3].changeable() && target.device.sectors[4].changeable());
     rules::check(&desk.board, RULES);
 }
 

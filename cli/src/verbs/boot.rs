@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
         session.look()?;
         let next = session.target().state.clone();
         let slot = board.map(|b| b.board.slot().base);
-        let first = session.target().sectors.first().map_or(0x0800_0000, |s| s.base);
+        let first = session.target().device.sectors.first().map_or(0x0800_0000, |s| s.base);
         let end = session.leave(arguments.address.or(slot).unwrap_or(first))?;
         let (name, text) = finish(end);
         let mut table = Table::default();

@@ -133,7 +133,7 @@ fn chosen(arguments: &Arguments, target: &Target) -> Result<Vec<SectorInfo>, Pro
         Some((address, length)) => s.base < address.saturating_add(length) && address < s.end(),
         None => s.erasable && slot.is_none_or(|slot| slot.contains(s.base, s.size)),
     };
-    let chosen: Vec<SectorInfo> = target.sectors.iter().filter(touched).copied().collect();
+    let chosen: Vec<SectorInfo> = target.device.sectors.iter().filter(touched).copied().collect();
     let problem = |what: String| {
         Problem::new(
             Exit::Input,

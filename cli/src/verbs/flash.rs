@@ -4,7 +4,7 @@ mod update;
 
 use super::image::keygen::hex;
 use super::info::told_unique_id;
-use super::talk::{finish, left, with_session};
+use super::talk::{finish, left, with_protocol};
 use crate::board::Loaded;
 use crate::exit::Exit;
 use crate::link::LinkOptions;
@@ -15,10 +15,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use surefoot_board::does_not_keep;
-use surefoot_core::dfu::host::Style;
 use surefoot_host::files::{self, Ids};
 use surefoot_host::image;
 use surefoot_host::job::{Erase, Finish, Options, Plan, Session, Target, choose, plan};
+use surefoot_host::protocol::dfuse::{DfuSe, Style};
 pub use update::Update;
 
 /// The arguments.
@@ -75,12 +75,12 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
             _ => {}
         }
     }
-    with_session(&arguments.link, ui, |session, board| {
-        match (arguments.counting, arguments.address_each) {
-            (true, _) => session.set_style(Style::Counting),
-            (_, true) => session.set_style(Style::AddressPerBlock),
-            _ => {}
-        }
+    let protocol = match (arguments.counting, arguments.address_each) {
+        (true, _) => DfuSe::with_style(Style::Counting),
+        (_, true) => DfuSe::with_style(Style::AddressPerBlock),
+        _ => DfuSe::default(),
+    };
+    with_protocol(&arguments.link, ui, protocol, |session, board| {
         session.look()?;
         let slot = session.target().slot().map(|s| s.base).or(board.map(|b| b.board.slot().base));
         let Chosen { file, loaded } = chosen(arguments, session, slot)?;
@@ -141,7 +141,7 @@ fn read(arguments: &Arguments, file: &Path, slot: Option<u32>) -> Result<files::
 /// The USB ids in a DFU file's suffix: 0xFFFF is any; else the device's own, or the board file's
 /// where a ROM bootloader with other ids answers for the board.
 fn meant_for(ids: Ids, session: &Session, board: Option<&Loaded>) -> Result<(), Problem> {
-    let device = &session.target().descriptors;
+    let Some(device) = &session.target().device.usb else { return Ok(()) };
     let board = board.map(|b| &b.board.usb);
     let is = |id, device, board: Option<u16>| id == 0xFFFF || id == device || Some(id) == board;
     if is(ids.vid, device.vid, board.map(|u| u.vid)) && is(ids.pid, device.pid, board.map(|u| u.pid)) {
@@ -201,7 +201,7 @@ struct Unit {
 impl Unit {
     fn of(target: &Target, segments: &files::Segments) -> Self {
         Self {
-            serial: target.descriptors.serial.clone(),
+            serial: target.device.serial.clone(),
             unique_id: target.info().and_then(told_unique_id),
             sha256: hex(&image::inspect(segments).sha256),
         }

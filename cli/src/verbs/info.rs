@@ -39,20 +39,20 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
 }
 
 fn to_json(target: &Target, name: Option<&str>, log: usize) -> Value {
-    let d = &target.descriptors;
+    let usb = target.device.usb.as_ref();
     let rows: Vec<_> = map(target)
         .iter()
         .map(|r| json!({ "label": r.label, "base": r.base, "size": r.size, "access": r.access }))
         .collect();
     json!({
         "kind": if target.info().is_some() { "surefoot" } else { "rom" },
-        "vid": d.vid,
-        "pid": d.pid,
-        "manufacturer": d.manufacturer,
-        "product": d.product,
-        "serial": d.serial,
-        "memory_string": d.memory(),
-        "transfer_size": d.transfer_size,
+        "vid": usb.map(|d| d.vid),
+        "pid": usb.map(|d| d.pid),
+        "manufacturer": usb.map(|d| &d.manufacturer),
+        "product": usb.map(|d| &d.product),
+        "serial": target.device.serial,
+        "memory_string": usb.map(|d| d.memory()),
+        "transfer_size": target.device.block,
         "map": rows,
         "bootloader": target.info().map(|i| info_json(i, name)),
         "state": target.state.as_ref().map(|s| state_json(s, log)),
@@ -90,13 +90,15 @@ pub fn told_unique_id(i: &Info) -> Option<String> {
 }
 
 fn to_text(target: &Target, name: Option<&str>, log: usize) -> String {
-    let d = &target.descriptors;
     let mut table = Table::default();
-    table
-        .row("device", format!("{:04x}:{:04x} {} {}", d.vid, d.pid, d.manufacturer, d.product))
-        .row("serial", &d.serial)
-        .row("memory", d.memory())
-        .row("block", format!("{} bytes", d.transfer_size));
+    if let Some(d) = &target.device.usb {
+        table.row("device", format!("{:04x}:{:04x} {} {}", d.vid, d.pid, d.manufacturer, d.product));
+    }
+    table.row("serial", &target.device.serial);
+    if let Some(d) = &target.device.usb {
+        table.row("memory", d.memory());
+    }
+    table.row("block", format!("{} bytes", target.device.block));
     match target.info() {
         Some(info) => {
             let sealed_hz = target.config().map(|config| config.hse_hz());
@@ -180,7 +182,7 @@ fn map(target: &Target) -> Vec<MapRow> {
     let alike = |a: &SectorInfo, b: &SectorInfo| {
         a.end() == b.base && writable(a) == writable(b) && kind(a) == kind(b)
     };
-    let runs = target.sectors.chunk_by(|a, b| alike(a, b));
+    let runs = target.device.sectors.chunk_by(|a, b| alike(a, b));
     runs.map(|run| {
         let (first, count) = (run[0], run.len());
         let (what, label) = kind(&first);

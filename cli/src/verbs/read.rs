@@ -51,12 +51,14 @@ pub fn run(arguments: &Arguments, ui: &Ui) -> Result<Report, Problem> {
     with_session(&arguments.link, ui, |session, _| {
         let target = session.target();
         let slot = target.slot();
-        let start = arguments.address.or(slot.map(|s| s.base)).or(target.sectors.first().map(|s| s.base));
+        let start =
+            arguments.address.or(slot.map(|s| s.base)).or(target.device.sectors.first().map(|s| s.base));
         let start = start.ok_or_else(nothing)?;
         let end = slot.filter(|s| s.contains(start, 1)).map(|s| s.end());
-        let end = end.or_else(|| target.sectors.iter().rev().map(|s| s.end()).find(|&e| e > start));
+        let end = end.or_else(|| target.device.sectors.iter().rev().map(|s| s.end()).find(|&e| e > start));
         let length = arguments.length.or(end.map(|e| e - start)).ok_or_else(nothing)?;
-        let ids = Ids { vid: target.descriptors.vid, pid: target.descriptors.pid, device: 0xFFFF };
+        let usb = target.device.usb.as_ref();
+        let ids = usb.map_or(Ids::default(), |usb| Ids { vid: usb.vid, pid: usb.pid, device: 0xFFFF });
         readable(session, start, length as usize)?;
         if !start.is_multiple_of(4) {
             return Err(unaligned(start));

@@ -32,7 +32,8 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image::{self, Identity};
 use surefoot_host::job::{Finish, Options, Session, choose, plan};
 use surefoot_host::link::sim::{PowerOn, SimLink, Watch};
-use surefoot_host::link::{LinkError, Trace, Usb};
+use surefoot_host::link::{LinkError, Usb};
+use surefoot_host::protocol::dfuse::Trace;
 
 /// The arguments.
 #[derive(Debug, Args)]

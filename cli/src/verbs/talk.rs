@@ -9,7 +9,8 @@ use crate::problem::{Problem, link_exit};
 use serde_json::{Value, json};
 use std::time::Duration;
 use surefoot_host::job::{Finish, JobError, Refusal, Role, Session, State};
-use surefoot_host::link::Trace;
+use surefoot_host::protocol::Connection;
+use surefoot_host::protocol::dfuse::{DfuSe, Trace};
 use surefoot_host::texts;
 
 /// Opens the link, lets `job` work with a session, and closes the link whatever came of it.
@@ -18,14 +19,25 @@ pub fn with_session(
     ui: &Ui,
     job: impl FnOnce(&mut Session, Option<&Loaded>) -> Result<Report, Problem>,
 ) -> Result<Report, Problem> {
+    with_protocol(options, ui, DfuSe::default(), job)
+}
+
+/// The same with a protocol of the caller's choice.
+pub fn with_protocol(
+    options: &LinkOptions,
+    ui: &Ui,
+    protocol: DfuSe,
+    job: impl FnOnce(&mut Session, Option<&Loaded>) -> Result<Report, Problem>,
+) -> Result<Report, Problem> {
     let board = options.board.load()?;
     let mut link = options.open(board.as_ref(), ui)?;
     let name = link.name();
     let tell = |text: &str| ui.traffic(text);
     let mut traced = Trace::new(&mut *link, &tell);
-    let done = Session::open(&mut traced, false).map_err(Problem::from).and_then(|mut session| {
-        if let Some(note) = session.target().memory_note() {
-            ui.note(&note);
+    let connection = Connection { link: &mut traced, programmer: Box::new(protocol) };
+    let done = Session::open(connection, false).map_err(Problem::from).and_then(|mut session| {
+        if let Some(note) = &session.target().device.note {
+            ui.note(note);
         }
         job(&mut session, board.as_ref())
     });

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use surefoot_core::dfu::Status;
-use surefoot_host::job::status_name;
+use surefoot_host::protocol::dfuse::status_name;
 use surefoot_host::texts::{self, Text};
 
 const PAGE: &str = "docs/errors.md";

@@ -13,7 +13,7 @@ use surefoot_core::config::{Slot, Strategy};
 /// # Errors
 /// [`Refusal::OtherSlot`], [`Refusal::NoneFits`], [`Refusal::Ambiguous`].
 pub fn choose(target: &Target, images: &[Segments]) -> Result<usize, JobError> {
-    let Some(open) = target.slot().filter(|_| target.kind != Kind::Rom) else {
+    let Some(open) = target.slot().filter(|_| target.device.kind != Kind::Rom) else {
         return if images.len() == 1 {
             Ok(0)
         } else {

@@ -1,13 +1,12 @@
 //! Why a job stopped, with its remedy.
 
 use super::protection::Level;
-use super::target::SectorInfo;
 use crate::explain::{Explain, sentence};
 use crate::image::{ImageError, Refused};
 use crate::link::LinkError;
+use crate::protocol::{Fault, SectorInfo};
 use crate::texts;
 use surefoot_core::config::{ConfigFault, Policy, Slot};
-use surefoot_core::dfu::Status;
 use surefoot_core::image::ImageFault;
 use surefoot_core::port::FlashFault;
 
@@ -32,27 +31,9 @@ pub enum JobError {
     /// File and device do not go together.
     #[error(transparent)]
     Refusal(#[from] Refusal),
-    /// The memory string cannot be read.
-    #[error("the device's memory string {0:?} cannot be read")]
-    Memory(String),
-    /// The device reported an error.
-    #[error("the device reported {} while {doing}", status_name(*.status))]
-    Device {
-        /// Its status.
-        status: Status,
-        /// What was being done.
-        doing: String,
-        /// What our bootloader says of the flash.
-        fault: Option<FlashFault>,
-    },
-    /// The device broke the protocol.
-    #[error("the device broke the DFU protocol while {doing}: {what}")]
-    Protocol {
-        /// What was being done.
-        doing: String,
-        /// What it did.
-        what: String,
-    },
+    /// In the words of the protocol.
+    #[error(transparent)]
+    Protocol(Fault),
     /// What was read back is not what was written.
     #[error("at 0x{address:08X} the flash holds 0x{found:02X}, and 0x{wanted:02X} was written")]
     Mismatch {
@@ -85,6 +66,16 @@ pub enum JobError {
     /// The board did not leave update mode.
     #[error("the board did not leave update mode")]
     StillThere,
+}
+
+impl From<Fault> for JobError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Link(error) => Self::Link(error),
+            Fault::NotOffered(address) => Refusal::NoMemory { address }.into(),
+            other => Self::Protocol(other),
+        }
+    }
 }
 
 /// What does not go together.
@@ -217,28 +208,6 @@ fn after(fault: &Option<ImageFault>) -> String {
     fault.map_or(String::new(), |f| format!(": {}", texts::image_fault(f).what))
 }
 
-/// A DFU status by its name in the standard.
-pub fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Ok => "OK",
-        Status::Target => "errTARGET",
-        Status::File => "errFILE",
-        Status::Write => "errWRITE",
-        Status::Erase => "errERASE",
-        Status::CheckErased => "errCHECK_ERASED",
-        Status::Program => "errPROG",
-        Status::Verify => "errVERIFY",
-        Status::Address => "errADDRESS",
-        Status::NotDone => "errNOTDONE",
-        Status::Firmware => "errFIRMWARE",
-        Status::Vendor => "errVENDOR",
-        Status::UsbReset => "errUSBR",
-        Status::PowerOnReset => "errPOR",
-        Status::Unknown => "errUNKNOWN",
-        Status::StalledPacket => "errSTALLEDPKT",
-    }
-}
-
 impl Explain for JobError {
     fn code(&self) -> String {
         match self {
@@ -246,9 +215,7 @@ impl Explain for JobError {
             Self::Image(e) => e.code(),
             Self::Refused(e) => e.code(),
             Self::Refusal(e) => e.code(),
-            Self::Memory(_) => "device.memory-string".into(),
-            Self::Device { status, .. } => format!("device.{}", status_name(*status)),
-            Self::Protocol { .. } => "device.protocol".into(),
+            Self::Protocol(e) => e.code(),
             Self::Mismatch { .. } => "verify.mismatch".into(),
             Self::Options { .. } => "protect.mismatch".into(),
             Self::NotBooted(Some(fault)) => format!("image.{}", texts::image_fault(*fault).name),
@@ -264,10 +231,7 @@ impl Explain for JobError {
             Self::Image(e) => e.why(),
             Self::Refused(e) => e.why(),
             Self::Refusal(e) => e.why(),
-            Self::Memory(_) => "Without it the sectors of the flash are not known.".into(),
-            Self::Device { fault: Some(fault), .. } => sentence(texts::flash_fault(*fault).what),
-            Self::Device { status, .. } => sentence(status_text(*status)),
-            Self::Protocol { .. } => "It may be a bootloader that follows another version of DFU.".into(),
+            Self::Protocol(e) => e.why(),
             Self::Mismatch { .. } => "A byte was lost on the way, or the flash did not take it.".into(),
             Self::Options { .. } => "The chip did not take the change, or only a part of it.".into(),
             Self::NotBooted(_) | Self::Downgrade { .. } => {
@@ -283,25 +247,10 @@ impl Explain for JobError {
             Self::Image(e) => e.remedy(),
             Self::Refused(e) => e.remedy(),
             Self::Refusal(e) => e.remedy(),
-            Self::Memory(_) => "Update the bootloader; ST's and ours begin with @Internal Flash.".into(),
-            Self::Device { fault: Some(fault), .. } => sentence(texts::flash_fault(*fault).remedy),
-            Self::Device { status: Status::Vendor, .. } => {
-                "Readout protection is on: take it off, which erases the chip.".into()
-            }
-            Self::Device { status: Status::Address, .. } => {
-                "Link the image for the slot that an update goes to now; `surefoot info` shows it and draws what is \
-                 writable."
-                    .into()
-            }
-            Self::Device { status: Status::Target | Status::File, .. } => {
-                "Give the file that was made for this device; `surefoot info` shows which one it is.".into()
-            }
+            Self::Protocol(e) => e.remedy(),
             Self::StillThere => {
                 "Reset the board; if it stays in update mode, `surefoot info` tells why. What was written is complete."
                     .into()
-            }
-            Self::Device { .. } | Self::Protocol { .. } => {
-                "Reset the board into update mode and flash again; the bootloader itself is untouched.".into()
             }
             Self::Mismatch { .. } => {
                 "Flash again; if it happens at the same address, the flash is worn out or the supply too low."
@@ -314,23 +263,6 @@ impl Explain for JobError {
             Self::Downgrade { .. } => sentence(texts::image_fault(ImageFault::Downgrade).remedy),
             Self::NotBooted(None) => "Look at it with `surefoot info` and flash another image.".into(),
         }
-    }
-}
-
-fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Target => "the file is not for this device",
-        Status::File => "the file failed a check of the device",
-        Status::Write => "the memory cannot be written",
-        Status::Erase => "the erase failed",
-        Status::CheckErased => "the place was not erased before the write",
-        Status::Program => "programming failed",
-        Status::Verify => "what the device read back is not what was sent",
-        Status::Address => "the address is not one that a host may write",
-        Status::Firmware => "its firmware is damaged",
-        Status::Vendor => "ST's bootloader says so when the chip is read-protected",
-        Status::StalledPacket => "a request came that it does not know in its state",
-        _ => "it gives no further reason",
     }
 }
 
@@ -441,17 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remedy_fits_the_status_that_the_device_reported() {
-        let told = |status| JobError::Device { status, doing: "erasing".into(), fault: None }.remedy();
-        for (status, part) in [
-            (Status::Address, "the slot that an update goes to"),
-            (Status::File, "the file that was made for this device"),
-            (Status::Vendor, "Readout protection"),
-            (Status::Program, "flash again"),
-        ] {
-            assert!(told(status).contains(part), "{status:?}: {}", told(status));
-        }
-        // The image is written; it only has to be started.
+    fn a_board_that_stays_holds_a_whole_image_and_only_has_to_be_started() {
         assert!(!JobError::StillThere.remedy().contains("flash again"), "{}", JobError::StillThere.remedy());
         assert!(JobError::StillThere.remedy().contains("Reset the board"));
     }

@@ -1,27 +1,30 @@
 //! Jobs: flash, verify, read, erase, boot, protect.
 //!
-//! [`Target`] learns what the device is and [`State`] what its slots and its journal hold, [`choose()`]
+//! [`Target`] is what is known of the device and [`State`] what its slots and its journal hold, [`choose()`]
 //! picks the image for the slot that is open, [`plan()`] decides and checks everything before the first
-//! erase, and [`Session`] carries the plan out with the core's DFU engine. Progress is reported
-//! through [`Progress`]; printing it is the command line's.
+//! erase, and [`Worker`] carries the plan out over a [`crate::protocol::Programmer`], step by step; [`Session`]
+//! does so over a link that blocks. Progress is reported through [`Progress`]; printing it is the command
+//! line's. Not here: which link and which protocol it is.
 
 mod choose;
-mod driver;
 mod error;
 mod plan;
 mod protection;
-mod run;
+mod session;
 mod state;
 mod target;
+mod worker;
 
+pub use crate::protocol::{Kind, SectorInfo};
 pub use choose::choose;
-pub use error::{JobError, Refusal, status_name};
+pub use error::{JobError, Refusal};
 pub use plan::{Erase, Options, Plan, plan};
 pub use protection::{BrownOut, Change, Level, Protection};
-pub use run::{Finish, Session};
+pub use session::Session;
 pub use state::{Content, History, Role, SlotState, State, is_signed, slot_name};
+pub use target::Target;
 pub(crate) use target::{HEAD, sealed_in};
-pub use target::{Kind, SectorInfo, Target};
+pub use worker::{Finish, Worker};
 
 /// A part of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,7 @@
 //! are written; carrying it out decides nothing any more.
 
 use super::state::{State, override_fits};
-use super::target::{Kind, SectorInfo, Target};
-use super::{JobError, Refusal};
+use super::{JobError, Kind, Refusal, SectorInfo, Target};
 use crate::files::{Segment, Segments};
 use crate::image::{self, ImageError, Map, Refused, Sector, linked_for};
 use crate::texts;
@@ -78,7 +77,7 @@ pub fn plan(
     options: Options,
 ) -> Result<Plan, JobError> {
     let mut unproved = Vec::new();
-    let slot = match &target.kind {
+    let slot = match &target.device.kind {
         Kind::Surefoot(info) => {
             usable(info)?;
             if let Some(config) = config {
@@ -183,7 +182,7 @@ fn without_holes(
     segments: &Segments,
     slot: Slot,
 ) -> Result<(), ImageError> {
-    let sectors = target.sectors.iter().enumerate().filter(|(_, s)| slot.contains(s.base, s.size));
+    let sectors = target.device.sectors.iter().enumerate().filter(|(_, s)| slot.contains(s.base, s.size));
     let sectors = sectors.map(|(number, s)| Sector { number, base: s.base, size: s.size });
     let lone_word = needs_clean_slot(target, config, segments);
     image::hole(segments, slot, lone_word, sectors).map_or(Ok(()), |hole| Err(ImageError::Hole(hole)))
@@ -210,7 +209,7 @@ fn prove(
         && let Some(manifest) = seen.map(|view| view.manifest)
         && let Override::Device(id) = manifest.overrides
     {
-        let fits = override_fits(&manifest, &target.descriptors.serial);
+        let fits = override_fits(&manifest, &target.device.serial);
         device = if fits { id } else { id.map(|byte| !byte) };
         if fits && manifest.security_counter < demand.floor {
             unproved.push("that the override is for this very chip: only its serial number fits".into());
@@ -339,5 +338,5 @@ fn sectors_to_erase(target: &Target, segments: &Segments, slot: Option<Slot>, al
     let in_image = |s: &SectorInfo| slot.is_some_and(|slot| slot.contains(s.base, s.size)) && between(s);
     let touched = |s: &SectorInfo| segments.touch(s.base, s.end()) || in_image(s);
     let wanted = |s: &&SectorInfo| s.changeable() && (touched(s) || (all && in_slot(s)));
-    target.sectors.iter().filter(wanted).copied().collect()
+    target.device.sectors.iter().filter(wanted).copied().collect()
 }

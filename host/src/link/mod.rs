@@ -1,16 +1,12 @@
-//! Links: control transfers to a DFU device, over real USB or inside a virtual board.
+//! Links: bytes to a board and from it, over real USB or inside a virtual board.
 //!
-//! A link knows transfers and time, no DFU. [`usb`] is the operating system's USB; the virtual
-//! board's is [`sim`].
+//! A link knows [`Transfer`]s and time, and what becomes of a board; what the bytes mean is a protocol's
+//! matter. `usb` is the operating system's USB; the virtual board's is `sim`.
 
-pub mod descriptors;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod trace;
 #[cfg(feature = "usb")]
 pub mod usb;
-
-pub use trace::Trace;
 
 use crate::explain::Explain;
 use std::time::Duration;
@@ -31,7 +27,36 @@ pub enum Departure {
     Gone,
 }
 
-/// A device's endpoint 0.
+/// What a protocol has a link move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transfer {
+    /// A control transfer with data from the device.
+    ControlIn {
+        /// The SETUP packet.
+        setup: Setup,
+        /// Most bytes that may come.
+        length: u16,
+        /// The device answers within this time.
+        timeout: Duration,
+    },
+    /// A control transfer with data to the device, or with none.
+    ControlOut {
+        /// The SETUP packet.
+        setup: Setup,
+        /// The data.
+        data: Vec<u8>,
+        /// The device answers within this time.
+        timeout: Duration,
+    },
+    /// None: waits for a board that was told to leave to go, and to come back.
+    Departure {
+        /// For at most so long.
+        limit: Duration,
+    },
+}
+
+/// A USB device's endpoint 0.
 pub trait Usb {
     /// A control transfer with data from the device; its length is `buffer`'s. Returns the bytes read.
     ///

@@ -4,7 +4,6 @@ use crate::common::{SLOT, application, block, elf, key, revoked_key};
 use crate::fake::{Change, Fake, Trouble, info};
 use surefoot_core::config::{BLOCK_LEN, BinaryHeader, Config, FAMILY_F4, HEADER_LEN, Policy};
 use surefoot_core::dfu::Status;
-use surefoot_core::dfu::host::Style;
 use surefoot_core::image::{ImageFault, Version};
 use surefoot_core::info::Info;
 use surefoot_core::port::FlashFault;
@@ -15,6 +14,8 @@ use surefoot_host::job::{
     Erase, Finish, JobError, Options, Phase, Plan, Progress, Refusal, Session, Silent, plan,
 };
 use surefoot_host::link::{Departure, LinkError};
+use surefoot_host::protocol::dfuse::{DfuSe, DfuseFault, Style};
+use surefoot_host::protocol::{Connection, Fault};
 
 const IDENTITY: Identity = Identity {
     version: Version { major: 1, minor: 0, patch: 0 },
@@ -65,8 +66,8 @@ fn both_styles_of_blocks_end_with_the_same_flash() {
     // head and one for the rest; and one for the erase.
     for (style, downloads) in [(Style::Counting, 2 + 2 + 5), (Style::AddressPerBlock, 2 + 2 * 5)] {
         let mut fake = Fake::ours(info());
-        let mut session = Session::open(&mut fake, false).unwrap();
-        session.set_style(style);
+        let connection = Connection { link: &mut fake, programmer: Box::new(DfuSe::with_style(style)) };
+        let mut session = Session::open(connection, false).unwrap();
         let plan = plan(session.target(), None, &segments, Options::default()).unwrap();
         session.flash(&plan, &mut Silent).unwrap();
         assert_eq!(fake.downloads, downloads, "{style:?}");
@@ -289,7 +290,7 @@ fn errors_of_the_device_are_told_with_the_flashs_own_reason() {
         let mut fake = Fake::ours(worn);
         fake.trouble = trouble;
         match flash(&mut fake, &signed(10_000)) {
-            Err(JobError::Device { status, doing, fault }) => {
+            Err(JobError::Protocol(Fault::DfuSe(DfuseFault::Refused { status, doing, fault }))) => {
                 assert_eq!((status, doing.as_str()), (expected, words));
                 assert_eq!(fault, Some(FlashFault::WriteProtected));
             }
@@ -377,7 +378,7 @@ fn a_memory_string_without_meaning_is_refused() {
         let mut fake = Fake::ours(info());
         fake.memory = memory;
         match Session::open(&mut fake, false) {
-            Err(JobError::Memory(text)) => assert_eq!(text, memory),
+            Err(JobError::Protocol(Fault::DfuSe(DfuseFault::Memory(text)))) => assert_eq!(text, memory),
             other => panic!("{memory:?}: {:?}", other.map(|s| s.target().clone())),
         }
     }
@@ -391,11 +392,14 @@ fn a_memory_string_with_a_tail_is_taken_as_far_as_it_is_whole_and_that_is_said()
         fake.memory = memory.leak();
         assert_eq!(flash(&mut fake, &signed(400)), Ok(Finish::Application), "{tail:?}");
         let session = Session::open(&mut fake, false).unwrap();
-        assert_eq!(session.target().sectors.len(), 12, "{tail:?}");
-        assert!(session.target().memory_note().is_some_and(|note| note.contains("not whole")), "{tail:?}");
+        assert_eq!(session.target().device.sectors.len(), 12, "{tail:?}");
+        assert!(
+            session.target().device.note.as_ref().is_some_and(|note| note.contains("not whole")),
+            "{tail:?}"
+        );
     }
     let mut fake = Fake::ours(info());
-    assert_eq!(Session::open(&mut fake, false).unwrap().target().memory_note(), None);
+    assert_eq!(Session::open(&mut fake, false).unwrap().target().device.note, None);
 }
 
 #[test]
@@ -403,7 +407,7 @@ fn what_a_terminal_would_obey_in_a_devices_strings_is_made_visible() {
     let mut fake = Fake::ours(info());
     fake.serial = "31\u{1b}[2J\u{1b}]0;pwned\u{7}\r\n\u{9b}31m";
     let session = Session::open(&mut fake, false).unwrap();
-    let serial = &session.target().descriptors.serial;
+    let serial = &session.target().device.serial;
     assert_eq!(serial, "31\\u{1b}[2J\\u{1b}]0;pwned\\u{7}\\u{d}\\u{a}\\u{9b}31m");
 }
 

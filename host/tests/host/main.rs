@@ -12,4 +12,5 @@ mod keys;
 #[path = "../../../tests/src/needs.rs"]
 mod needs;
 mod odd_elfs;
+mod protocol;
 mod slots;

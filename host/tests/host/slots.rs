@@ -20,6 +20,8 @@ use surefoot_host::job::{
     BrownOut, Change as Protect, Content, JobError, Level, Options, Protection, Refusal, Role, Session,
     Silent, State, choose, plan,
 };
+use surefoot_host::protocol::Fault;
+use surefoot_host::protocol::dfuse::DfuseFault;
 
 const A: Slot = Slot { base: 0x0800_C000, length: 0x7_4000 };
 const B: Slot = Slot { base: 0x0808_0000, length: 0x8_0000 };
@@ -390,7 +392,9 @@ fn option_bytes_are_programmed_once_and_read_back() {
     let mut fake = ab();
     fake.trouble = Trouble::OptionsRefused;
     match protect(&mut fake, bootloader) {
-        Err(JobError::Device { status: Status::Vendor, doing, .. }) => {
+        Err(JobError::Protocol(Fault::DfuSe(DfuseFault::Refused {
+            status: Status::Vendor, doing, ..
+        }))) => {
             assert_eq!(doing, "programming the option bytes");
         }
         other => panic!("{other:?}"),

@@ -1,25 +1,23 @@
 //! The jobs themselves: flash, verify, read, erase, boot, protect.
 //!
+//! Each is a sequence of a protocol's operations, and suspends itself at each step of theirs ([`Wire`]):
+//! `session` carries them out over a link that blocks, and whoever cannot block has [`crate::protocol::Steps`].
+//!
 //! The first block, which holds the vector table, is written last: a transfer that breaks off
 //! leaves nothing that looks like a program, whatever the board's policy.
 
-use super::driver;
 use super::plan::Plan;
 use super::protection::{Change, Protection};
 use super::state::{Role, State};
-use super::target::{Kind, SectorInfo, Target};
-use super::{JobError, Phase, Progress, Refusal, Silent};
+use super::target::{HEAD, Target, sealed_in};
+use super::{JobError, Phase, Progress, Refusal};
 use crate::files::Segment;
-use crate::link::{Departure, Usb};
+use crate::link::{Departure, LinkError};
+use crate::protocol::{Fault, Programmer, SectorInfo, Wire};
 use crate::texts;
-use std::time::Duration;
 use surefoot_core::decide::Reason;
-use surefoot_core::dfu::host::{Style, Task};
-use surefoot_core::dfu::memory;
 use surefoot_core::image::ImageFault;
 
-/// How long a board may take to come back after it left: verification, start-up, attach.
-const COME_BACK: Duration = Duration::from_secs(2);
 /// Bytes that are read back before they are compared.
 const PIECE: usize = 0x4000;
 
@@ -30,39 +28,55 @@ pub enum Finish {
     Stayed,
     /// The application runs: seen on a virtual board.
     Application,
-    /// It left and did not come back as a DFU device, as an application does.
+    /// It left and did not come back in update mode, as an application does.
     Left,
     /// It is in update mode again for a reason of its own, such as a held button.
     Back(Option<Reason>),
 }
 
-/// A link and what is at its end.
-pub struct Session<'l> {
-    link: &'l mut dyn Usb,
+/// A device and the protocol that it speaks.
+pub struct Worker {
+    programmer: Box<dyn Programmer>,
+    fast: bool,
     target: Target,
-    style: Style,
 }
 
-impl<'l> Session<'l> {
-    /// Asks the device. With `counting` the address is set once and blocks are counted, which
-    /// saves two round trips a block; without it that is done for our own bootloader, and others
-    /// get the address anew for each block, as dfu-util does it.
+impl Worker {
+    /// Asks the device. With `fast` the quickest way of the protocol is taken even for a device that is not
+    /// known to offer it.
     ///
     /// # Errors
-    /// [`JobError::Link`], [`JobError::Memory`].
-    pub fn open(link: &'l mut dyn Usb, counting: bool) -> Result<Self, JobError> {
-        let target = Target::read(link)?;
-        let counting = counting || target.info().is_some();
-        let style = if counting { Style::Counting } else { Style::AddressPerBlock };
-        Ok(Self { link, target, style })
+    /// [`JobError::Link`], [`JobError::Protocol`].
+    pub async fn open(
+        mut programmer: Box<dyn Programmer>,
+        fast: bool,
+        wire: &Wire,
+    ) -> Result<Self, JobError> {
+        let target = Target::new(programmer.identify(wire, fast).await?);
+        let mut worker = Self { programmer, fast, target };
+        worker.read_sealed(wire).await?;
+        Ok(worker)
     }
 
-    /// Sets how blocks find their place, whoever the device is.
-    pub fn set_style(&mut self, style: Style) {
-        self.style = style;
+    /// Asks the device again.
+    async fn ask(&mut self, wire: &Wire) -> Result<(), JobError> {
+        self.target = Target::new(self.programmer.identify(wire, self.fast).await?);
+        self.read_sealed(wire).await
     }
 
-    /// What is at the end of the link.
+    /// Reads the block out of our own bootloader, which is at the start of the flash.
+    async fn read_sealed(&mut self, wire: &Wire) -> Result<(), JobError> {
+        let Some(address) = self.target.head() else { return Ok(()) };
+        let mut head = vec![0; HEAD];
+        match self.programmer.read(wire, address, &mut head, &mut |_| ()).await {
+            Ok(()) => self.target.sealed = sealed_in(&head).map(|(_, block)| block),
+            Err(Fault::Link(error @ (LinkError::Gone | LinkError::Timeout))) => return Err(error.into()),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What the device is.
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -72,36 +86,52 @@ impl<'l> Session<'l> {
     ///
     /// # Errors
     /// [`JobError::Link`].
-    pub fn look(&mut self) -> Result<(), JobError> {
-        let target = self.target.clone();
-        if !target.can_upload() {
+    pub async fn look(&mut self, wire: &Wire) -> Result<(), JobError> {
+        if !self.target.device.can_read {
             return Ok(());
         }
-        let read = State::read(&target, &mut |address, length| self.upload(address, length, &mut Silent));
-        match read {
-            Ok(state) => self.target.state = state,
-            Err(error @ JobError::Link(_)) => return Err(error),
-            // What cannot be read is left to the board.
-            Err(_) => self.target.state = None,
+        // What was read so far; the state says what it lacks, until it lacks nothing.
+        let mut known: Vec<(u32, Vec<u8>)> = Vec::new();
+        loop {
+            let read = State::read(&self.target, &mut |address, length| {
+                let held = known.iter().find(|(at, bytes)| (*at, bytes.len()) == (address, length));
+                held.map(|(_, bytes)| bytes.clone()).ok_or((address, length))
+            });
+            let (address, length) = match read {
+                Ok(state) => {
+                    self.target.state = state;
+                    return Ok(());
+                }
+                Err(lacking) => lacking,
+            };
+            let mut bytes = vec![0; length];
+            match self.programmer.read(wire, address, &mut bytes, &mut |_| ()).await {
+                Ok(()) => known.push((address, bytes)),
+                Err(Fault::Link(error)) => return Err(error.into()),
+                // What cannot be read is left to the board.
+                Err(_) => {
+                    self.target.state = None;
+                    return Ok(());
+                }
+            }
         }
-        Ok(())
     }
 
     /// Programs the option bytes and reads them back. Power must not fail while it works: the chip
     /// erases all of them first (RM0090, 3.7.2).
     ///
     /// # Errors
-    /// [`Refusal`] before anything is sent; [`JobError::Device`] when the board refuses;
+    /// [`Refusal`] before anything is sent; [`JobError::Protocol`] when the board refuses;
     /// [`JobError::Options`] when it says other bytes afterwards.
-    pub fn protect(&mut self, change: Change) -> Result<Protection, JobError> {
+    pub async fn protect(&mut self, change: Change, wire: &Wire) -> Result<Protection, JobError> {
         let told = |target: &Target| target.info().and_then(Protection::told_by);
         let now = told(&self.target).ok_or(Refusal::NoOptions)?;
         let wanted = now.with(change)?;
         if wanted != now {
             self.target.allows_options()?;
-            self.run(Task::Options { value: wanted.0 }, &mut Silent)?;
+            self.programmer.options(wire, wanted.0).await?;
             let state = self.target.state.take();
-            self.target = Target::read(self.link)?;
+            self.ask(wire).await?;
             self.target.state = state;
         }
         match told(&self.target) {
@@ -114,91 +144,113 @@ impl<'l> Session<'l> {
     ///
     /// # Errors
     /// [`JobError`]; the board stays in update mode.
-    pub fn flash(&mut self, plan: &Plan, progress: &mut dyn Progress) -> Result<(), JobError> {
-        self.erase(&plan.erase, progress)?;
+    pub async fn flash(
+        &mut self,
+        plan: &Plan,
+        progress: &mut dyn Progress,
+        wire: &Wire,
+    ) -> Result<(), JobError> {
+        self.erase(&plan.erase, progress, wire).await?;
         progress.begin(Phase::Program, plan.bytes());
-        let done = self.program(plan, progress);
+        let done = self.program(plan, progress, wire).await;
         progress.end();
         done
     }
 
-    fn program(&mut self, plan: &Plan, progress: &mut dyn Progress) -> Result<(), JobError> {
-        let block = usize::from(self.target.descriptors.transfer_size);
+    async fn program(
+        &mut self,
+        plan: &Plan,
+        progress: &mut dyn Progress,
+        wire: &Wire,
+    ) -> Result<(), JobError> {
+        let block = self.target.device.block;
         let mut first = None;
         for segment in &plan.write {
             let (mut address, mut data) = (segment.address, segment.bytes.as_slice());
             if address == plan.start {
                 let (head, rest) = data.split_at(data.len().min(block));
-                first = Some(head);
+                first = Some((address, head));
                 (address, data) = (address + head.len() as u32, rest);
             }
             if !data.is_empty() {
-                self.download(address, data, progress)?;
+                self.programmer.write(wire, address, data, &mut |bytes| progress.advance(bytes)).await?;
             }
         }
-        match first {
-            Some(head) => self.download(plan.start, head, progress),
-            None => Ok(()),
+        if let Some((address, head)) = first {
+            self.programmer.write(wire, address, head, &mut |bytes| progress.advance(bytes)).await?;
         }
-    }
-
-    fn download(&mut self, address: u32, data: &[u8], progress: &mut dyn Progress) -> Result<(), JobError> {
-        let style = self.style;
-        self.run(Task::Download { address, data, style }, progress)
+        Ok(())
     }
 
     /// Erases `sectors`, ascending.
     ///
     /// # Errors
     /// [`JobError`].
-    pub fn erase(&mut self, sectors: &[SectorInfo], progress: &mut dyn Progress) -> Result<(), JobError> {
+    pub async fn erase(
+        &mut self,
+        sectors: &[SectorInfo],
+        progress: &mut dyn Progress,
+        wire: &Wire,
+    ) -> Result<(), JobError> {
         progress.begin(Phase::Erase, sectors.iter().map(|s| u64::from(s.size)).sum());
         let mut done = Ok(());
         for run in sectors.chunk_by(|a, b| a.end() == b.base) {
-            let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-            let text = self.target.descriptors.memory().to_owned();
-            let (layout, _) = memory::parse_front(&text).map_err(|_| JobError::Memory(text.clone()))?;
-            let (address, length) = (first.base, last.end() - first.base);
-            done = self.run(Task::Erase { layout, address, length }, progress);
+            done = self.programmer.erase(wire, run, &mut |bytes| progress.advance(bytes)).await;
             if done.is_err() {
                 break;
             }
         }
         progress.end();
-        done
+        Ok(done?)
     }
 
     /// Reads the flash back and compares it with `segments`.
     ///
     /// # Errors
     /// [`JobError::Mismatch`] with the first byte that differs.
-    pub fn verify(&mut self, segments: &[Segment], progress: &mut dyn Progress) -> Result<(), JobError> {
+    pub async fn verify(
+        &mut self,
+        segments: &[Segment],
+        progress: &mut dyn Progress,
+        wire: &Wire,
+    ) -> Result<(), JobError> {
         progress.begin(Phase::Verify, segments.iter().map(|s| s.bytes.len() as u64).sum());
-        let compared = segments.iter().try_for_each(|segment| {
-            // In pieces, so that a mismatch at the start is told at once.
-            segment.bytes.chunks(PIECE).enumerate().try_for_each(|(index, wanted)| {
-                let address = segment.address + (index * PIECE) as u32;
-                let found = self.upload(address, wanted.len(), progress)?;
-                compare(address, wanted, &found)
-            })
-        });
+        let compared = self.compared(segments, progress, wire).await;
         progress.end();
         compared
+    }
+
+    /// In pieces, so that a mismatch at the start is told at once.
+    async fn compared(
+        &mut self,
+        segments: &[Segment],
+        progress: &mut dyn Progress,
+        wire: &Wire,
+    ) -> Result<(), JobError> {
+        for segment in segments {
+            for (index, wanted) in segment.bytes.chunks(PIECE).enumerate() {
+                let address = segment.address + (index * PIECE) as u32;
+                let found = self.upload(address, wanted.len(), progress, wire).await?;
+                compare(address, wanted, &found)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads `length` bytes at `address`.
     ///
     /// # Errors
     /// [`Refusal::Unreadable`] before anything is sent.
-    pub fn read(
+    pub async fn read(
         &mut self,
         address: u32,
         length: usize,
         progress: &mut dyn Progress,
+        wire: &Wire,
     ) -> Result<Vec<u8>, JobError> {
         self.readable(address, length)?;
         progress.begin(Phase::Read, length as u64);
-        let bytes = self.upload(address, length, progress);
+        let bytes = self.upload(address, length, progress, wire).await;
         progress.end();
         bytes
     }
@@ -223,31 +275,29 @@ impl<'l> Session<'l> {
         Ok(())
     }
 
-    fn upload(
+    async fn upload(
         &mut self,
         address: u32,
         length: usize,
         progress: &mut dyn Progress,
+        wire: &Wire,
     ) -> Result<Vec<u8>, JobError> {
         let mut bytes = vec![0; length];
-        self.run(Task::Upload { address, buffer: &mut bytes }, progress)?;
+        self.programmer.read(wire, address, &mut bytes, &mut |done| progress.advance(done)).await?;
         Ok(bytes)
     }
 
-    /// Leaves update mode and sees what becomes of the board. A device that is gone before it
-    /// answered has left. `start` is where a ROM bootloader jumps to.
+    /// Leaves update mode and sees what becomes of the board. `start` is where a ROM bootloader jumps to.
     ///
     /// # Errors
     /// [`JobError::NotBooted`] when the board proved the image and refused it.
-    pub fn leave(&mut self, start: u32) -> Result<Finish, JobError> {
-        let address = (self.target.kind == Kind::Rom).then_some(start);
-        self.run(Task::Leave { address }, &mut Silent)?;
-        match self.link.departure(COME_BACK)? {
+    pub async fn leave(&mut self, start: u32, wire: &Wire) -> Result<Finish, JobError> {
+        match self.programmer.leave(wire, start).await? {
             Departure::Application => Ok(Finish::Application),
             Departure::Gone => Ok(Finish::Left),
             Departure::Stayed => Err(JobError::StillThere),
             Departure::Back => {
-                self.target = Target::read(self.link)?;
+                self.ask(wire).await?;
                 let Some(info) = self.target.info() else {
                     return Err(JobError::StillThere);
                 };
@@ -256,12 +306,12 @@ impl<'l> Session<'l> {
                 match reason {
                     Some(Reason::Refused | Reason::NoValidImage) => {
                         if fault == Some(ImageFault::Downgrade)
-                            && let Some((counter, floor)) = self.too_low()
+                            && let Some((counter, floor)) = self.too_low(wire).await
                         {
                             return Err(JobError::Downgrade { counter, floor });
                         }
-                        let fault = fault.or_else(|| self.was_rejected().then_some(ImageFault::Rejected));
-                        Err(JobError::NotBooted(fault))
+                        let rejected = fault.is_none() && self.was_rejected(wire).await;
+                        Err(JobError::NotBooted(fault.or(rejected.then_some(ImageFault::Rejected))))
                     }
                     _ => Ok(Finish::Back(reason)),
                 }
@@ -270,8 +320,8 @@ impl<'l> Session<'l> {
     }
 
     /// Counter and floor of an image that is too old.
-    fn too_low(&mut self) -> Option<(u32, u32)> {
-        self.look().ok()?;
+    async fn too_low(&mut self, wire: &Wire) -> Option<(u32, u32)> {
+        self.look(wire).await.ok()?;
         let state = self.target.state.as_ref()?;
         let floor = state.journal.as_ref()?.state.floor();
         let counters = state.slots.iter().filter(|slot| slot.open).filter_map(|slot| slot.manifest());
@@ -279,16 +329,10 @@ impl<'l> Session<'l> {
     }
 
     /// A sound image that the board does not start was given up before.
-    fn was_rejected(&mut self) -> bool {
-        let looked = self.look().is_ok();
+    async fn was_rejected(&mut self, wire: &Wire) -> bool {
+        let looked = self.look(wire).await.is_ok();
         let state = self.target.state.as_ref().filter(|_| looked);
         state.is_some_and(|state| state.slots.iter().any(|slot| slot.role == Role::Rejected))
-    }
-
-    fn run(&mut self, task: Task, progress: &mut dyn Progress) -> Result<(), JobError> {
-        let descriptors = &self.target.descriptors;
-        let (interface, size) = (descriptors.interface, descriptors.transfer_size);
-        driver::run(self.link, interface, size, task, &mut |bytes| progress.advance(bytes))
     }
 }
 

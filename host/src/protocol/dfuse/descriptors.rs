@@ -1,9 +1,8 @@
-//! What a DFU device says of itself in its descriptors, read over any link.
+//! What a DFU device says of itself in its descriptors.
 
-use super::{LinkError, Usb};
-use std::time::Duration;
+use crate::link::LinkError;
+use crate::protocol::Wire;
 
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// bmRequestType and bRequest of GET_DESCRIPTOR.
 const GET_DESCRIPTOR: [u8; 2] = [0x80, 6];
 const DEVICE: u8 = 1;
@@ -55,27 +54,26 @@ impl Descriptors {
     ///
     /// # Errors
     /// [`LinkError::Descriptors`] when they are not those of a DFU device in update mode.
-    pub fn read(link: &mut dyn Usb) -> Result<Self, LinkError> {
-        let device = descriptor(link, DEVICE, 0, 0, 18)?;
+    pub async fn read(wire: &Wire) -> Result<Self, LinkError> {
+        let device = descriptor(wire, DEVICE, 0, 0, 18).await?;
         let device: &[u8; 18] =
             device.first_chunk().ok_or(LinkError::Descriptors("its device descriptor is short"))?;
-        let head = descriptor(link, CONFIGURATION, 0, 0, 9)?;
+        let head = descriptor(wire, CONFIGURATION, 0, 0, 9).await?;
         let total = head.get(2..4).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
-        let configuration = descriptor(link, CONFIGURATION, 0, 0, total)?;
+        let configuration = descriptor(wire, CONFIGURATION, 0, 0, total).await?;
         let dfu = Dfu::find(&configuration)?;
         let half = |at: usize| u16::from_le_bytes([device[at], device[at + 1]]);
-        let alternates = dfu
-            .alternates
-            .iter()
-            .map(|&(number, index)| Ok(Alternate { number, name: string(link, index)? }));
-        let alternates = alternates.collect::<Result<_, LinkError>>()?;
+        let mut alternates = Vec::new();
+        for (number, index) in dfu.alternates {
+            alternates.push(Alternate { number, name: string(wire, index).await? });
+        }
         Ok(Self {
             vid: half(8),
             pid: half(10),
             device: half(12),
-            manufacturer: string(link, device[14])?,
-            product: string(link, device[15])?,
-            serial: string(link, device[16])?,
+            manufacturer: string(wire, device[14]).await?,
+            product: string(wire, device[15]).await?,
+            serial: string(wire, device[16]).await?,
             interface: dfu.interface,
             alternates,
             attributes: dfu.attributes,
@@ -135,8 +133,8 @@ impl Dfu {
     }
 }
 
-fn descriptor(
-    link: &mut dyn Usb,
+async fn descriptor(
+    wire: &Wire,
     kind: u8,
     index: u8,
     language: u16,
@@ -145,18 +143,15 @@ fn descriptor(
     let [l, h] = language.to_le_bytes();
     let [size_l, size_h] = length.to_le_bytes();
     let setup = [GET_DESCRIPTOR[0], GET_DESCRIPTOR[1], index, kind, l, h, size_l, size_h];
-    let mut bytes = vec![0; usize::from(length)];
-    let read = link.control_in(setup, &mut bytes, TIMEOUT)?;
-    bytes.truncate(read);
-    Ok(bytes)
+    wire.control_in(setup, length).await
 }
 
 /// A string descriptor's text; empty for index 0 and for a string that the device refuses.
-fn string(link: &mut dyn Usb, index: u8) -> Result<String, LinkError> {
+async fn string(wire: &Wire, index: u8) -> Result<String, LinkError> {
     if index == 0 {
         return Ok(String::new());
     }
-    let bytes = match descriptor(link, STRING, index, LANGUAGE, 255) {
+    let bytes = match descriptor(wire, STRING, index, LANGUAGE, 255).await {
         Err(LinkError::Stall) => return Ok(String::new()),
         other => other?,
     };

@@ -1,6 +1,6 @@
-//! A link that tells each control transfer, for `--verbose`. It changes nothing.
+//! A link that tells each control transfer in the words of DFU, for `--verbose`. It changes nothing.
 
-use super::{Departure, LinkError, Setup, Usb};
+use crate::link::{Departure, LinkError, Setup, Usb};
 use std::time::Duration;
 
 /// Tells of each transfer before it hands the result on.
