@@ -5,20 +5,25 @@
 //! lacks the firmware's toolchain it is then installed here. It does not change the prebuilt files, which is
 //! what `cargo xtask images --write` is for.
 
+#[allow(dead_code, reason = "other builds than those of the table are not made here")]
 #[path = "src/make.rs"]
 mod make;
+#[allow(dead_code, reason = "what is for choosing is not needed here")]
+#[path = "src/table.rs"]
+mod table;
 
 use anyhow::{Context, Result, ensure};
-use make::{BUILDS, Made, TARGET, outside};
+use make::{Made, TARGET, outside};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+use table::{BINARIES, Binary};
 
 fn main() -> Result<()> {
     let own = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let root = own.join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let prebuilt = own.join("prebuilt");
-    for path in ["build.rs", "src/make.rs", "prebuilt"] {
+    for path in ["build.rs", "src/make.rs", "src/table.rs", "prebuilt"] {
         println!("cargo::rerun-if-changed={}", own.join(path).display());
     }
     // A published package has no firmware beside it.
@@ -45,9 +50,10 @@ fn main() -> Result<()> {
     if build {
         toolchain(&root.join("firmware"))?;
     }
-    for (name, features) in BUILDS {
+    for binary in BINARIES {
+        let Binary { file: name, .. } = binary;
         let made = if build {
-            Made::new(&root.join("firmware"), name, features)?
+            Made::new(&root.join("firmware"), &binary)?
         } else {
             let read = |kind| {
                 let path = prebuilt.join(format!("{name}.{kind}"));

@@ -2,7 +2,7 @@
 //!
 //! For the link `sim:` and the verb `sim`. It does not switch the board on.
 
-use crate::board::{Loaded, not_sealed};
+use crate::board::Loaded;
 use crate::exit::Exit;
 use crate::output::Ui;
 use crate::problem::Problem;
@@ -73,7 +73,7 @@ fn locked(
 
 /// A new virtual board with the built-in bootloader, sealed.
 pub fn new_virtual_board(board: &Board) -> Result<VirtualBoard, Problem> {
-    let sealed = built_in(board).map_err(|e| not_sealed(&e))?;
+    let (sealed, _) = built_in(board)?;
     Ok(VirtualBoard::new(fitting(board), sealed.base, &sealed.image)?)
 }
 

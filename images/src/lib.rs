@@ -3,9 +3,14 @@
 //! They are committed in `prebuilt`, with their SHA-256 and a fingerprint of the firmware's sources, so that
 //! a build needs no toolchain for the chip; CI builds them from the sources and compares every byte. What a
 //! test runs, what `surefoot bootloader` seals and what a device carries are the same bytes. Nothing here
-//! changes them; sealing is `surefoot-board`'s.
+//! changes them; sealing is `surefoot-board`'s. Which there are is in [`table`], which one a board takes [`choose()`] says.
 
+mod choose;
 pub mod make;
+pub mod table;
+
+pub use choose::{Chosen, Lack, NoneServes, Unfit, choose};
+pub use table::{BINARIES, Binary, Feature};
 
 /// A bootloader binary for one family of chips, not yet sealed.
 #[derive(Clone, Copy, Debug)]
@@ -20,17 +25,21 @@ pub struct Image {
 
 /// STM32F4 with Ed25519.
 pub static F4_FULL: Image = Image {
-    name: "surefoot-f4",
+    name: table::F4_FULL.name,
     binary: include_bytes!(concat!(env!("OUT_DIR"), "/f4-full.bin")),
     elf: include_bytes!(concat!(env!("OUT_DIR"), "/f4-full.elf")),
 };
 
 /// STM32F4 without signatures: the policies `none` and `crc`.
 pub static F4_CRC: Image = Image {
-    name: "surefoot-f4-crc",
+    name: table::F4_CRC.name,
     binary: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.bin")),
     elf: include_bytes!(concat!(env!("OUT_DIR"), "/f4-crc.elf")),
 };
+
+/// Every binary of the table.
+pub static IMAGES: [(&Binary, &Image); BINARIES.len()] =
+    [(&table::F4_FULL, &F4_FULL), (&table::F4_CRC, &F4_CRC)];
 
 /// The application library for C, for the STM32F4: the parts of the static library that are ever linked.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn the_prebuilt_files_have_the_sums_beside_them() {
         for (folder, files) in [
-            ("prebuilt", 2 * make::BUILDS.len()),
+            ("prebuilt", 2 * BINARIES.len()),
             ("prebuilt/demo", APPLICATIONS.len()),
             ("prebuilt/c", LIBRARIES.len() + 1),
         ] {
@@ -142,8 +151,18 @@ mod tests {
 
     #[test]
     fn a_binary_is_what_its_elf_file_loads() {
-        for image in [F4_FULL, F4_CRC] {
+        for (_, image) in IMAGES {
             assert_eq!(make::flat(image.elf).expect("an ELF file"), image.binary, "{}", image.name);
+        }
+    }
+
+    #[test]
+    fn each_row_of_the_table_is_embedded_under_its_name_and_inside_its_limit() {
+        for (row, (binary, image)) in BINARIES.iter().zip(IMAGES) {
+            assert_eq!((row, row.name), (binary, image.name));
+            assert!(image.binary.len() <= row.limit as usize, "{}: {} bytes", row.name, image.binary.len());
+            let prebuilt = own().join("prebuilt").join(format!("{}.bin", row.file));
+            assert!(prebuilt.is_file(), "{}", row.file);
         }
     }
 
@@ -184,8 +203,7 @@ mod tests {
             fs::create_dir_all(place.parent().expect("in a folder")).expect("a folder");
             fs::copy(path, place).expect("a copy");
         }
-        let (name, features) = make::BUILDS[0];
-        let made = make::Made::new(&there.join("firmware"), name, features).expect("builds");
+        let made = make::Made::new(&there.join("firmware"), &table::F4_FULL).expect("builds");
         assert!(made.elf == F4_FULL.elf, "the folder tells");
         assert_eq!(make::fingerprint(&there).expect("sources"), make::fingerprint(&root).expect("sources"));
     }

@@ -5,6 +5,7 @@
 //! cleared. The same sources give the same bytes in every folder: paths are mapped, nothing that has
 //! them is kept, and the core is a package of the firmware's workspace, see firmware/core/Cargo.toml.
 
+use crate::table::{Binary, F4_FULL};
 use anyhow::{Context, Result, bail};
 use object::read::elf::ElfFile32;
 use object::{Object, ObjectSegment};
@@ -13,9 +14,7 @@ use std::process::Command;
 use std::{env, fs};
 
 /// The STM32F4's target.
-pub const TARGET: &str = "thumbv7em-none-eabi";
-/// What is embedded: the name of the files, and cargo's arguments.
-pub const BUILDS: [(&str, &[&str]); 2] = [("f4-full", &[]), ("f4-crc", &["--no-default-features"])];
+pub const TARGET: &str = F4_FULL.target;
 /// The folders that the binaries are made from, from the root of the repository.
 pub const SOURCES: [&str; 2] = ["core/src", "firmware"];
 
@@ -28,14 +27,14 @@ pub struct Made {
 }
 
 impl Made {
-    /// Builds one of [`BUILDS`] in the workspace `firmware`, in a target directory of its own, as all have
-    /// the same names.
+    /// Builds a binary in the workspace `firmware`, in a target directory of its own, as all have the same
+    /// names.
     ///
     /// # Errors
     /// With the compiler's words when it does not build.
-    pub fn new(firmware: &Path, name: &str, features: &[&str]) -> Result<Self> {
-        let elf = build(firmware, &firmware.join("target").join(name), features)?;
-        Ok(Self { binary: flat(&elf).with_context(|| name.to_owned())?, elf })
+    pub fn new(firmware: &Path, binary: &Binary) -> Result<Self> {
+        let elf = build_of(binary, firmware, &firmware.join("target").join(binary.file), binary.arguments)?;
+        Ok(Self { binary: flat(&elf).with_context(|| binary.file.to_owned())?, elf })
     }
 }
 
@@ -44,8 +43,13 @@ impl Made {
 /// # Errors
 /// With the compiler's words when it does not build.
 pub fn build(firmware: &Path, target: &Path, features: &[&str]) -> Result<Vec<u8>> {
+    build_of(&F4_FULL, firmware, target, features)
+}
+
+/// Builds the program of `of` with other features.
+fn build_of(of: &Binary, firmware: &Path, target: &Path, features: &[&str]) -> Result<Vec<u8>> {
     let output = outside("cargo", firmware)
-        .args(["build", "--release", "--locked", "--bin", "surefoot-f4", "--target", TARGET, "--target-dir"])
+        .args(["build", "--release", "--locked", "--bin", of.program, "--target", of.target, "--target-dir"])
         .arg(target)
         .args(anywhere(&firmware.join(".."))?)
         .args(features)

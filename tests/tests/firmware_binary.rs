@@ -5,7 +5,7 @@ use surefoot_core::config::{
     BLOCK_LEN, BinaryHeader, FAMILY_F4, FEATURE_FAILSAFE, FEATURE_SIGNATURE, HEADER_LEN, Policy,
 };
 use surefoot_host::job::Finish;
-use surefoot_images::{F4_CRC, F4_FULL, Image};
+use surefoot_images::{F4_CRC, F4_FULL, Feature, IMAGES, Image};
 use surefoot_sim::usb::Wire;
 use surefoot_sim::{Bits, Board, Nanos};
 use surefoot_tests::fixtures;
@@ -19,8 +19,13 @@ fn word(image: &Image, at: usize) -> u32 {
     u32::from_le_bytes(image.binary[at..at + 4].try_into().expect("four bytes"))
 }
 
-fn builds() -> [(Image, u16, usize); 2] {
-    [(F4_FULL, FEATURE_SIGNATURE | FEATURE_FAILSAFE, 16_384), (F4_CRC, 0, 8_192)]
+/// Each with the features of its header and the most bytes that it may have.
+fn builds() -> [(Image, u16, usize); IMAGES.len()] {
+    IMAGES.map(|(binary, image)| {
+        let bit = |feature, bit| if binary.features.contains(&feature) { bit } else { 0 };
+        let features = bit(Feature::Signature, FEATURE_SIGNATURE) | bit(Feature::Failsafe, FEATURE_FAILSAFE);
+        (*image, features, binary.limit as usize)
+    })
 }
 
 #[test]
@@ -29,6 +34,11 @@ fn header_and_unsealed_block_stand_behind_the_cores_vectors() {
         assert!(image.binary.len() <= budget, "{}: {} bytes", image.name, image.binary.len());
         let (header, block) = BinaryHeader::find(image.binary).expect("one header");
         assert_eq!((header.family, header.features), (FAMILY_F4, features), "{}", image.name);
+        assert!(
+            IMAGES.iter().any(|(b, i)| (b.family, i.name) == (header.family, image.name)),
+            "{}",
+            image.name
+        );
         assert_eq!(block, 4 * VECTORS + HEADER_LEN, "{}", image.name);
         assert_eq!(image.binary[block..block + BLOCK_LEN], [0xFF; BLOCK_LEN], "{}", image.name);
     }

@@ -4,7 +4,7 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use surefoot_images::make;
+use surefoot_images::{BINARIES, make};
 use surefoot_tests::budgets::{self, Figure};
 
 #[derive(clap::Args)]
@@ -20,7 +20,10 @@ pub struct Args {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limit {
+    #[serde(default)]
     limit: f64,
+    /// The binary whose limit it is, by the name of its files.
+    binary: Option<String>,
     /// The figure must be at least this, not at most.
     #[serde(default)]
     least: bool,
@@ -51,8 +54,7 @@ impl Limit {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let text = std::fs::read_to_string(tools::root().join("xtask/budgets.toml"))?;
-    let limits: BTreeMap<String, Limit> = toml::from_str(&text).context("xtask/budgets.toml")?;
+    let limits = limits()?;
     let mut figures = budgets::measure()?;
     figures.extend(costs()?);
     figures.push(Figure { name: "glitch_booted", value: crate::glitch::booted()? as f64, unit: "" });
@@ -86,6 +88,18 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{} of {} budgets are broken", broken.len(), figures.len());
     }
     Ok(())
+}
+
+/// The committed limits, with those of the binaries from their own table.
+fn limits() -> Result<BTreeMap<String, Limit>> {
+    let text = std::fs::read_to_string(tools::root().join("xtask/budgets.toml"))?;
+    let mut limits: BTreeMap<String, Limit> = toml::from_str(&text).context("xtask/budgets.toml")?;
+    for limit in limits.values_mut() {
+        let Some(file) = &limit.binary else { continue };
+        let binary = BINARIES.iter().find(|binary| binary.file == file);
+        limit.limit = binary.with_context(|| format!("there is no binary {file}"))?.limit.into();
+    }
+    Ok(limits)
 }
 
 /// What each of the firmware's features costs: its bytes on top of the features before it.
@@ -130,4 +144,20 @@ fn shown(figure: &Figure) -> String {
 
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_a_limit_and_those_of_the_binaries_are_the_tables() {
+        let limits = limits().expect("xtask/budgets.toml");
+        assert!(limits.values().all(|limit| limit.limit > 0.0 || limit.now == Some(0.0)));
+        for binary in BINARIES {
+            let of_it = |limit: &&Limit| limit.binary.as_deref() == Some(binary.file);
+            let all: Vec<_> = limits.values().filter(of_it).map(|limit| limit.limit).collect();
+            assert!(!all.is_empty() && all.iter().all(|limit| *limit == f64::from(binary.limit)), "{all:?}");
+        }
+    }
 }

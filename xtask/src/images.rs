@@ -61,8 +61,9 @@ pub fn run(args: &Args) -> Result<()> {
 /// The bootloaders as surefoot-images embeds them.
 fn bootloaders(root: &Path) -> Result<Files> {
     let mut files = Vec::new();
-    for (name, features) in make::BUILDS {
-        let made = Made::new(&root.join("firmware"), name, features)?;
+    for binary in surefoot_images::BINARIES {
+        let name = binary.file;
+        let made = Made::new(&root.join("firmware"), &binary)?;
         files.push((format!("{name}.bin"), made.binary));
         files.push((format!("{name}.elf"), made.elf));
     }

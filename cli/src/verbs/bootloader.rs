@@ -1,16 +1,17 @@
 //! `surefoot bootloader`: the built-in binary, sealed for a board.
 
 use crate::board::{self, BoardFile, not_sealed};
+use crate::exit::Exit;
 use crate::output::{Report, Table};
 use crate::problem::Problem;
 use crate::shown;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use surefoot_board::{Board, SealError, Sealed, seal};
-use surefoot_core::config::{FEATURE_SIGNATURE, Policy};
+use surefoot_board::{Board, OptionBytes, Sealed, seal};
+use surefoot_core::config::{FEATURE_SIGNATURE, Policy, Strategy};
 use surefoot_host::files::{self, Ids, Segments};
-use surefoot_images::{F4_CRC, F4_FULL};
+use surefoot_images::{Chosen, Feature, choose};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -31,8 +32,8 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     files::not_over(&arguments.out, inputs.map(PathBuf::as_path))?;
     let loaded = board::load(&arguments.board.board)?;
     let board = &loaded.board;
-    let sealed = match &arguments.firmware {
-        None => built_in(board),
+    let (sealed, chosen) = match &arguments.firmware {
+        None => built_in(board).map(|(sealed, chosen)| (sealed, Some(chosen)))?,
         Some(path) => {
             let file = files::read(path, Some(board.bootloader().base)).or_else(|e| match e {
                 // A file with addresses of its own needs none.
@@ -42,10 +43,10 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
             let segments = file.map_err(|e| Problem::from(e).about(path))?.segments;
             // What is farther away than the bootloader's own region cannot be part of it.
             let end = segments.end().min(segments.start().saturating_add(files::MOST_FLASH));
-            seal(&segments.flat(segments.start(), end), board)
+            let sealed = seal(&segments.flat(segments.start(), end), board);
+            (sealed.map_err(|e| not_sealed(&e))?, None)
         }
     };
-    let sealed = sealed.map_err(|e| not_sealed(&e))?;
     let segments = Segments::one(sealed.base, sealed.image.clone()).map_err(files::FileError::from)?;
     let format = files::write(&arguments.out, &segments, Ids::default())?;
     let [major, minor, patch] = sealed.header.version;
@@ -55,6 +56,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     table
         .row("written", format!("{} ({format})", arguments.out.display()))
         .row("bootloader", format!("{version}, {} build", if signatures { "full" } else { "CRC-only" }))
+        .row("build", chosen.as_ref().map_or("from --firmware".to_owned(), Chosen::to_string))
         .row("sealed for", format!("{} (id 0x{:08X}), {}", board.name, board.id, board.chip.name))
         .row(
             "flash",
@@ -66,6 +68,7 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
         "out": shown::path(&arguments.out),
         "format": format.to_string(),
         "version": version,
+        "build": chosen.map(|chosen| chosen.binary.name),
         "signatures": signatures,
         "base": sealed.base,
         "size": sealed.image.len(),
@@ -77,12 +80,29 @@ pub fn run(arguments: Arguments) -> Result<Report, Problem> {
     Ok(Report::new(json, table.text()))
 }
 
-/// The full build, or the small one where only that fits and policy and layout allow it.
-pub fn built_in(board: &Board) -> Result<Sealed, SealError> {
-    match seal(F4_FULL.binary, board) {
-        Err(SealError::TooBig { .. }) if board.policy != Policy::Signature && !board.has_journal() => {
-            seal(F4_CRC.binary, board)
-        }
-        done => done,
-    }
+/// The smallest binary that does what the board file asks for, sealed.
+pub fn built_in(board: &Board) -> Result<(Sealed, Chosen), Problem> {
+    let room = board.bootloader().length as usize;
+    let chosen = choose(board.binary_family, &asked(board), room).map_err(|error| {
+        Problem::new(
+            Exit::Input,
+            "seal.none-serves",
+            error.to_string(),
+            "What a build lacks no configuration brings back.",
+            "Give the bootloader more room in [layout], or ask for less: policy, journal, strategy, option-bytes.",
+        )
+    })?;
+    let sealed = seal(chosen.image.binary, board).map_err(|e| not_sealed(&e))?;
+    Ok((sealed, chosen))
+}
+
+/// What the board file asks of a bootloader.
+fn asked(board: &Board) -> Vec<Feature> {
+    let table = [
+        (board.policy == Policy::Signature, Feature::Signature),
+        (board.has_journal(), Feature::Failsafe),
+        (board.strategy == Strategy::Backup, Feature::Backup),
+        (board.boot.option_bytes == OptionBytes::Host, Feature::Options),
+    ];
+    table.into_iter().filter(|(asked, _)| *asked).map(|(_, feature)| feature).collect()
 }

@@ -6,7 +6,7 @@
 use super::bootloader::built_in;
 use super::image::keygen::hex;
 use super::info::state::version;
-use crate::board::{Loaded, MaybeBoardFile, not_sealed};
+use crate::board::{Loaded, MaybeBoardFile};
 use crate::exit::Exit;
 use crate::output::{Report, Table};
 use crate::problem::Problem;
@@ -161,7 +161,7 @@ fn bootloader(arguments: &Arguments) -> Result<(Segments, Option<Vec<String>>), 
             "Give --bootloader FILE, or --board BOARD.toml.",
         ));
     };
-    let sealed = built_in(&board).map_err(|e| not_sealed(&e))?;
+    let (sealed, _) = built_in(&board)?;
     let segments = Segments::one(sealed.base, sealed.image).map_err(files::FileError::from)?;
     Ok((segments, Some(board.warnings)))
 }

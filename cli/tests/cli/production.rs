@@ -257,3 +257,33 @@ fn a_copy_in_a_backup_slot_is_shown_as_what_it_is_a_copy_of() {
         (&"1.2.3".into(), &(3000 + 192).into())
     );
 }
+
+#[test]
+fn the_smallest_build_that_serves_the_board_file_is_taken_and_the_reason_is_told() {
+    let bench = ready("production-build");
+    let build = |board: &str| {
+        let made = bench.ok(&format!("bootloader --board {board} --out bootloader.hex"));
+        let shown = bench.raw(&format!("bootloader --board {board} --out bootloader.hex"));
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        let why = text.lines().find(|line| line.starts_with("build")).expect("a line").to_owned();
+        (made["build"].as_str().expect("a name").to_owned(), made["size"].as_u64().expect("a size"), why)
+    };
+    let (name, _, why) = build("board.toml");
+    assert_eq!(name, "surefoot-f4");
+    let lacks =
+        "surefoot-f4-crc verifies no signatures, keeps no journal, keeps no backup, programs no option bytes";
+    assert!(why.contains(&format!("the smallest that serves: {lacks} for a host")), "{why}");
+
+    let boards = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
+    let plain = std::fs::read_to_string(boards.join("f4-small.toml")).expect("an example");
+    bench.write("plain.toml", &plain);
+    let (name, _, why) = build("plain.toml");
+    assert_eq!(name, "surefoot-f4", "its host may change the option bytes");
+    assert!(why.ends_with("surefoot-f4-crc programs no option bytes for a host"), "{why}");
+
+    bench.write("locked.toml", plain.replace("[boot]\n", "[boot]\noption-bytes = \"locked\"\n"));
+    let (name, size, why) = build("locked.toml");
+    assert_eq!(name, "surefoot-f4-crc");
+    assert!(size <= 8192, "{size}");
+    assert!(why.ends_with("the smallest: the board file asks for no more"), "{why}");
+}
