@@ -94,6 +94,11 @@ impl Scenario {
         }
     }
 
+    /// True when a host changes the option bytes in it.
+    pub fn changes_option_bytes(&self) -> bool {
+        std::ptr::eq(self.script, &raw const PROTECT)
+    }
+
     /// Its board, as it comes from the factory.
     pub fn bench(&self, firmware: Image) -> Result<Bench> {
         let keys = vec![rig::example_key()?, second_key()];

@@ -2,7 +2,7 @@
 
 use super::Mutant;
 use crate::tools;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -63,9 +63,17 @@ impl Copy {
         result
     }
 
-    /// Builds the bootloader: its ELF file.
-    pub fn firmware(&self) -> Result<Vec<u8>> {
-        make::build(&self.folder.join("firmware"), &self.folder.join("target/firmware"), &[])
+    /// Builds the bootloader, with this feature or without it: its ELF file.
+    pub fn firmware(&self, feature: &str, with: bool) -> Result<Vec<u8>> {
+        let firmware = self.folder.join("firmware");
+        let manifest: toml::Table = fs::read_to_string(firmware.join("Cargo.toml"))?.parse()?;
+        let ships = manifest["features"]["default"].as_array().context("the features that ship")?;
+        let mut features: Vec<&str> = ships.iter().filter_map(|feature| feature.as_str()).collect();
+        ensure!(features.contains(&feature), "the bootloader does not ship with {feature:?}");
+        features.retain(|&one| with || one != feature);
+        let features = features.join(",");
+        let arguments = ["--no-default-features", "--features", features.as_str()];
+        make::build(&firmware, &self.folder.join("target/firmware"), &arguments)
     }
 
     /// Builds the tests: the path of their binary.
