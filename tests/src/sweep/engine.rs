@@ -38,8 +38,11 @@ const OPTION_SEEDS: u8 = 32;
 const OUTDONE: usize = 128;
 /// Draws of a forged id that was torn: few make it read now as that of the confirmed image, now as none.
 const FORGED: u8 = 16;
-/// Bytes from an image's id, the last word of its manifest that is not blank, to its end.
-const ID_TO_END: u32 = 0x20;
+/// More draws of it are looked for that read as none many times and then as that of the confirmed image: so many ...
+const RARE: usize = 24;
+/// ... among so many, with so many unstable bits at least.
+const RARE_AMONG: u64 = 4096;
+const RARE_BITS: u64 = 4;
 /// Most starts until a trial must be over: two boots are allowed.
 const MOST_TRIALS: u32 = 8;
 /// Most starts, and most tries of an update, that may fail in succession for a word that reads now so, now so.
@@ -216,6 +219,37 @@ impl Recorded {
                 return;
             }
         }
+        if completes == Completes::Id && self.bench.strategy() == Strategy::Ab {
+            self.rare_ids(operation, depth, seed, figures);
+        }
+    }
+
+    /// Where the slots' ids are asked for what a host may write: a board looks for an id more than once, so one that is hidden from all looks and then found has several
+    /// unstable bits, and all others as they should be. Few draws leave that, and only those are tried, with a host
+    /// that comes again.
+    fn rare_ids(&mut self, operation: usize, depth: &Depth, seed: u64, figures: &mut Figures) {
+        let fork = self.tape.forks[operation - 1].clone();
+        let Some(Operation::Program { address, .. }) = fork.operation() else { return };
+        let at = address & !3;
+        let Some(id) = self.bench.forged_id_at(at) else { return };
+        let mut random = Random::new(seed ^ (operation as u64) << 20 ^ RARE_AMONG);
+        let mut found = 0;
+        for _ in 0..RARE_AMONG {
+            if found == RARE || figures.failed() >= depth.most_failures {
+                return;
+            }
+            let cut = CutAt { operation, how: How::RESTLESS, seed: random.bits() };
+            self.bench.rig.board.revive(&fork, cut.how.when, cut.how.left, cut.seed);
+            let board = &self.bench.rig.board;
+            let word = board.read_memory(at, 4).and_then(|word| word.first_chunk()).copied();
+            let masks: [u8; 4] = std::array::from_fn(|n| board.unstable_mask(at + n as u32));
+            let programmed = word.map(|word| u32::from_le_bytes(word) & !u32::from_le_bytes(masks));
+            if programmed == Some(id) && board.unstable_bits(at, 4) >= RARE_BITS {
+                found += 1;
+                figures.cuts += 1;
+                self.cuts_of_an_update(cut, true, &mut random, depth, figures);
+            }
+        }
     }
 
     /// What the word that this operation of the run programs makes whole.
@@ -231,9 +265,7 @@ impl Recorded {
             };
             return if first(&self.tape.forks[operation - 1]) { Completes::State } else { Completes::Record };
         }
-        let forged = self.bench.images.iter().filter(|known| known.forged);
-        let mut ids = forged.map(|known| known.slot.base + known.bytes.len() as u32 - ID_TO_END);
-        if ids.any(|id| id == at) { Completes::Id } else { Completes::Nothing }
+        if self.bench.forged_id_at(at).is_some() { Completes::Id } else { Completes::Nothing }
     }
 
     pub(super) fn case(&self, first: Blow, second: Option<Second>) -> Case {

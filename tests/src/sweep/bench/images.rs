@@ -13,6 +13,9 @@ use surefoot_host::files::{self, Segments};
 use surefoot_host::image as host_image;
 use surefoot_sim::random::Random;
 
+/// Bytes from an image's id, the last word of its manifest that is not blank, to its end.
+const ID_TO_END: u32 = 0x20;
+
 /// What an image does when it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum App {
@@ -184,6 +187,13 @@ impl Bench {
         signed[0xA0..0xA4].copy_from_slice(&id.to_le_bytes());
         (known.id, known.forged) = (id, true);
         Ok(())
+    }
+
+    /// The id of a forged image, where it stands in flash.
+    pub fn forged_id_at(&self, address: u32) -> Option<u32> {
+        let mut forged = self.images.iter().filter(|known| known.forged);
+        let at = |known: &Known| known.slot.base + known.bytes.len() as u32 - ID_TO_END;
+        forged.find(|known| at(known) == address).map(|known| known.id)
     }
 
     /// A flipped bit in an image's body.
