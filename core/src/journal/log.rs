@@ -3,6 +3,7 @@
 use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, words};
 use crate::config::{Config, OWNER_JOURNAL};
 use crate::port::{Flash, FlashFault, Memory, is_blank};
+use core::hint::black_box;
 
 /// Bytes that are looked at in one piece.
 const BLANK: u32 = MIN_RECORDS * RECORD_LEN;
@@ -118,6 +119,10 @@ impl<'a> Journal<'a> {
     #[inline(never)]
     fn write(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
         self.state.seal(self.sequence + 1);
+        // Where a core skipped what puts the state's address in its place, it is not the state that was sealed.
+        if black_box(&*self).state.sequence() != self.sequence + 1 {
+            return Err(FlashFault::Sequence);
+        }
         let mut result = Ok(());
         // Places that cannot be written are passed over.
         for _ in 0..MIN_RECORDS {

@@ -236,7 +236,9 @@ impl UsbHost {
     /// Any of [`Error`].
     pub fn enumerate(&mut self, port: &mut impl Port) -> Result<Enumerated, Error> {
         let found = self.address(port)?;
-        self.set_configuration(port, found.configuration[5])?;
+        let value = found.configuration.get(5);
+        let value = *value.ok_or(Error::Protocol("the configuration descriptor has no bConfigurationValue"))?;
+        self.set_configuration(port, value)?;
         Ok(found)
     }
 
