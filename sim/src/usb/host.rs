@@ -237,7 +237,8 @@ impl UsbHost {
     pub fn enumerate(&mut self, port: &mut impl Port) -> Result<Enumerated, Error> {
         let found = self.address(port)?;
         let value = found.configuration.get(5);
-        let value = *value.ok_or(Error::Protocol("the configuration descriptor has no bConfigurationValue"))?;
+        let value =
+            *value.ok_or(Error::Protocol("the configuration descriptor has no bConfigurationValue"))?;
         self.set_configuration(port, value)?;
         Ok(found)
     }
