@@ -1,6 +1,6 @@
 //! Board file and chip data to a checked layout, configuration block and linker scripts.
 //!
-//! The way of a board file: [`Board::load`] reads the TOML ([`read`]), looks the chip up
+//! The way of a board file: [`Board::load`] reads the TOML (`read`), looks the chip up
 //! (`surefoot-chips`), checks the flash layout ([`layout`]), solves the clocks ([`clock`]) and
 //! gives a [`Board`], in which nothing is illegal any more. From it come the configuration block
 //! and the sealed bootloader ([`mod@seal`]), the DfuSe memory string, linker scripts and the
