@@ -61,6 +61,11 @@ pub fn is_blank(bytes: &[u8]) -> bool {
 pub trait Flash: Memory {
     /// Erases the sector and checks that it reads as erased.
     fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault>;
+    /// True when this record would take the floor or a revocation back. A bootloader that expects faults from outside
+    /// looks by itself; the journal alone stores none such.
+    fn takes_back(&self, _record: &[u8]) -> bool {
+        false
+    }
     /// Programs `data` at `address`, reads it back and compares. Both are aligned to the program
     /// unit. Refuses what would need an erase first.
     fn program(&mut self, config: Config, address: u32, data: &[u8]) -> Result<(), FlashFault>;

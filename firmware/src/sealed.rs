@@ -54,6 +54,12 @@ pub fn obeyed() -> *const u8 {
     (&raw const COPY).cast()
 }
 
+/// The block in flash, of whose bytes the compiler knows nothing, those of an earlier read included.
+#[inline(always)]
+pub fn sealed() -> *const u8 {
+    apart(&raw const surefoot_block).cast()
+}
+
 /// The copy, of zeros before the first one.
 pub fn block() -> &'static Block {
     // SAFETY: one thread; to be called when `copy` is called no more.
@@ -75,7 +81,7 @@ pub unsafe fn copy() -> &'static Block {
     // SAFETY: one thread, and no interrupts; the rest is the caller's.
     unsafe {
         let copy = &raw mut COPY;
-        copy.copy_from_nonoverlapping(apart(&raw const surefoot_block), 1);
+        copy.copy_from_nonoverlapping(sealed().cast(), 1);
         &*copy
     }
 }

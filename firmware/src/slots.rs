@@ -14,7 +14,6 @@ use surefoot_core::image::{Demand, ImageFault, VerifiedImage, verify};
 use surefoot_core::port::FlashFault;
 #[cfg(feature = "failsafe")]
 use surefoot_core::{
-    config::{OWNER_SLOT0, OWNER_SLOT1},
     image::manifest,
     journal::{Journal, Record},
     port::{Flash, Memory},
@@ -134,8 +133,7 @@ impl Slots {
     /// Opens to the host what it may write, for a session: nothing after a fault.
     pub fn open(&mut self) -> Result<(), FlashFault> {
         let open = slot::open(&mut self.journal, &mut Board);
-        // Where a skipped instruction names another owner, the journal is none that a host writes.
-        self.config = self.config.with_open(open.unwrap_or(0) & (OWNER_SLOT0 | OWNER_SLOT1));
+        self.config = self.config.with_open(open.unwrap_or(0));
         self.erased = Erased::none(self.config.target_slot());
         open.map(drop)
     }
@@ -181,7 +179,8 @@ impl Slots {
     /// The slot's bounds are looked at besides what is open in the flash map: what asks that is one function, for the
     /// engine and for the driver, and a core may skip one of its instructions each time.
     fn begin(&mut self, address: u32, length: u32) -> Result<(), FlashFault> {
-        if !self.config.target_slot().contains(address, length) {
+        let slot = self.config.target_slot();
+        if address.wrapping_sub(slot.base) > slot.length.saturating_sub(length) {
             return Err(FlashFault::WriteProtected);
         }
         if !self.begun {
@@ -216,6 +215,10 @@ impl Memory for Board {
 
 #[cfg(feature = "failsafe")]
 impl Flash for Board {
+    fn takes_back(&self, record: &[u8]) -> bool {
+        second::is_lower(record)
+    }
+
     fn erase(&mut self, config: Config, sector: &Sector) -> Result<(), FlashFault> {
         watchdog::feed();
         flash::erase(config, sector)

@@ -1,7 +1,9 @@
 //! Skipped instructions on the shipped binary, and on one that was weakened so that some of them boot.
 
 use std::ops::Range;
+use surefoot_core::config::{Policy, at};
 use surefoot_images::{F4_FULL, Image};
+use surefoot_sim::Nanos;
 use surefoot_tests::glitch::{self, Effort, Options};
 
 /// Everything that can be skipped in the comparison of bytes, while a changed body is refused.
@@ -230,11 +232,14 @@ fn always(refusal: &str, function: &str, firmware: Option<Image>) -> glitch::Fig
 }
 
 /// Images that somebody made for a skip, and the functions in which there was one for them.
-const CRAFTED: [(&str, &str); 4] = [
+const CRAFTED: [(&str, &str); 7] = [
+    ("plain-length-boot", "manifest"),
     ("plain-copyatid-boot", "5slots5prove"),
-    ("plain-keyisr-boot", "6crypto8expected"),
-    ("ab-mapped-boot", "6sha2564hash"),
+    ("plain-copies-boot", "5slots5prove"),
     ("big-mappedhead-boot", "5slots5prove"),
+    ("plain-keyisr-boot", "6crypto8expected"),
+    ("plain-keyisr-silence", "6crypto8expected"),
+    ("ab-mapped-boot", "6sha2564hash"),
 ];
 
 #[test]
@@ -248,8 +253,8 @@ fn images_that_were_made_for_a_skip_of_what_is_read_boot_nothing() {
 
 #[test]
 fn without_a_second_look_images_that_were_made_for_a_skip_boot_and_are_seen() {
-    // For the others the first look has no such skip any more.
-    for (refusal, function) in &CRAFTED[..2] {
+    // For the others the first look has no such skip, or the second one never ends where nothing stops it.
+    for (refusal, function) in &CRAFTED[..4] {
         let all = always(refusal, function, Some(weakened()));
         assert!(all.booted > 0, "{refusal}: none of {} skips boots", all.skips);
     }
@@ -269,4 +274,25 @@ fn each_refusal_has_a_name_of_its_own() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), count);
+}
+
+/// Both looks obey the copy of the block, so it is compared with the block in flash right before the jump.
+#[test]
+fn a_block_that_was_written_over_in_ram_starts_nothing() {
+    let copy = glitch::variable(F4_FULL, "sealed4COPY").expect("the block's copy");
+    let refusal = glitch::refusals::all().into_iter().find(|r| r.name() == "plain-body-silence");
+    for policy in [Policy::None, Policy::Crc] {
+        let mut scene = refusal.expect("a refusal").scene(None).expect("a board");
+        let board = &mut scene.rig.board;
+        assert_eq!(board.read_memory(copy + at::POLICY as u32, 1), Some(&[Policy::Signature as u8][..]));
+        assert!(board.write_memory(copy + at::POLICY as u32, &[policy as u8]));
+        let resets = board.resets();
+        board.run_for(Nanos::millis(500));
+        assert!(board.resets() > resets, "{policy:?}: the second look saw nothing");
+        assert!(
+            (0x0800_0000..0x0800_4000).contains(&board.pc()),
+            "{policy:?}: it runs at 0x{:08x}",
+            board.pc()
+        );
+    }
 }

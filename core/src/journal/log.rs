@@ -3,7 +3,6 @@
 use super::{END, Event, MIN_RECORDS, RECORD_LEN, Record, words};
 use crate::config::{Config, OWNER_JOURNAL};
 use crate::port::{Flash, FlashFault, Memory, is_blank};
-use core::hint::black_box;
 
 /// Bytes that are looked at in one piece.
 const BLANK: u32 = MIN_RECORDS * RECORD_LEN;
@@ -119,8 +118,7 @@ impl<'a> Journal<'a> {
     #[inline(never)]
     fn write(&mut self, flash: &mut impl Flash) -> Result<(), FlashFault> {
         self.state.seal(self.sequence + 1);
-        // Where a core skipped what puts the state's address in its place, it is not the state that was sealed.
-        if black_box(&*self).state.sequence() != self.sequence + 1 {
+        if flash.takes_back(self.state.bytes()) {
             return Err(FlashFault::Sequence);
         }
         let mut result = Ok(());
@@ -132,6 +130,10 @@ impl<'a> Journal<'a> {
                     other = self.config.sector_from(0);
                 }
                 let Some(sector) = &other else { break };
+                // Never the newest record's own, whatever a core skipped.
+                if sector.end() == self.home {
+                    return Err(FlashFault::Sequence);
+                }
                 flash.erase(self.config, sector)?;
                 self.next = sector.base;
                 self.limit = sector.end();

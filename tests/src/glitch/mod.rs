@@ -301,3 +301,10 @@ pub fn functions(image: Image, wanted: impl Fn(&str) -> bool) -> Result<Vec<Rang
     let ranges = starts.into_iter().zip(ends).filter(|((_, wanted), _)| *wanted);
     Ok(ranges.map(|((at, _), end)| at..end).collect())
 }
+
+/// Where the variable is in RAM whose name contains this.
+pub fn variable(image: Image, name: &str) -> Result<u32> {
+    let file = object::File::parse(image.elf)?;
+    let mut found = file.symbols().filter(|symbol| symbol.name().is_ok_and(|own| own.contains(name)));
+    Ok(found.next().with_context(|| format!("{name} is not there"))?.address() as u32)
+}

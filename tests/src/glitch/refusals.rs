@@ -197,7 +197,7 @@ pub fn all() -> Vec<Refusal> {
     add(Single, Boot, &[Frame, FrameInBody]);
     add(Ab, Boot, &[Made]);
     add(Plain, Leave, &[Signature, Body, Unsigned, SealedRevoked, Overwritten]);
-    add(Plain, Silence, &[Signature, Body, SealedRevoked]);
+    add(Plain, Silence, &[Signature, Body, SealedRevoked, KeyIsR]);
     let counted = [Signature, Body, Unsigned, UnknownKey, SealedRevoked, Revoked, Counter, Board, NoManifest];
     for kind in [Single, Ab, Backup] {
         add(kind, Boot, &counted);

@@ -60,13 +60,16 @@ const FLASH_INTERRUPT: u8 = 4;
 
 /// Erases `sector` and checks that it is blank.
 pub fn erase(config: Config, sector: &Sector) -> Result<(), FlashFault> {
-    open(config, sector.base, sector.size, SER | u32::from(sector.number) << SNB_AT)?;
-    // RM0090, 3.6.3: SER and SNB first, then STRT. The number is read once more: where a core skipped the first
-    // load of it, another sector would be erased than the one that was checked.
+    // A value that is kept, not loaded again.
+    let base = apart(sector.base as *const u8) as u32;
+    open(config, base, sector.size, SER | u32::from(sector.number) << SNB_AT)?;
+    // RM0090, 3.6.3: SER and SNB first, then STRT. Base and number are read once more: where a core skipped a load of
+    // one of them, or of the sector's own address, another sector would be erased than the one that was checked.
     let set_up = FLASH.cr().read().0;
-    // SAFETY: a reference's.
-    let number = unsafe { apart(&raw const sector.number).read() };
-    let result = if set_up >> SNB_AT & SNB == number.into() {
+    // SAFETY: a reference.
+    let again = unsafe { &*apart(sector) };
+    let is_same = cfg!(not(feature = "failsafe")) || again.base == base;
+    let result = if is_same && set_up >> SNB_AT & SNB == again.number.into() {
         FLASH.cr().write_value(regs::Cr(set_up | STRT));
         finish(ERASE_LIMIT_MS)
     } else {
